@@ -139,7 +139,7 @@ export interface Tenants {
    * Begins to remove a tenant, or adds the purge to a removal. What is left to do is the reactor's.
    * @throws {AppError} `not-found`; `conflict` for a tenant of the file
    */
-  beginRemoval(id: TenantId, purge: boolean, origin: Origin): Promise<Dispatched>;
+  beginRemoval(id: TenantId, purge: boolean, origin?: Origin): Promise<Dispatched>;
   /**
    * The tenant of an instance. If nobody has it, and its host has a template, it is made from that. For callers who have
    * proved themselves alone.

@@ -395,20 +395,25 @@ export function createXmppservice(config: Config, runtime: Runtime, reactors: Re
   return createXmppserviceApp({
     ...runtime,
     ...reactors,
-    instances: NO_INSTANCES,
+    instances: instancesOf(runtime),
     secretKey: config.xmppservice.secretKey,
     digestKey: secrets.digest,
   });
 }
 
-const NO_INSTANCES: Instances = {
-  templateOf: () => undefined,
-  make: async () => {
-    throw new AppError('refused', 'instances are not made here');
+/** The instances of hosts with a template, for LHC, which makes and removes them. */
+const instancesOf = ({ tenants, tenancy }: Runtime): Instances => ({
+  templateOf: tenants.templateOf,
+  async make(host, instance) {
+    const made = await tenancy.ofInstance(host, instance);
+    if (!made) throw new AppError('refused', 'the template of this host was removed');
+    return made;
   },
-  isMade: () => false,
-  remove: async () => {},
-};
+  isMade: ({ source }) => source === 'template',
+  async remove({ id }) {
+    await tenancy.beginRemoval(id, false);
+  },
+});
 
 /** The listener for LHC's calls of XML-RPC. */
 export function createXmlRpcApp(config: Config, runtime: Runtime, { operatorRooms }: Reactors) {
@@ -418,6 +423,6 @@ export function createXmlRpcApp(config: Config, runtime: Runtime, { operatorRoom
     visitors: createRpcVisitors({ ...runtime, digestKey: secrets.digest }),
     rooms: operatorRooms,
     password: config.xmlRpc.password,
-    isTemplateHost: (host) => config.templates.some((each) => each.host === host),
+    isTemplateHost: (host) => runtime.tenants.templateOf(host) !== undefined,
   });
 }

@@ -16,7 +16,7 @@ import { BooleanParameter, ListQuery, pageSchema } from '../frame/reading.ts';
 /** How long the keys of before can stay valid, in seconds: 30 days. */
 export const MAX_OVERLAP_S = 30 * 86_400;
 
-const { id: _id, apiKey, instance: _instance, callbackUrl, ...settings } = TenantSettings.shape;
+const { id: ownId, apiKey, instance: _instance, callbackUrl, ...settings } = TenantSettings.shape;
 
 const PutTenant = z
   .strictObject({
@@ -140,13 +140,14 @@ export function addTenantEndpoints(api: Api, access: Access<null>): void {
       description: `The body is the whole wish, and the same again changes nothing. A new tenant without \`apiKey\` gets a key,
 which is in this answer alone. Host and instance never change. With \`"instance": "*"\` it is a template for the instances of
 its host.`,
+      params: z.object({ tenant: ownId }),
       body: PutTenant,
       command: true,
       success: { ...ACCEPTED, schema: Made },
     },
     (call) => {
       const id = call.params.tenant;
-      const wish = { ...call.body, id } as TenantWish; // the schema above is made of the same parts
+      const wish = { ...call.body, id } satisfies TenantWish;
       const work = tenancy.configure(wish, madeKeyOf(api, id, call), originOf(api, call));
       return withKey('ConfigureTenant', work);
     },
