@@ -37,6 +37,19 @@ it('sends a signed ping without data', async () => {
   });
 });
 
+it('asks an LHC with the xmppservice extension in its form, and asks for no secret', async () => {
+  const old = await startLhc();
+  const settings = { callbackFlavour: 'xmppservice', callbackSecret: undefined };
+  const there = await ask({ ...settings, callbackUrl: old.url.replace('/callback', '') });
+  old.behave({ kind: 'status', status: 301 });
+  const without = await ask({ ...settings, callbackUrl: old.url.replace('/callback', '') });
+  await old.close();
+  expect(there).toMatch(/^ok: LHC takes callbacks/);
+  expect(there).not.toContain('Secret');
+  expect(old.requests[0]?.path).toBe('/xmppservice/operatorstatus');
+  expect(without).toMatch(/answered 301 -> .*LHC also redirects while its extension is off/);
+});
+
 it.each([
   [401, /answered 401 -> .*does not accept the signature/],
   [403, /answered 403 -> .*a proxy before it/],

@@ -100,6 +100,7 @@ describe('Redis', () => {
     redis.pause();
     for (let i = 0; i < PUBLISHING_AT_ONCE + 500; i++) publish('late');
     await waitFor(() => link.counts.dropped >= dropped + 500);
+    expect(link.away()).toBeNull(); // dropped, and not lost with the connection
     redis.resume();
     await waitFor(
       () =>

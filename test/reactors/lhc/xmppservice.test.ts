@@ -77,6 +77,7 @@ it('LHC hears what has a form there, and the rest is settled without a word', as
   await rig.toVisitor('7', closeChat('41', 'operator'));
   await rig.toVisitor('7', { type: 'TimeOut' });
   await rig.toVisitor('7', startChat('42', 'm3'));
+  await rig.toVisitor('7', assignChat('op1', null, '42'));
   await rig.toVisitor('7', closeChat('42', 'system'));
   const kinds = await run('visitor-acme.7');
   expect(kinds.filter((kind) => kind !== 'idle' && kind !== 'done')).toEqual([]);
