@@ -160,6 +160,7 @@ export const VISITOR_LHC_HISTORY: Script<VisitorCommand> = [
     } as const,
   ],
   [10 * SECOND, receive('ada', 'o2')],
+  [SECOND, { type: 'AnswerOperator', operator: username('ada'), text: 'Nick changed!' }],
   [10 * SECOND, address('ada', 'Thanks', 'm7', '41')],
   [SECOND, outcome('ReportMessageTaken', 'ada', 'm7')],
   [MINUTE, address('alan', 'Still here?', 'm8', '41')],

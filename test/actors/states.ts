@@ -169,6 +169,7 @@ export const VISITOR_COMMANDS: Record<string, VisitorCommand | Wake> = {
   'AddressMessage m2 of c1 to op2': address('op2', 'More', 'm2'),
   'AddressMessage m2 of c2 to op1': address('op1', 'More', 'm2', 'c2'),
   'AddressMessage c1 to op2': address('op2', null),
+  'AnswerOperator op1': { type: 'AnswerOperator', operator: username('op1'), text: 'Done' },
   'SendMessage m1': sendMessage('m1'),
   'SendMessage m2 to c1': sendMessage('m2', 'c1'),
   'SendMessage m2 to c2': sendMessage('m2', 'c2'),

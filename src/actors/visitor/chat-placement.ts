@@ -103,15 +103,17 @@ const NO_CHAT: Pick<Chat, 'id' | 'operator' | 'offeredTo'> = {
   offeredTo: [],
 };
 
-/** The fact that closes the open chat. */
+/** The fact that closes the open chat. @param closer the operator who closes it, if nobody has it */
 export function chatClosed(
   { chat }: Pick<VisitorContext, 'chat'>,
   by: CloseParty,
   reason: string | null,
+  closer: Username | null = null,
 ): VisitorFact {
-  const { id: chatId, operator, offeredTo } = chat ?? NO_CHAT;
-  const data = { chatId, operator, by, reason, ...withdrawal(offeredTo) };
-  return { type: 'ChatClosed', data };
+  const { id: chatId, offeredTo, ...open } = chat ?? NO_CHAT;
+  const operator = open.operator ?? closer;
+  const others = offeredTo.filter((each) => each !== closer);
+  return { type: 'ChatClosed', data: { chatId, operator, by, reason, ...withdrawal(others) } };
 }
 
 /** The fact that all open offers were missed. */

@@ -291,7 +291,9 @@ function closeChat(
   if (chatId !== null && context.chat === null && context.lastChatId === chatId) return [];
   if (command.operator === undefined) openChat(context, chatId);
   else ownChat(context, command.operator, now, chatId);
-  return [chatClosed(context, by, reason)];
+  // LHC carries out a `!close` of an operator, so one has to be named.
+  const closer = isByLhc(context) ? command.operator : null;
+  return [chatClosed(context, by, reason, closer)];
 }
 
 /** The facts that a command causes; none for a repeat. @throws {AppError} `refused` with the reason */

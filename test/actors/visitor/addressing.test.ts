@@ -280,6 +280,11 @@ describe('a chat that LHC gives out', () => {
     expect(() => stream.send(declineChat('op1'), 1)).toThrow(/cannot be told that you decline/);
     expect(() => stream.send(transferChat('op1', 'op2'), 1)).toThrow(/transfer it in LHC/);
     expect(stream.send(addNote('op2'), 1)).toHaveLength(1); // nobody has answered
+    const asked = played(address('op1'), address('op2')).stream;
+    const close = { ...closeChat(null, 'operator'), operator: username('op1') };
+    expect(asked.send(close, 3 * SECOND)[0]?.data).toMatchObject({
+      ...{ operator: 'op1', withdrawnFrom: ['op2'] },
+    });
     stream.send(receive('op1'), 2);
     expect(stream.send(acceptChat('op1'), 3)).toEqual([]);
     expect(() => stream.send(acceptChat('op2'), 3)).toThrow(/belongs to @op1/);
