@@ -134,7 +134,8 @@ async function deliver(
       return { kind: 'retry', reason, afterMs, away, steps: index };
     }
   }
-  return { kind: 'done', idle };
+  // The xmppservice wire carries no id.
+  return { kind: 'done', idle, unknownAgain: tenant.callbackFlavour === 'xmppservice' };
 }
 
 /** LHC has the operator's message: a client that asked for a receipt gets one (XEP-0184), once by the command's id. */

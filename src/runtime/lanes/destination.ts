@@ -9,6 +9,8 @@ export type Outcome =
       readonly kind: 'done';
       /** Nothing had to be sent, so this tells nothing about the place. */
       readonly idle?: boolean;
+      /** The place would not know a repeat, so the log learns of this effect at once, and not of several together. */
+      readonly unknownAgain?: boolean;
     }
   /** The lane tries again, for at most 24 h. */
   | {

@@ -263,7 +263,7 @@ export class Lane {
     this.#noteParking(outcome);
     switch (outcome.kind) {
       case 'done':
-        await this.#settle(event);
+        await this.#settle(event, outcome.unknownAgain ?? false);
         if (outcome.idle) return true;
         this.#gate.succeeded();
         return this.#purpose === 'turn';
@@ -347,13 +347,13 @@ export class Lane {
     this.#timer = setTimeout(() => this.run(), Math.max(wait, leastMs, spaced));
   }
 
-  async #settle(event: RecordedEvent): Promise<void> {
+  async #settle(event: RecordedEvent, atOnce: boolean): Promise<void> {
     this.#attempts = 0;
     this.#isTold = false;
     this.#failure = null;
     this.#steps = null;
     this.#doneRevision = event.revision;
-    await this.#progress.advance(event);
+    await this.#progress.advance(event, atOnce);
   }
 
   async #giveUp(event: RecordedEvent, reason: string): Promise<void> {

@@ -39,12 +39,15 @@ export class LaneProgress {
     return this.#through !== null || this.#timer !== undefined || this.#saving > 0;
   }
 
-  /** The effect of this fact is done. Waits only if the progress has to be appended now. */
-  async advance({ id, revision }: RecordedEvent): Promise<void> {
+  /**
+   * The effect of this fact is done. Waits only if the progress has to be appended now.
+   * @param atOnce append it now, whatever the number of effects
+   */
+  async advance({ id, revision }: RecordedEvent, atOnce: boolean): Promise<void> {
     this.#through = { id, revision };
     this.#effects++;
     if (this.#env.stopping.aborted) return; // the stop saves, or the effect is repeated
-    if (this.#effects >= PROGRESS_EFFECTS) await this.save();
+    if (atOnce || this.#effects >= PROGRESS_EFFECTS) await this.save();
     else this.#saveWithin(PROGRESS_MS);
   }
 

@@ -325,6 +325,20 @@ describe('progress', () => {
     expect(lanes.pending()).toEqual([]);
   });
 
+  it('is a fact of its own before the next effect where nobody would know a repeat', async () => {
+    const rig = await openRig();
+    const lhc = place('lhc');
+    const known: number[] = [];
+    lhc.destination.perform = async () => {
+      known.push((await progress(rig)).length);
+      return { kind: 'done', unknownAgain: true };
+    };
+    await speak(rig, 'a', upTo(4));
+    await start(rig, lhc);
+    await waitFor(async () => (await progress(rig)).length === 4);
+    expect(known).toEqual([0, 1, 2, 3]);
+  });
+
   it('is appended by stop(), so that the next start repeats nothing', async () => {
     let rig = await openRig();
     const lhc = place('lhc');
