@@ -142,7 +142,7 @@ export interface EjabberdAdmin {
    */
   setVisitorCard(jid: string, name: string): Promise<boolean>;
   /** Creates both shared groups of a tenant, each displaying the other, and reads them back. Idempotent. */
-  ensureGroups(host: string, groups: { visitors: string; operators: string }): Promise<void>;
+  ensureGroups(host: string, groups: TenantGroups): Promise<void>;
   /** Deletes a shared group with the list of its members, and reads that back. Idempotent. Its members keep their accounts. */
   deleteGroup(host: string, group: string): Promise<void>;
   /** The log that the members of this group belong to, as {@link markGroup} has noted it; null if nobody has. */
@@ -180,6 +180,14 @@ export interface EjabberdAdmin {
   returnMessage(message: ReturnedMessage): Promise<void>;
   /** Sends a receipt or marker in the name of a visitor without a session (`send_stanza`). */
   sendAcknowledgement(from: string, to: string, what: Acknowledgement, id: string): Promise<void>;
+}
+
+/** The names of a tenant's two shared groups. */
+export interface TenantGroups {
+  readonly visitors: string;
+  readonly operators: string;
+  /** The operators' group displays itself too. */
+  readonly operatorsSeeEachOther?: boolean;
 }
 
 /** A message that comes back with an error (RFC 6120 §8.3). */

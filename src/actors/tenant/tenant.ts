@@ -1,6 +1,7 @@
 /** A tenant as the service knows it: without what callers prove themselves with, of which it has digests. */
 import { z } from 'zod';
 import { digestOf, hasDigest } from '../../kit/key-digest.ts';
+import { rosterGroups } from '../ids.ts';
 import { isValidKey, type TenantKey, type TenantSource } from './configuration.ts';
 import { TenantSettings, type TenantTemplate } from './settings.ts';
 
@@ -51,6 +52,12 @@ export function tenantOf(
   const keys = [{ digest: digestOf(apiKey), until: null }];
   return { ...settings, ...legacyDigestOf(legacySecret), keys, source, removing: false };
 }
+
+/** Its shared roster groups. LHC's hosting wants the operators of each instance that it makes to see each other. */
+export const groupsOf = (tenant: Tenant) => ({
+  ...rosterGroups(tenant),
+  operatorsSeeEachOther: tenant.source === 'template',
+});
 
 /** @param now ms since 1970 */
 export const isKeyOf = ({ keys }: Pick<Tenant, 'keys'>, key: string, now: number): boolean =>

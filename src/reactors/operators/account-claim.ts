@@ -4,7 +4,7 @@
  */
 import { rosterGroups, type Username } from '../../actors/ids.ts';
 import type { AccountClaim, OperatorContext } from '../../actors/operator/machine.ts';
-import type { Tenant } from '../../actors/tenant/tenant.ts';
+import { groupsOf, type Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError } from '../../errors.ts';
 import type { Actors, OperatorAccounts, Origin } from '../../runtime/ports.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
@@ -119,7 +119,7 @@ export async function writeAccount(
   const { tenant, jid, changes } = request;
   const { password } = changes;
   if (password !== undefined) await writePassword(options, request, work, password);
-  const groups = rosterGroups(tenant);
+  const groups = groupsOf(tenant);
   await admin.ensureGroups(tenant.host, groups);
   // The nickname comes first: a roster takes the name of a member when the member joins, and sends it to its contacts.
   await admin.setNickname(jid, name);

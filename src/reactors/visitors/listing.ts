@@ -1,6 +1,6 @@
 /** What ejabberd has of a tenant: groups and accounts, as a comparison reads them. */
-import { personOf, rosterGroups, type Username } from '../../actors/ids.ts';
-import type { Tenant } from '../../actors/tenant/tenant.ts';
+import { personOf, type Username } from '../../actors/ids.ts';
+import { groupsOf, type Tenant } from '../../actors/tenant/tenant.ts';
 import { type Ownership, partitionOf } from '../../runtime/leases/ownership.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
 import type { AccountsLog } from './accounts-log.ts';
@@ -55,7 +55,7 @@ export async function listGroups(
   tenant: Tenant,
   scope: ReadonlySet<number>,
 ): Promise<Listing> {
-  const groups = rosterGroups(tenant);
+  const groups = groupsOf(tenant);
   const partition = partitionOf(tenant.id);
   const ownsTenant = scope.has(partition) && ownership.owns(partition);
   if (ownsTenant) await admin.ensureGroups(tenant.host, groups);

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import { splitJid } from '../jid.ts';
-import type { EjabberdAdmin } from '../port.ts';
+import type { EjabberdAdmin, TenantGroups } from '../port.ts';
 import type { HttpApi } from './http-api.ts';
 
 const DONE = z.literal(0);
@@ -158,6 +158,9 @@ async function readInfo(api: HttpApi, host: string, group: string): Promise<Grou
 const markOf = (info: GroupInfo | undefined): string | null =>
   MARK.exec(info?.description ?? '')?.[1] ?? null;
 
+/** A line break, written as backslash and n (findings/ejabberd-display-list.sh). */
+const BETWEEN_NAMES = '\\n';
+
 /**
  * Makes a group, or writes over one that exists. What an administrator chose for it stays: its label, its description, and
  * further groups to display.
@@ -165,15 +168,20 @@ const markOf = (info: GroupInfo | undefined): string | null =>
 async function writeGroup(
   api: HttpApi,
   host: string,
-  { group, display }: { readonly group: string; readonly display: string },
+  { group, shows }: { readonly group: string; readonly shows: readonly string[] },
   { label, displays, description }: GroupInfo,
 ): Promise<void> {
   const about = { group, host, label, description };
-  const all = [...new Set([...displays, display])];
-  // ejabberd separates the names by a line break, written as backslash and n (findings/ejabberd-display-list.sh).
-  const done = await api.call('srg_create', { ...about, display: all.join('\\n') }, z.number());
+  const all = [...new Set([...displays, ...shows])];
+  const done = await api.call(
+    'srg_create',
+    { ...about, display: all.join(BETWEEN_NAMES) },
+    z.number(),
+  );
   // From 24.12 on it writes nothing if one of them does not exist.
-  if (done !== 0) await api.call('srg_create', { ...about, display }, z.number());
+  if (done !== 0) {
+    await api.call('srg_create', { ...about, display: shows.join(BETWEEN_NAMES) }, z.number());
+  }
 }
 
 async function markGroup(
@@ -187,7 +195,7 @@ async function markGroup(
   const marked = MARK.test(description)
     ? description.replace(MARK, `log ${mark}`)
     : `${description || VISITORS_DESCRIPTION}, log ${mark}`;
-  await writeGroup(api, host, { group, display }, { ...info, description: marked });
+  await writeGroup(api, host, { group, shows: [display] }, { ...info, description: marked });
   if (markOf(await readInfo(api, host, group)) === mark) return;
   throw new AppError(
     'unavailable',
@@ -199,15 +207,21 @@ async function markGroup(
 async function ensureGroups(
   api: HttpApi,
   host: string,
-  { visitors, operators }: { visitors: string; operators: string },
+  { visitors, operators, operatorsSeeEachOther = false }: TenantGroups,
 ): Promise<void> {
   // Both directions: with one alone the contact is listed and its presence is not seen.
   const groups = [
-    { group: visitors, display: operators, description: VISITORS_DESCRIPTION },
-    { group: operators, display: visitors, description: 'Operators' },
+    { group: visitors, shows: [operators], description: VISITORS_DESCRIPTION },
+    {
+      group: operators,
+      shows: operatorsSeeEachOther ? [visitors, operators] : [visitors],
+      description: 'Operators',
+    },
   ];
+  const isMade = (shows: readonly string[], info: GroupInfo | undefined): boolean =>
+    info !== undefined && shows.every((each) => info.displays.has(each));
   const found = await Promise.all(groups.map(({ group }) => readInfo(api, host, group)));
-  if (groups.every(({ display }, index) => found[index]?.displays.has(display))) return;
+  if (groups.every(({ shows }, index) => isMade(shows, found[index]))) return;
 
   if (Number.parseFloat(await api.knownVersion()) >= FIRST_WITH_ADD) {
     // From 24.12 on srg_create answers 1 and creates nothing if the displayed group does not exist.
@@ -215,16 +229,15 @@ async function ensureGroups(
       if (found[index] === undefined) await api.call('srg_add', { group, host }, z.unknown());
     }
   }
-  for (const [index, { group, display, description }] of groups.entries()) {
+  for (const [index, { group, shows, description }] of groups.entries()) {
     const info = found[index] ?? newGroup(group, description);
-    await writeGroup(api, host, { group, display }, info);
+    await writeGroup(api, host, { group, shows }, info);
   }
-  for (const { group, display } of groups) {
-    const info = await readInfo(api, host, group);
-    if (!info?.displays.has(display)) {
+  for (const { group, shows } of groups) {
+    if (!isMade(shows, await readInfo(api, host, group))) {
       throw new AppError(
         'unavailable',
-        `ejabberd did not make the shared roster group ${group} of ${host} display ${display}: is mod_shared_roster loaded for that host?`,
+        `ejabberd did not make the shared roster group ${group} of ${host} display ${shows.join(' and ')}: is mod_shared_roster loaded for that host?`,
         { host, group },
       );
     }

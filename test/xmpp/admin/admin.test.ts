@@ -203,6 +203,18 @@ describe('shared groups', () => {
     expect(await admin.groupMembers(ejabberd.host, 'visitors')).toEqual([]);
   });
 
+  test('of an instance that LHC makes display each other, and the operators see each other too', async () => {
+    const own = { visitors: 'visitors.zeta', operators: 'operators.zeta' };
+    await admin.ensureGroups(ejabberd.host, own);
+    const wish = { ...own, operatorsSeeEachOther: true };
+    for (let times = 0; times < 2; times++) await admin.ensureGroups(ejabberd.host, wish);
+    expect(await readGroup(own.visitors)).toMatchObject({ displays: [own.operators] });
+    expect((await readGroup(own.operators)).displays?.sort()).toEqual([
+      own.operators,
+      own.visitors,
+    ]);
+  });
+
   test('say which log their visitors belong to, also after a repair', async () => {
     const own = { visitors: 'visitors.marked', operators: 'operators.marked' };
     const mark = '01890000-0000-7000-8000-00000000abcd';
