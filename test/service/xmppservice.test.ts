@@ -3,16 +3,19 @@
  * by ejabberd's API, presence and messages are seen by the operators' clients. The old server has been at work before.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { apiCalls, day } from '../lhc-wire/recordings.ts';
+import { apiCalls, day, hosting } from '../lhc-wire/recordings.ts';
 import type { Operator } from '../support/operator.ts';
 import { testWorld } from '../support/test-world.ts';
 import { waitFor } from '../support/wait.ts';
 
 const HOST = 'xmpp.acme.example';
+/** Of a hosting company, whose instances nobody has declared. */
+const SHOPS = 'shops.example';
 const OK = '{"error":false,"msg":""}';
 const world = await testWorld({
   tenants: [{ id: 'acme', host: HOST, settings: { routing: { by: 'lhc' } } }],
   environment: { LEGACY_SECRET_KEY: 'legacy-secret-1', LEGACY_LISTEN: '127.0.0.1:0' },
+  ejabberd: { hosts: [HOST, SHOPS] },
   running: false,
 });
 const acme = world.tenant('acme');
@@ -201,6 +204,56 @@ it('sets passwords at once, and changes nothing for a name that it refuses', asy
     await members('operators'),
     await members('visitors'),
   ]).toEqual(before);
+});
+
+it('makes the instances of a hosting company, keeps them apart, and removes them', async () => {
+  const template = { host: SHOPS, instance: '*', routing: { by: 'lhc' } };
+  const put = await world.service.call('PUT', '/v1/tenants/shops', template);
+  expect(put.status).toBeLessThan(300);
+  const shops = async (...steps: string[]) => {
+    const calls = apiCalls(hosting).filter(({ step }) =>
+      steps.some((part) => step.startsWith(part)),
+    );
+    expect(calls.length).toBeGreaterThan(0);
+    for (const { path, body, answer } of calls) {
+      expect(await send(path, body.replaceAll(HOST, SHOPS))).toBe(answer);
+    }
+  };
+  await shops("the manager's cron creates", 'new XMPP account amy', 'new XMPP account zac');
+  await shops('cron/extensions_update of the manager (groups exist)');
+  const [amy, zac] = await Promise.all(
+    [
+      ['amy.acme-shop', 'amy-pw-1'],
+      ['zac.zeta', 'zac-pw-1'],
+    ].map(async ([username = '', password = '']) => {
+      const client = await acme.connect(username, { password, domain: SHOPS });
+      clients.push(client);
+      return client;
+    }),
+  );
+  if (!amy || !zac) throw new Error('both are connected');
+  await shops('first page', 'second page', 'starts a chat');
+  for (const [client, instance, other] of [
+    [amy, 'acme-shop', 'zeta'],
+    [zac, 'zeta', 'acme-shop'],
+  ] as const) {
+    const own = `visitor.5.${instance}@${SHOPS}`;
+    await client.waitFor(
+      () => client.messages.some(({ from, body }) => from.startsWith(own) && body === 'Hello'),
+      `the message of visitor 5 of ${instance}`,
+    );
+    await client.waitFor(() => client.presences.get(own)?.nick === 'Visitor #3', 'the nick');
+    expect(client.stanzas.filter((stanza) => stanza.toString().includes(other))).toEqual([]);
+    const colleagues = (await client.roster()).map(({ jid }) => jid);
+    const colleague = instance === 'zeta' ? 'zoe.zeta' : 'owner.acme-shop';
+    expect(colleagues).toContain(`${colleague}@${SHOPS}`);
+  }
+  await shops("the manager's cron removes");
+  const refused = JSON.stringify({
+    ...{ secret_key: 'legacy-secret-1', jid: `visitor.5.zeta@${SHOPS}`, nick: 'a', status: '/' },
+    pass: '083961677fac3874c94c',
+  });
+  expect(await send('/xmpp', refused)).toMatch(/this tenant is being removed/);
 });
 
 it('answers everything while ejabberd hangs', async () => {

@@ -209,10 +209,8 @@ describe('shared groups', () => {
     const wish = { ...own, operatorsSeeEachOther: true };
     for (let times = 0; times < 2; times++) await admin.ensureGroups(ejabberd.host, wish);
     expect(await readGroup(own.visitors)).toMatchObject({ displays: [own.operators] });
-    expect((await readGroup(own.operators)).displays?.sort()).toEqual([
-      own.operators,
-      own.visitors,
-    ]);
+    const displays = expect.arrayContaining([own.operators, own.visitors]);
+    expect(await readGroup(own.operators)).toMatchObject({ displays });
   });
 
   test('say which log their visitors belong to, also after a repair', async () => {
