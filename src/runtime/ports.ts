@@ -143,10 +143,11 @@ export interface Tenants {
   /**
    * The tenant of an instance. If nobody has it, and its host has a template, it is made from that. For callers who have
    * proved themselves alone.
+   * @param again also if there was one that was removed
    * @returns null if there is none
    * @throws {AppError} as `configure`
    */
-  ofInstance(host: string, instance: string): Promise<Tenant | null>;
+  ofInstance(host: string, instance: string, again: boolean): Promise<Tenant | null>;
 }
 
 /** Bounds the visitors of each tenant. */

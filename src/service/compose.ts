@@ -404,11 +404,7 @@ export function createXmppservice(config: Config, runtime: Runtime, reactors: Re
 /** The instances of hosts with a template, for LHC, which makes and removes them. */
 const instancesOf = ({ tenants, tenancy }: Runtime): Instances => ({
   templateOf: tenants.templateOf,
-  async make(host, instance) {
-    const made = await tenancy.ofInstance(host, instance);
-    if (!made) throw new AppError('refused', 'the template of this host was removed');
-    return made;
-  },
+  make: (host, instance, again) => tenancy.ofInstance(host, instance, again),
   isMade: ({ source }) => source === 'template',
   async remove({ id }) {
     await tenancy.beginRemoval(id, false);

@@ -20,8 +20,8 @@ export interface LhcCall {
   readonly path: string;
   /** The fields of the body that say whom it is about: `user` and `host`, one JID, or `group` and `host`. */
   readonly about: 'user' | 'jid' | 'group';
-  /** True: an instance that is not known is made if its host has a template. */
-  readonly makesInstance: boolean;
+  /** Whether an instance that is not known is made, if its host has a template. `again`: also one that was removed. */
+  readonly makesInstance: 'no' | 'once' | 'again';
   /** The success is the text `ok`. */
   readonly text: boolean;
   /** True for what goes before page views of a tenant that sends too many. */

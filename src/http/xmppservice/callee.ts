@@ -150,9 +150,12 @@ export function createCallees({ tenants, instances, secretKey }: XmppserviceDeps
     async resolve({ makesInstance }: LhcCall, callee: Callee): Promise<Called> {
       const { tenant, template, instance, subject } = callee;
       // Deletes go on: there is nothing else to do for whoever goes with their tenant.
-      if (tenant?.removing && makesInstance) throw new AppError('refused', BEING_REMOVED);
-      if (tenant || !template || !instance || !makesInstance) return { tenant, subject };
-      return { tenant: await instances.make(template.host, instance), subject };
+      const isMade = makesInstance !== 'no';
+      if (tenant?.removing && isMade) throw new AppError('refused', BEING_REMOVED);
+      if (tenant || !template || !instance || !isMade) return { tenant, subject };
+      const made = await instances.make(template.host, instance, makesInstance === 'again');
+      if (made) return { tenant: made, subject };
+      throw new AppError('refused', 'this instance was removed; its groups come first');
     },
   };
 }

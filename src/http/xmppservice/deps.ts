@@ -14,9 +14,11 @@ export interface Instances {
   templateOf(host: string): Holder | undefined;
   /**
    * Makes the tenant of an instance that is not known yet. Resolves when its facts are durable.
+   * @param again also if it was removed before
+   * @returns null if it was removed
    * @throws {AppError} `refused` if there are too many, or one that is being removed has the name
    */
-  make(host: string, instance: Instance): Promise<Tenant>;
+  make(host: string, instance: Instance, again: boolean): Promise<Tenant | null>;
   /** True if this tenant was made from a template: LHC may remove it. */
   isMade(tenant: Tenant): boolean;
   /** Begins the removal of a tenant that was made from a template. */

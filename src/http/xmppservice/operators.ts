@@ -81,7 +81,7 @@ export function operatorCalls(deps: XmppserviceDeps): LhcCall[] {
       lhcCall({
         ...common,
         path,
-        makesInstance: true,
+        makesInstance: 'once',
         body: Password,
         carryOut: (called, { password }) => putOperator(called, password),
       }),
@@ -89,7 +89,7 @@ export function operatorCalls(deps: XmppserviceDeps): LhcCall[] {
     lhcCall({
       ...common,
       path: '/xmpp-assign-user-to-roaster',
-      makesInstance: true,
+      makesInstance: 'once',
       body: Grouped,
       async carryOut(called, body) {
         checkGroups(called, body);
@@ -103,7 +103,7 @@ export function operatorCalls(deps: XmppserviceDeps): LhcCall[] {
     lhcCall({
       ...common,
       path: '/xmpp-delete-user-from-roaster',
-      makesInstance: false,
+      makesInstance: 'no',
       body: Grouped,
       async carryOut(called, body) {
         checkGroups(called, body);
@@ -113,7 +113,7 @@ export function operatorCalls(deps: XmppserviceDeps): LhcCall[] {
     lhcCall({
       ...common,
       path: '/xmpp-unregister',
-      makesInstance: false,
+      makesInstance: 'no',
       body: Named,
       carryOut: remove,
     }),

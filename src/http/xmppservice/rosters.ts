@@ -23,7 +23,7 @@ export function rosterCalls({ instances }: XmppserviceDeps): LhcCall[] {
     lhcCall({
       ...common,
       path: '/xmpp-setup-instance-roasters',
-      makesInstance: true,
+      makesInstance: 'again',
       body: Setup,
       async carryOut({ tenant }, { display_array }) {
         // The tenant has both groups, and each displays the other, whatever the list says.
@@ -38,7 +38,7 @@ export function rosterCalls({ instances }: XmppserviceDeps): LhcCall[] {
     lhcCall({
       ...common,
       path: '/xmpp-does-shared-roaster-exists',
-      makesInstance: false,
+      makesInstance: 'no',
       body: Named,
       async carryOut({ tenant }) {
         if (!tenant || tenant.removing) throw new AppError('not-found', 'does not exist');
@@ -47,7 +47,7 @@ export function rosterCalls({ instances }: XmppserviceDeps): LhcCall[] {
     lhcCall({
       ...common,
       path: '/xmpp-delete-instance-roasters',
-      makesInstance: false,
+      makesInstance: 'no',
       body: Named,
       async carryOut({ tenant }) {
         // The groups of a tenant that somebody else has declared are not LHC's to delete: nothing happens.

@@ -169,7 +169,7 @@ export function visitorCalls(deps: XmppserviceDeps): LhcCall[] {
     });
   }
 
-  const common = { makesInstance: true, urgent: false };
+  const common = { makesInstance: 'once', urgent: false } as const;
   return [
     lhcCall({
       ...common,

@@ -193,7 +193,7 @@ export function createTenants(options: TenantsOptions): ServiceTenants {
       await counts(done);
       return done;
     },
-    async ofInstance(host, name) {
+    async ofInstance(host, name, again) {
       const known = directory.ofHost(host).find(({ instance }) => instance === name);
       if (known) return known;
       const template = directory.templateOf(host);
@@ -206,6 +206,7 @@ export function createTenants(options: TenantsOptions): ServiceTenants {
         ...(legacyDigest !== undefined && { legacySecret: legacyDigest }),
       };
       const id = idOfInstance(template.id, name);
+      if (!again && directory.standing(id) === 'removed') return null;
       const wish = { ...rest, id, instance: parsed.data };
       await configure(digested(wish, 'template', secrets, { key: null, firstKey: null }));
       return directory.get(id) ?? null;

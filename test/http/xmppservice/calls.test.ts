@@ -456,6 +456,17 @@ describe('an instance', () => {
     expect((await call('/xmpp-unregister', { user: 'visitor.5.zeta', host: HOST })).text).toBe(OK);
   });
 
+  it('that was removed is made again by its groups alone', async () => {
+    const { call, reasonOf, removed, made } = await open({ hosting: true });
+    removed.add('zeta');
+    expect(await reasonOf('/xmpp', page('visitor.5.zeta'))).toMatch(/^this instance was removed/);
+    const zoe = { user: 'zoe.zeta', host: HOST, password: 'pw' };
+    expect(await reasonOf('/xmpp-register', zoe)).toMatch(/^this instance was removed/);
+    expect(made).toEqual([]);
+    expect((await call('/xmpp-setup-instance-roasters', zeta)).text).toBe(OK);
+    expect((await call('/xmpp-register', zoe)).text).toBe(OK);
+  });
+
   it('that somebody else has declared keeps its groups', async () => {
     const { call, index } = await open();
     for (const group of ['visitors', 'operators']) {

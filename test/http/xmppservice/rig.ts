@@ -58,11 +58,14 @@ export async function openWire(
     reserved: ['api'],
   });
   const made: string[] = [];
+  /** Instances whose removal is complete. */
+  const removed = new Set<string>();
   const app = createXmppserviceApp({
     tenants,
     instances: {
       templateOf: (host) => (hosting && host === HOST ? acme({ id: 'template' }) : undefined),
-      async make(host, instance) {
+      async make(host, instance, again) {
+        if (removed.has(instance) && !again) return null;
         const tenant = acme({ id: instance, host, instance });
         index.set(tenant);
         made.push(instance);
@@ -107,5 +110,18 @@ export async function openWire(
   const factsOf = async (stream: string) => (await rig.store.readStream(stream)).slice();
   const typesOf = async (stream: string) => (await factsOf(stream)).map(({ type }) => type);
   const close = () => rig.close();
-  return { ...rig, app, ejabberd, index, made, raw, call, reasonOf, factsOf, typesOf, close };
+  return {
+    ...rig,
+    app,
+    ejabberd,
+    index,
+    made,
+    removed,
+    raw,
+    call,
+    reasonOf,
+    factsOf,
+    typesOf,
+    close,
+  };
 }

@@ -322,7 +322,7 @@ describe('a template', () => {
     const [one, other] = [await runningProcess(rig, [shops]), await runningProcess(rig)];
     expect(one.directory.all()).toEqual([]);
     const made = await Promise.all(
-      [one, other].map(({ tenants }) => tenants.ofInstance('hosting.test', 'a-shop')),
+      [one, other].map(({ tenants }) => tenants.ofInstance('hosting.test', 'a-shop', false)),
     );
     expect(made[0]).toMatchObject({
       id: 'shops-a-shop',
@@ -334,9 +334,18 @@ describe('a template', () => {
     });
     expect(made[1]).toEqual(made[0]);
     expect(made[0] && isLegacySecret(made[0], shops.legacySecret)).toBe(true);
-    const long = await one.tenants.ofInstance('hosting.test', 'a'.repeat(63));
+    const long = await one.tenants.ofInstance('hosting.test', 'a'.repeat(63), false);
     expect(long?.id).toHaveLength(31);
-    expect(await one.tenants.ofInstance('hosting.test', '../x')).toBeNull();
-    expect(await one.tenants.ofInstance('other.test', 'a-shop')).toBeNull();
+    expect(await one.tenants.ofInstance('hosting.test', '../x', true)).toBeNull();
+    expect(await one.tenants.ofInstance('other.test', 'a-shop', true)).toBeNull();
+    // Who was removed comes back only if that is meant.
+    const shop = id('shops-a-shop');
+    await one.tenants.beginRemoval(shop, false);
+    await rig.actors.tenant(shop).send({ type: 'ReportTenantRemoved' });
+    await until(() => one.directory.standing(shop) === 'removed');
+    expect(await one.tenants.ofInstance('hosting.test', 'a-shop', false)).toBeNull();
+    expect(await one.tenants.ofInstance('hosting.test', 'a-shop', true)).toMatchObject({
+      id: shop,
+    });
   });
 });
