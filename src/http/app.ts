@@ -32,6 +32,7 @@ import { addVisitorQueries } from './v1/visitor-queries.ts';
 import { addTypingEndpoint } from './v1/visitor-typing.ts';
 import { clockCheck } from './webhook/clock-check.ts';
 import { addWebhookEndpoint } from './webhook/endpoint.ts';
+import { addOlderModulesEndpoints } from './webhook/older-modules.ts';
 import { createWebhookReceipts } from './webhook/receipts.ts';
 
 const SECURITY_SCHEMES = {
@@ -70,6 +71,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   addStatsEndpoint(api, tenant);
   addStreamEndpoint(api, tenant, deps.stream);
   addWebhookEndpoint(api, deps.webhookSecrets, receipts);
+  addOlderModulesEndpoints(api, deps.olderModulesFrom);
   addWebhookReceiptsEndpoint(api, auth.admin, receipts.view);
   addStreamReadingEndpoints(api, auth.admin);
   addProjectionEndpoints(api, auth.admin);

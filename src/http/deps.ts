@@ -36,5 +36,7 @@ export interface HttpDeps extends EndpointDeps {
   readonly adminToken?: string | undefined;
   /** Of mod_lhc; several during a rotation. With none every batch is refused. */
   readonly webhookSecrets: readonly WebhookSecret[];
+  /** Addresses and ranges from which ejabberd's older modules may post. */
+  readonly olderModulesFrom: readonly string[];
   readonly version: string;
 }

@@ -44,7 +44,7 @@ interface MessageOutcome {
   readonly visitor: string;
   readonly chatId: string | null;
   readonly messageId: string;
-  /** Delivered: how that is known (`receipt` or `ping`). Failed: the cause. */
+  /** Delivered: how that is known (`receipt` or `ping`; `taken`, where nobody can tell). Failed: the cause. */
   readonly reason: string;
 }
 

@@ -176,6 +176,26 @@ export interface Inbox {
   take(events: readonly unknown[]): Promise<void>;
 }
 
+/** What a callback of ejabberd's older modules says. `operator` and `receiver` are local parts, in hosting with the instance. */
+export type OlderReport = { readonly host: string; readonly operator: string } & (
+  | { readonly type: 'session' }
+  | { readonly type: 'ping'; readonly resource: string }
+  | { readonly type: 'message'; readonly receiver: string; readonly body: string }
+  /** A message in a chat room, or somebody enters or leaves one. */
+  | { readonly type: 'room' }
+);
+
+/** Takes callbacks of ejabberd's older modules (docs/xmppservice.md). */
+export interface OlderModules {
+  /**
+   * Resolves when what it says is durable; for sessions, when ejabberd is going to be asked.
+   * @param calledAs the host in the address of the request
+   * @throws {AppError} `refused` for a host of no tenant, and if the address is that of another instance; `unavailable` when
+   *   the event store is away, `overloaded`
+   */
+  take(report: OlderReport, calledAs: string): Promise<void>;
+}
+
 /** An effect or a webhook event that was given up and waits for a person. */
 export interface DeadLetter {
   /** Shows the letter and sends it again. */

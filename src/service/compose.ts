@@ -12,6 +12,7 @@ import { createRpcVisitors } from '../http/xmlrpc/visitors.ts';
 import { createXmppserviceApp } from '../http/xmppservice/app.ts';
 import type { Instances } from '../http/xmppservice/deps.ts';
 import { createInbox } from '../inbox/inbox.ts';
+import { createOlderModules, createReporters } from '../inbox/older-modules.ts';
 import { createSetAside } from '../inbox/set-aside.ts';
 import { createClock } from '../kit/clock.ts';
 import { newId } from '../kit/id.ts';
@@ -224,6 +225,7 @@ export function createReactors(config: Config, runtime: Runtime) {
   const removal = createOperatorRemoval(base);
   const operatorSessions = createOperatorSessions({ ...base, operatorsOf });
   const laneWork = openLaneTable(db);
+  const reporters = createReporters(base, config.olderModulesFrom.length > 0);
   const xmppLane = createXmppLane({
     ...base,
     pendingFrom: (stream) => laneWork.revisions(stream, XMPP_FILTER.name, -1, 1)[0] ?? null,
@@ -231,6 +233,7 @@ export function createReactors(config: Config, runtime: Runtime) {
     operatorSessions,
     answers: createAnswers(base),
     afterTaken: async () => failpoint('after-stanza'),
+    isTakenAll: reporters.areOlderAlone,
   });
   const destinations = [xmppLane.destination, callbacks.destination];
   const lanes = createLanes({ ...base, age: base.clock.age, destinations });
@@ -278,6 +281,8 @@ export function createReactors(config: Config, runtime: Runtime) {
     transfer,
     operatorName: async ({ tenant, name }) => (await names.of(tenant)).plain(name),
   });
+  const compareSessions = operatorSessions.compareSoon;
+  const olderModules = createOlderModules({ ...base, inbox, reporters, compareSessions });
   const deadLetters = createDeadLetters({ ...base, destinations, again: inbox.again });
   const deadLetterExpiry = createDeadLetterExpiry(base);
   const summaries = createOperatorSummaries({ ...base, cutStream: createStreamCut(base) });
@@ -312,6 +317,8 @@ export function createReactors(config: Config, runtime: Runtime) {
     operatorAccounts,
     operatorRooms,
     inbox,
+    reporters,
+    olderModules,
     deadLetters,
     deadLetterExpiry,
     typing: typing.forward,
@@ -355,7 +362,8 @@ export function createApi(
   readModels: ReadModels,
 ) {
   const { tenants, tenancy, actors, store, vault, secrets, logger, failpoint } = runtime;
-  const { crowd, inbox, operatorAccounts, routing, typing, deadLetters } = reactors;
+  const { crowd, inbox, reporters, olderModules, operatorAccounts, routing, typing, deadLetters } =
+    reactors;
   const stream = createStreamHub({ ...runtime, changes: readModels.changes });
   const app = createApp({
     tenants,
@@ -363,10 +371,13 @@ export function createApi(
     actors,
     inbox: {
       take: async (events) => {
+        reporters.noteSigned(events);
         await inbox.take(events);
         failpoint('before-webhook-answer');
       },
     },
+    olderModules,
+    olderModulesFrom: config.olderModulesFrom,
     crowd,
     operatorAccounts,
     transfer: routing.transfer,

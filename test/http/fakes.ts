@@ -170,6 +170,7 @@ export interface Calls {
   readonly typing: { tenant: string; visitor: string; state: string }[];
   readonly transfers: { tenant: string; visitor: string; wish: unknown; origin: unknown }[];
   readonly batches: (readonly unknown[])[];
+  readonly older: object[];
   readonly filters: (VisitorFilter | MessageFilter | OperatorFilter | ChatFilter | QueueFilter)[];
 }
 
@@ -212,6 +213,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
     typing: [],
     transfers: [],
     batches: [],
+    older: [],
     filters: [],
   };
   const done = (actor: Dispatched['actor']): Dispatched => ({
@@ -234,6 +236,12 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
         calls.batches.push(events);
       },
     },
+    olderModules: {
+      take: async (report, calledAs) => {
+        calls.older.push({ ...report, calledAs });
+      },
+    },
+    olderModulesFrom: ['10.0.0.0/8'],
     operatorAccounts: {
       put: async (tenant, username, wish, origin) => {
         calls.puts.push({ tenant, username, wish, origin });

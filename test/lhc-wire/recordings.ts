@@ -45,3 +45,9 @@ export const rpcCalls = (recording: readonly Recorded[]) =>
   recording.flatMap(({ n, rpc, body }) =>
     rpc !== undefined && body !== undefined ? [{ n, rpc, body }] : [],
   );
+
+/** The callbacks of ejabberd's older modules, in order. */
+export const olderCallbacks = (recording: readonly Recorded[]) =>
+  recording.flatMap(({ dir, step = '', path = '', host, headers = {}, body = '' }) =>
+    dir === 'ejabberd-to-lhc' ? [{ step, path, host, headers, body }] : [],
+  );

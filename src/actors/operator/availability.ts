@@ -22,6 +22,15 @@ export function receivingSessions<S extends Pick<Session, 'show' | 'priority'>>(
   return highest < 0 ? [] : sessions.filter((session) => priorityOf(session) === highest);
 }
 
+const STAND_IN = 'resource:';
+
+/** The id of a stand-in session. ejabberd's list has no session ids, so the resource stands in until mod_lhc reports the id. */
+export const standInId = (resource: string): string => `${STAND_IN}${resource}`;
+
+/** True if mod_lhc has reported none of these sessions. @param ids of an operator's sessions */
+export const areStandIns = (ids: readonly string[]): boolean =>
+  ids.every((id) => id.startsWith(STAND_IN));
+
 /**
  * The availability that follows from sessions and `!away`: that of the clients that get the messages. Of several, the most
  * available one counts; "do not disturb" outweighs "away". If none of them answers pings, the operator is away: they get no

@@ -1,6 +1,6 @@
 /** Decisions about an operator's presence: reports on their clients, and `!away` and `!back`. */
 import type { VisitorKey } from '../ids.ts';
-import { availabilityOf, type PresenceFact, presenceAfter } from './availability.ts';
+import { availabilityOf, type PresenceFact, presenceAfter, standInId } from './availability.ts';
 import type {
   Availability,
   OperatorFact,
@@ -63,9 +63,6 @@ const presenceChanged = (
 /** Whether a session shows this already. A status alone is no change. */
 const shows = (session: Session | undefined, { show, priority }: ClientPresence): boolean =>
   (session?.show ?? null) === show && (session?.priority ?? 0) === (priority ?? 0);
-
-/** The id of a stand-in session. ejabberd's list has no session ids, so the resource stands in until mod_lhc reports the id. */
-const standInId = (resource: string): string => `resource:${resource}`;
 
 function compareSessions(
   presence: Presence,

@@ -8,6 +8,7 @@ import type {
   DeadLetters,
   ForwardTyping,
   Inbox,
+  OlderModules,
   OperatorAccounts,
   Tenants,
   Transfer,
@@ -18,6 +19,7 @@ export interface EndpointDeps {
   readonly actors: Pick<Actors, 'visitor'>;
   readonly crowd: Crowd;
   readonly inbox: Inbox;
+  readonly olderModules: OlderModules;
   readonly operatorAccounts: Pick<OperatorAccounts, 'put' | 'remove'>;
   readonly tenancy: Tenants;
   readonly typing: ForwardTyping;

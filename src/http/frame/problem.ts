@@ -5,6 +5,7 @@ import { AppError, type ErrorCode, isTransient, publicMessageOf } from '../../er
 /** The codes of {@link AppError}, and those that only HTTP has. */
 type ProblemCode =
   | ErrorCode
+  | 'forbidden'
   | 'method-not-allowed'
   | 'request-timeout'
   | 'expectation-failed'
@@ -43,6 +44,7 @@ interface ProblemKind {
 export const PROBLEM_KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
   invalid: { status: 400, title: 'Invalid request' },
   unauthorized: { status: 401, title: 'Not authorized' },
+  forbidden: { status: 403, title: 'Not allowed from here' },
   'not-found': { status: 404, title: 'Not found' },
   'method-not-allowed': { status: 405, title: 'Method not allowed' },
   'request-timeout': { status: 408, title: 'Request too slow' },

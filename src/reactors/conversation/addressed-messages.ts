@@ -2,7 +2,7 @@
  * Messages that LHC addresses to operators itself (docs/adr/0037). Each fact is one stanza for one operator, under the
  * message's id. An operator's presence does not count: ejabberd stores what is for somebody who is offline.
  */
-import type { Username } from '../../actors/ids.ts';
+import type { TenantId, Username } from '../../actors/ids.ts';
 import { copyOf } from '../../actors/visitor/addressed.ts';
 import type { Chat, VisitorEvent, VisitorState } from '../../actors/visitor/facts.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
@@ -26,6 +26,8 @@ interface Parts {
   readonly delivery: Delivery;
   readonly opening: Pick<Opening, 'openWith'>;
   readonly pauses: Pauses;
+  /** True if nobody will report that this operator's client has a message. */
+  readonly isTakenAll?: (tenant: TenantId, operator: Username) => Promise<boolean>;
   readonly afterTaken?: (messageId: string) => Promise<void>;
 }
 
@@ -140,5 +142,9 @@ export async function sendAddressed(
   }
   await parts.afterTaken?.(id);
   await visitor.send({ type: 'ReportMessageTaken', messageIds: [id], operator });
+  if (await parts.isTakenAll?.(sender.tenant.id, operator)) {
+    const messageIds = [id];
+    await visitor.send({ type: 'ReportMessageDelivered', messageIds, by: 'taken', operator });
+  }
   return done;
 }

@@ -25,6 +25,8 @@ export interface Broadcast {
    * @throws {AppError} `unavailable`
    */
   show(sender: Sender, state: VisitorState): Promise<number>;
+  /** True if this process has shown the message to this operator while the chat was open to several. */
+  wasShown(stream: string, state: VisitorState, operator: Username, revision: number): boolean;
 }
 
 export function createBroadcast(options: {
@@ -48,6 +50,10 @@ export function createBroadcast(options: {
   }
 
   return {
+    wasShown(stream, { context: { chat } }, operator, revision) {
+      const round = rounds.peek(`${stream} ${chat?.searchRevision}`);
+      return (round?.through.get(operator) ?? -1) >= revision;
+    },
     async show(sender, state) {
       const { chat, openMessages } = state.context;
       if (!chat) return 0;

@@ -57,6 +57,8 @@ interface ResendOptions {
   readonly now: () => number;
   readonly logger: Logger;
   readonly recipientOf: RecipientOf;
+  /** True if nobody will report that this operator's client has a message. */
+  readonly isTakenAll?: (tenant: TenantId, operator: Username) => Promise<boolean>;
   readonly onReturned: (returned: ReturnedMessage) => void;
   readonly opening: Pick<Opening, 'carriedBy' | 'isToCome' | 'openedWith'>;
 }
@@ -115,7 +117,7 @@ async function resendAll(
  * @returns false if this process may not act any more
  */
 async function send(
-  { actors, transport, logger, onReturned }: ResendOptions,
+  { actors, transport, logger, isTakenAll, onReturned }: ResendOptions,
   { tenant, key, mayAct }: Sender,
   operator: Username,
   content: Content,
@@ -127,6 +129,14 @@ async function send(
   try {
     await transport.send({ ...content, from: jid, to: operatorJid(tenant, operator) });
     logger.debug({ tenant: tenant.id, visitor: key, messageId }, 'message sent again');
+    if (await isTakenAll?.(tenant.id, operator)) {
+      await actors.visitor(tenant.id, key).send({
+        type: 'ReportMessageDelivered',
+        messageIds: [messageId],
+        by: 'taken',
+        operator,
+      });
+    }
   } catch (error) {
     if (!isRefused(error)) throw error;
     if (takesNothing(error)) {

@@ -39,6 +39,8 @@ export interface VisitorEffectParts {
   readonly opening: Opening;
   readonly broadcast: Broadcast;
   readonly pauses: Pauses;
+  /** True if nobody will report that this operator's client has a message. */
+  readonly isTakenAll?: (tenant: TenantId, operator: Username) => Promise<boolean>;
   /** A failpoint of tests, between a stanza that was taken and its fact. */
   readonly afterTaken?: (messageId: string) => Promise<void>;
 }
@@ -118,8 +120,12 @@ async function sendVisitorMessage(
   if (opened && opened.waitMs > 0) return paused(opened.waitMs);
   const reason = opened?.refusals.get(id);
   if (reason !== undefined) return messageRefused(parts, sender, operator, id, reason);
+  const isTakenAll = (await parts.isTakenAll?.(tenant.id, operator)) ?? false;
   // What went out to all operators of a broadcast goes out again to the owner: mod_lhc drops it, and reports the delivery.
-  if (again || !opened?.sent.get(operator)?.has(id)) {
+  // Where the older modules are, nobody drops it.
+  const isShown =
+    isTakenAll && !again && broadcast.wasShown(event.stream, state, operator, event.revision);
+  if (again || !(isShown || opened?.sent.get(operator)?.has(id))) {
     const lookMs = again ? 0 : pauses.leftFor(event.stream, state, [operator]);
     if (lookMs > 0) return paused(lookMs);
     try {
@@ -130,7 +136,12 @@ async function sendVisitorMessage(
     }
   }
   await parts.afterTaken?.(id);
-  await actors.visitor(tenant.id, key).send({ type: 'ReportMessageTaken', messageIds: [id] });
+  const visitor = actors.visitor(tenant.id, key);
+  await visitor.send({ type: 'ReportMessageTaken', messageIds: [id] });
+  if (isTakenAll) {
+    const messageIds = [id];
+    await visitor.send({ type: 'ReportMessageDelivered', messageIds, by: 'taken', operator });
+  }
   return done;
 }
 

@@ -36,7 +36,7 @@ import { addressedBy } from './addressed-messages.ts';
 import { createBroadcast } from './broadcast.ts';
 import { createDelivery, laneLost } from './delivery.ts';
 import { createOpening, type OpeningOptions } from './opening.ts';
-import { createPauses, type PauseTimes } from './pauses.ts';
+import { createPauses, type Pauses, type PauseTimes } from './pauses.ts';
 import { createRecipients } from './recipient.ts';
 import { createResend, type Resend } from './resend.ts';
 import { createReturnedMessages, type ReturnedMessage } from './returned-messages.ts';
@@ -117,8 +117,26 @@ interface XmppLaneOptions {
   readonly logger: Logger;
   /** A failpoint of tests, between a stanza that was taken and its fact. */
   readonly afterTaken?: (messageId: string) => Promise<void>;
+  /** True if nobody will report that this operator's client has a message: it counts as delivered when it was taken. */
+  readonly isTakenAll?: (tenant: TenantId, operator: Username) => Promise<boolean>;
   /** Default: {@link createPauses}. */
   readonly pauseTimes?: PauseTimes;
+}
+
+/** Of some operators nobody reports that an opening has arrived. It is taken when its pause begins. */
+function pausesOf({ now, pauseTimes, isTakenAll, logger }: XmppLaneOptions): Pauses {
+  const pauses = createPauses(now, pauseTimes);
+  return {
+    ...pauses,
+    begin(stream, operator, id) {
+      pauses.begin(stream, operator, id);
+      const actor = actorOf(stream);
+      if (!actor) return;
+      isTakenAll?.(actor.tenant, operator)
+        .then((isAll) => isAll && pauses.arrived(stream, operator, [id]))
+        .catch((error) => logger.debug({ reason: messageOf(error) }, 'an opening keeps its pause'));
+    },
+  };
 }
 
 /** What the functions below share. */
@@ -140,7 +158,7 @@ function partsOf(options: XmppLaneOptions) {
     },
   });
   const delivery = createDelivery({ ...options, afterResends: resend.afterResends });
-  const pauses = createPauses(options.now, options.pauseTimes);
+  const pauses = pausesOf(options);
   const opening = createOpening({ ...options, delivery, pauses });
   const broadcast = createBroadcast({ ...options, delivery, opening, pauses });
   return { ...options, onReturned, recipientOf, resend, delivery, pauses, opening, broadcast };

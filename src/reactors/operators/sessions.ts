@@ -34,6 +34,8 @@ export interface OperatorSessions {
    * @returns whether the first try succeeded
    */
   compare(tenant: TenantId, username: Username): Promise<boolean>;
+  /** Compares one operator in the background. @param ended ids of known sessions that nobody reports any more */
+  compareSoon(tenant: TenantId, username: Username, ended: readonly string[]): void;
   /** Compares every registered operator of these tenants, in the background. */
   compareAll(tenants: readonly TenantId[]): void;
   /**
@@ -232,6 +234,7 @@ export function createOperatorSessions(options: SessionsOptions): OperatorSessio
 
   return {
     compare: (tenant, username) => served(want(tenant, username, []), true),
+    compareSoon: (tenant, username, ended) => void want(tenant, username, ended),
     compareAll(tenants) {
       for (const tenant of tenants) {
         for (const username of operatorsOf(tenant)) want(tenant, username, []);

@@ -52,6 +52,7 @@ export async function openWire(
     sessions: {
       compare: async () => true,
       compareAll: () => {},
+      compareSoon: () => {},
       restarted: async () => {},
       stop: () => {},
     },

@@ -42,6 +42,7 @@ function processOf() {
     sessions: {
       compare: async () => true,
       compareAll: () => {},
+      compareSoon: () => {},
       restarted: async () => {},
       stop: () => {},
     },
