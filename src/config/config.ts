@@ -141,12 +141,28 @@ function secretFaults(
       serviceSecrets: SERVICE_SECRET,
       apiPassword: EJABBERD_API_PASSWORD,
       webhookSecrets: EJABBERD_WEBHOOK_SECRET,
+      legacySecretKey: env.LEGACY_SECRET_KEY,
+      xmlRpcPassword: env.XMLRPC_PASSWORD,
     }),
-    { name: 'LEGACY_SECRET_KEY', holder: 'LHC', value: env.LEGACY_SECRET_KEY },
-    { name: 'XMLRPC_PASSWORD', holder: 'LHC', value: env.XMLRPC_PASSWORD },
     ...secretsOfTenants(tenants),
   ]);
   return [...own, ...webhookHostFaults(EJABBERD_WEBHOOK_SECRET, tenants)];
+}
+
+/** What is probably a slip: a tenant may be made over HTTP later. */
+function tenantSlips(
+  { TENANTS_FILE, ADMIN_TOKEN, EJABBERD_WEBHOOK_SECRET }: z.output<typeof Environment>,
+  tenants: readonly { readonly host: string }[],
+): string[] {
+  if (TENANTS_FILE === undefined) {
+    return ADMIN_TOKEN === undefined
+      ? ['neither TENANTS_FILE nor ADMIN_TOKEN is set: nobody can make a tenant']
+      : [];
+  }
+  const hosts = new Set(tenants.map(({ host }) => host));
+  return EJABBERD_WEBHOOK_SECRET.flatMap(({ hosts: bound }) => bound ?? [])
+    .filter((host) => !hosts.has(host))
+    .map((host) => `EJABBERD_WEBHOOK_SECRET: no tenant of TENANTS_FILE has the host ${host}`);
 }
 
 /** The listener opens if it has an address or a key, unless it is off. */
@@ -183,17 +199,16 @@ export function readConfig(
   const faults = parsed.success
     ? unseen
     : [...unseen, ...environmentFaults(parsed.error, settings)];
-  const file = settings.TENANTS_FILE ? readTenants(resolve(dir, settings.TENANTS_FILE)) : null;
-  faults.push(...(file?.faults ?? []));
+  const file = readTenants(settings.TENANTS_FILE && resolve(dir, settings.TENANTS_FILE));
+  faults.push(...file.faults);
   const sharedLog = settings.EVENT_STORE?.startsWith('esdb') ?? false;
   if (sharedLog && !settings.SERVICE_SECRET) {
     faults.push('SERVICE_SECRET: is required with EventStoreDB: every process needs the same');
   }
-  if (parsed.success && file) {
-    faults.push(...secretFaults(parsed.data, [...file.tenants, ...file.templates]));
-  }
+  const entries = [...file.tenants, ...file.templates];
+  if (parsed.success) faults.push(...secretFaults(parsed.data, entries));
   // A setting may be missing because its name is a slip.
-  if (!parsed.success || !file || faults.length > 0) throw wrongConfiguration(faults, warnings);
+  if (!parsed.success || faults.length > 0) throw wrongConfiguration(faults, warnings);
   const env = parsed.data;
   return {
     ...storageOf(env, dir),
@@ -211,9 +226,10 @@ export function readConfig(
     tenants: file.tenants,
     templates: file.templates,
     xmppservice: { listen: xmppserviceListen(env), secretKey: env.LEGACY_SECRET_KEY },
-    secretFiles: [resolve(dir, env.TENANTS_FILE), join(dir, '.env')].filter((path) =>
-      existsSync(path),
-    ),
+    secretFiles: [
+      ...(env.TENANTS_FILE ? [resolve(dir, env.TENANTS_FILE)] : []),
+      join(dir, '.env'),
+    ].filter((path) => existsSync(path)),
     redisUrl: env.REDIS_URL,
     takeOverFrom: env.TAKE_OVER_FROM,
     callbackAllow: env.CALLBACK_ALLOW,
@@ -221,7 +237,7 @@ export function readConfig(
     olderModulesFrom: env.LEGACY_CALLBACKS_FROM,
     deadlineGraceMs: env.DEADLINE_GRACE * 1000,
     logLevel: env.LOG_LEVEL,
-    warnings,
+    warnings: [...warnings, ...tenantSlips(env, entries)],
     failpoints: settings[FAILPOINTS],
     times: Times.parse(JSON.parse(settings[TIMES] ?? '{}')),
   };

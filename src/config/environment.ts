@@ -174,7 +174,7 @@ export const Environment = z.object({
     .transform((text) => new URL(text).href), // xmpp.js knows schemes in lower case
   EJABBERD_XMPP_ALLOW_PLAINTEXT: z.stringbool({ error: 'has to be true or false' }).default(false),
   EJABBERD_WEBHOOK_SECRET: WebhookSecrets,
-  TENANTS_FILE: Path,
+  TENANTS_FILE: Path.optional(),
   REDIS_URL: z
     .url({
       protocol: /^rediss?$/,

@@ -33,19 +33,14 @@ export const WebhookSecrets = z.string().transform((text, context): readonly Web
   });
 });
 
-/** @returns faults: a host that no tenant has, and a host whose mod_lhc no secret admits */
+/** @returns a fault for each host whose mod_lhc no secret admits */
 export function webhookHostFaults(
   secrets: readonly WebhookSecret[],
   tenants: readonly { readonly host: string }[],
 ): string[] {
-  const known = new Set<string>(tenants.map(({ host }) => host));
-  const bound = secrets.flatMap(({ hosts }) => hosts ?? []);
-  const forAll = secrets.some(({ hosts }) => hosts === null);
-  const without = forAll ? [] : [...known].filter((host) => !bound.includes(host));
-  return [
-    ...bound.filter((host) => !known.has(host)).map((host) => `no tenant has the host ${host}`),
-    ...without.map((host) => `no secret is for the host ${host}`),
-  ].map((fault) => `EJABBERD_WEBHOOK_SECRET: ${fault}`);
+  return [...new Set(tenants.map(({ host }) => host))]
+    .filter((host) => !admitsHost(secrets, host))
+    .map((host) => `EJABBERD_WEBHOOK_SECRET: no secret is for the host ${host}`);
 }
 
 /** A setting that is secret. */
@@ -77,6 +72,8 @@ export interface OwnSecrets {
   readonly serviceSecrets: readonly string[];
   readonly apiPassword: string;
   readonly webhookSecrets: readonly WebhookSecret[];
+  readonly legacySecretKey: string | undefined;
+  readonly xmlRpcPassword: string | undefined;
 }
 
 export const ownSecrets = ({
@@ -84,6 +81,8 @@ export const ownSecrets = ({
   serviceSecrets,
   apiPassword,
   webhookSecrets,
+  legacySecretKey,
+  xmlRpcPassword,
 }: OwnSecrets): NamedSecret[] => [
   { name: 'ADMIN_TOKEN', holder: 'administrator', value: adminToken },
   ...serviceSecrets.map((value) => ({ name: 'SERVICE_SECRET', holder: 'service', value }) as const),
@@ -92,6 +91,8 @@ export const ownSecrets = ({
     ({ secret }) =>
       ({ name: 'EJABBERD_WEBHOOK_SECRET', holder: 'mod_lhc', value: secret }) as const,
   ),
+  { name: 'LEGACY_SECRET_KEY', holder: 'LHC', value: legacySecretKey },
+  { name: 'XMLRPC_PASSWORD', holder: 'LHC', value: xmlRpcPassword },
 ];
 
 /** @returns the field of a tenant's settings that has somebody else's secret; null if there is none */

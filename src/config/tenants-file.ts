@@ -32,8 +32,9 @@ const Entries = z.array(z.unknown());
 const isTemplate = (entry: unknown): boolean =>
   z.looseObject({ instance: z.literal(ANY_INSTANCE) }).safeParse(entry).success;
 
-/** @param path of TENANTS_FILE */
-export function readTenants(path: string): DeclaredTenants {
+/** @param path of TENANTS_FILE; without one nothing is declared */
+export function readTenants(path: string | undefined): DeclaredTenants {
+  if (!path) return faulty();
   let json: unknown;
   try {
     const text = textOfFile(readFileSync(path));

@@ -35,6 +35,8 @@ export const operatorRates = (perSecond: number): OperatorRates => ({
 export type Charge = 'within' | 'first' | 'over';
 
 interface Account {
+  /** As the tenant's settings had it. */
+  readonly perSecond: number;
   readonly all: TokenBucket;
   readonly questions: TokenBucket;
   told: boolean;
@@ -54,7 +56,10 @@ export function createBudgets(ratesOf: (tenant: TenantId) => OperatorRates): Bud
   return {
     charge(tenant, username, isQuestion, at) {
       const name = `${tenant}.${username}`;
-      const account = accounts.get(name) ?? accountWith(ratesOf(tenant));
+      const rates = ratesOf(tenant);
+      const known = accounts.get(name);
+      const isSame = known?.perSecond === rates.all.perSecond;
+      const account = known && isSame ? known : accountWith(rates);
       accounts.set(name, account);
       const { all, questions } = account;
       if (account.told && all.hasRecovered(at) && questions.hasRecovered(at)) account.told = false;
@@ -67,6 +72,7 @@ export function createBudgets(ratesOf: (tenant: TenantId) => OperatorRates): Bud
 }
 
 const accountWith = ({ all, questions }: OperatorRates): Account => ({
+  perSecond: all.perSecond,
   all: new TokenBucket(all),
   questions: new TokenBucket(questions),
   told: false,

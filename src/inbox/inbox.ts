@@ -9,6 +9,7 @@
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { sealingKeyOf, visitorRef } from '../actors/ids.ts';
+import { type TenantDirectory, tenantsNotKnown } from '../actors/tenant/directory.ts';
 import { AppError, isPermanent, messageOf } from '../errors.ts';
 import { EVENT_STORE, isStoreAway, WrongExpectedRevision } from '../eventstore/port.ts';
 import { backoff, type RetryPolicy } from '../kit/backoff.ts';
@@ -130,6 +131,23 @@ export interface ServiceInbox extends Inbox {
   readonly counts: Readonly<InboxCounts>;
   /** Carries out a message again that was set aside. @throws {AppError} `refused` with the reason */
   again(content: unknown, commandId: string): Promise<void>;
+}
+
+/**
+ * While this process does not know all tenants, it takes no event that may be of one of the others. A host with a tenant
+ * of its own has no other.
+ * @throws {AppError} `unavailable`: mod_lhc sends the batch again
+ */
+function requireKnownHosts(tenants: TenantDirectory, events: readonly unknown[]): void {
+  if (tenants.isComplete()) return;
+  const hosts = new Set(
+    events.map((event) => (event as { host?: unknown } | null)?.host), // unparsed JSON
+  );
+  for (const host of hosts) {
+    if (typeof host !== 'string') continue;
+    const isWhole = tenants.ofHost(host.toLowerCase()).some(({ instance }) => !instance);
+    if (!isWhole) throw tenantsNotKnown();
+  }
 }
 
 export function createInbox(
@@ -274,6 +292,7 @@ export function createInbox(
       if (queues.waiting >= BATCHES_AT_ONCE) {
         throw new AppError('overloaded', 'too many batches are being carried out; send it again');
       }
+      requireKnownHosts(options.tenants, events);
       await queues.run(queueOf(events), () => takeBatch(events));
     },
     async again(content, commandId) {

@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto';
 import type { TenantId, Username, VisitorKey } from '../actors/ids.ts';
 import type { Hook, Said } from '../actors/machine/idempotency.ts';
 import type { OperatorCommand } from '../actors/operator/decisions.ts';
+import { BEING_REMOVED } from '../actors/tenant/configuration.ts';
 import { lhcCommandsOf } from '../actors/tenant/lhc-commands.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';
 import { AppError, isRejected } from '../errors.ts';
@@ -159,6 +160,7 @@ export async function handleMessage(
   // The event is among the dead letters. If it were taken now, it would arrive twice once it is sent again from there.
   if (hook && (await parts.setAside.has(hook.queueId, hook.seq))) return refuse(SET_ASIDE);
   const isRepeat = conversation.visitor.seen.hasCommand(commandId);
+  if (settings?.removing && !isRepeat) return refuse(BEING_REMOVED);
   if (hook && !isRepeat) {
     const isQuestion = written.kind === 'question';
     const at = Date.parse(event.at);

@@ -172,12 +172,19 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
 
 /** @throws {AppError} `invalid` with a field */
 function checkWish(
-  { adminToken, ejabberd }: Config,
+  { adminToken, ejabberd, xmppservice, xmlRpc }: Config,
   { serviceSecrets }: ServiceStorage,
   wish: TenantWish,
 ): void {
   const { apiPassword, webhookSecrets } = ejabberd;
-  const own = { adminToken, serviceSecrets, apiPassword, webhookSecrets };
+  const own = {
+    adminToken,
+    serviceSecrets,
+    apiPassword,
+    webhookSecrets,
+    legacySecretKey: xmppservice.secretKey,
+    xmlRpcPassword: xmlRpc.password,
+  };
   const field = foreignSecret(own, wish);
   if (field !== null) throw new AppError('invalid', 'is the secret of somebody else', { field });
   if (!admitsHost(webhookSecrets, wish.host)) {
@@ -301,6 +308,11 @@ export function createReactors(config: Config, runtime: Runtime) {
     summaries,
   ])
     work.subscribe(listener);
+  tenants.onChange((id) => {
+    callbacks
+      .tenantChanged(id)
+      .catch((error) => base.logger.warn({ err: error, tenant: id }, 'callbacks were not resumed'));
+  });
   listenToSessions(transport, { ...base, xmppLane, lanes, reconciler });
   const compareOperators = () => operatorSessions.compareAll(tenants.all().map(({ id }) => id));
   return {

@@ -39,6 +39,20 @@ export function clashOf(one: Named, other: Named): string | null {
   return `${one.host} has either one tenant without an instance, or tenants with instances (see ${other.id})`;
 }
 
+/** The answer to whoever asks for a tenant that may exist. */
+export const tenantsNotKnown = (): AppError =>
+  new AppError('unavailable', NOT_KNOWN, { publicMessage: NOT_KNOWN });
+
+const NOT_KNOWN = 'this process does not know all tenants yet; send the same again in a moment';
+
+/** @throws {AppError} `unavailable` if this process does not know all tenants yet; `not-found` if there is no such tenant */
+export function requireTenant(tenants: TenantDirectory, id: TenantId): Tenant {
+  const tenant = tenants.get(id);
+  if (tenant) return tenant;
+  if (tenants.standing(id) === 'pending') throw tenantsNotKnown();
+  throw new AppError('not-found', `tenant ${id} is not configured`);
+}
+
 const NONE: readonly never[] = [];
 
 /** Tenants by id and by host, to be changed. */

@@ -6,7 +6,7 @@ import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { HonoRequest } from 'hono';
 import type { TenantId } from '../../actors/ids.ts';
 import { BEING_REMOVED } from '../../actors/tenant/configuration.ts';
-import type { TenantDirectory } from '../../actors/tenant/directory.ts';
+import { type TenantDirectory, tenantsNotKnown } from '../../actors/tenant/directory.ts';
 import { isKeyOf, type Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError } from '../../errors.ts';
 import { bearerToken } from '../../kit/bearer.ts';
@@ -44,16 +44,6 @@ const digest = (text: string): Buffer => hash('sha256', text, 'buffer');
 
 /** What a tenant that does not exist is compared with, so that the answer takes as long. No text has this digest. */
 const NOBODY = { keys: [{ digest: randomBytes(32).toString('base64url'), until: null }] };
-
-/** When to ask again while the tenants are being read. */
-const NOT_YET_RETRY_S = 1;
-
-/** For whoever asks for a tenant that may exist. */
-export const tenantsNotKnown = (): AppError =>
-  new AppError('unavailable', 'this process does not know all tenants yet', {
-    part: 'the tenants',
-    retryAfter: NOT_YET_RETRY_S,
-  });
 
 /** Methods of requests that a tenant answers while it is being removed. */
 const READS: ReadonlySet<string> = new Set(['GET', 'HEAD']);

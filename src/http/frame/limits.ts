@@ -2,8 +2,8 @@
  * What one tenant may ask of this process: requests a second, and queries at the same time. A refusal is 429, before
  * anything of the request but its key is read. The admin token is not limited.
  */
-import type { TenantId } from '../../actors/ids.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
+import { Lru } from '../../kit/lru.ts';
 import { TokenBucket } from '../../kit/token-bucket.ts';
 import type { Access, Caller } from './auth.ts';
 import type { OverBounds } from './over-bounds.ts';
@@ -15,6 +15,8 @@ export const BURST_SECONDS = 2;
 export const KEPT_SHARE = 1 / 4;
 /** Queries of one tenant that run at the same time in this process. They share one thread with all other tenants. */
 export const QUERIES_AT_ONCE = 32;
+/** Tenants whose usage is remembered. */
+export const TENANTS_REMEMBERED = 10_000;
 /** A query lasts less than this, so one of the tenant's places is free soon. */
 const QUERY_RETRY_AFTER_S = 1;
 
@@ -25,10 +27,12 @@ const QUERY_RETRY_AFTER_S = 1;
 export type RequestKind = 'urgent' | 'query' | 'other';
 
 interface Usage {
+  readonly requestsPerSecond: number;
   readonly requests: TokenBucket;
   /** Tokens that are kept for urgent requests. */
   readonly kept: number;
-  queries: number;
+  /** It stays the same when the settings change: each query ends where it began. */
+  readonly queries: { running: number };
 }
 
 /** @param overBounds learns of each refusal @param monotonicMs a clock that never jumps. Default `performance.now` */
@@ -37,16 +41,15 @@ export function limited(
   overBounds: OverBounds,
   monotonicMs: () => number = () => performance.now(),
 ): Access<Caller> {
-  /** There are only as many as tenants. */
-  const usages = new Map<TenantId, Usage>();
+  const usages = new Lru<Usage>(TENANTS_REMEMBERED);
 
   function usageOf({ id, requestsPerSecond }: Tenant): Usage {
     const known = usages.get(id);
-    if (known) return known;
+    if (known?.requestsPerSecond === requestsPerSecond) return known;
     const burst = requestsPerSecond * BURST_SECONDS;
     const requests = new TokenBucket({ burst, perSecond: requestsPerSecond });
     const kept = burst * KEPT_SHARE;
-    const usage = { requests, kept, queries: 0 };
+    const usage = { requestsPerSecond, requests, kept, queries: known?.queries ?? { running: 0 } };
     usages.set(id, usage);
     return usage;
   }
@@ -64,16 +67,16 @@ export function limited(
         return tooManyRequests(tenant, requests.waitMs(at, kept));
       }
       if (kind !== 'query') return null;
-      if (usage.queries >= QUERIES_AT_ONCE) {
+      if (usage.queries.running >= QUERIES_AT_ONCE) {
         overBounds.note(tenant.id, 'queriesAtOnce');
         return tooMany(
           `this tenant has ${QUERIES_AT_ONCE} queries running, the most`,
           QUERY_RETRY_AFTER_S,
         );
       }
-      usage.queries += 1;
+      usage.queries.running += 1;
       return () => {
-        usage.queries -= 1;
+        usage.queries.running -= 1;
       };
     },
   };

@@ -2,13 +2,14 @@
 import { createHmac } from 'node:crypto';
 import { z } from '@hono/zod-openapi';
 import { Instance, TenantId } from '../../actors/ids.ts';
+import { tenantsNotKnown } from '../../actors/tenant/directory.ts';
 import { ANY_INSTANCE, TenantSettings, TenantTemplate } from '../../actors/tenant/settings.ts';
 import type { Template, Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError } from '../../errors.ts';
 import { withoutCredentials } from '../../kit/fetch-url.ts';
 import type { Dispatched, Tenants, TenantWish } from '../../runtime/ports.ts';
 import type { Answer } from '../frame/answer.ts';
-import { type Access, tenantsNotKnown } from '../frame/auth.ts';
+import type { Access } from '../frame/auth.ts';
 import { ACCEPTED, answerCommand, originOf } from '../frame/commands.ts';
 import { type Api, addEndpoint, type Call } from '../frame/endpoint.ts';
 import { BooleanParameter, ListQuery, pageSchema } from '../frame/reading.ts';

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { Instance, Username, VisitorKey } from '../../actors/ids.ts';
 import { BEING_REMOVED } from '../../actors/tenant/configuration.ts';
+import { tenantsNotKnown } from '../../actors/tenant/directory.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError, hasCode } from '../../errors.ts';
 import { digestOf, hasDigest } from '../../kit/key-digest.ts';
@@ -101,9 +102,7 @@ export function createCallees({ tenants, instances, secretKey }: XmppserviceDeps
     const ofHost = tenants.ofHost(host);
     const tenant = ofHost.find((each) => local.endsWith(suffixOf(each)));
     if (tenant) return { tenant, template: null, instance: tenant.instance };
-    if (!tenants.isComplete()) {
-      throw new AppError('unavailable', 'this process does not know all tenants yet');
-    }
+    if (!tenants.isComplete()) throw tenantsNotKnown();
     const template = instances.templateOf(host) ?? null;
     const instance = Instance.safeParse(local.slice(local.lastIndexOf('.') + 1));
     if (template && instance.success && local.includes('.')) {

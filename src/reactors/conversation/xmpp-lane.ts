@@ -23,6 +23,7 @@ import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import type { RetryPolicy } from '../../kit/backoff.ts';
 import type { JsonObject } from '../../kit/json.ts';
 import type { Destination, DestinationFilter, Outcome } from '../../runtime/lanes/destination.ts';
+import { withoutTenant } from '../../runtime/lanes/unknown-tenant.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
 import type { CommitListener } from '../../runtime/pending-work.ts';
 import type { Actors } from '../../runtime/ports.ts';
@@ -199,8 +200,7 @@ async function performOperatorEvent(
 async function perform(parts: Parts, event: RecordedEvent, again: boolean): Promise<Outcome> {
   const actor = actorOf(event.stream);
   const tenant = actor && parts.tenants.get(actor.tenant);
-  // Processes learn of a new tenant one by one. Another process, or this one after its next start, may know it.
-  if (!tenant) return { kind: 'retry', reason: 'its tenant is not configured here' };
+  if (!tenant) return withoutTenant(actor ? parts.tenants.standing(actor.tenant) : 'unknown');
   // The process that a person asks to send something again may send it.
   const mayAct = (): boolean => again || ownsStream(parts.ownership, event.stream);
   try {

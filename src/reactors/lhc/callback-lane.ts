@@ -21,6 +21,7 @@ import { type BreakerPolicy, createBreakers } from '../../kit/breaker.ts';
 import type { CallbackClient } from '../../lhc/callback-client.ts';
 import type { Callback } from '../../lhc/callback-types.ts';
 import type { Destination, Outcome } from '../../runtime/lanes/destination.ts';
+import { withoutTenant } from '../../runtime/lanes/unknown-tenant.ts';
 import { type Draft, type DraftOptions, draftsOf, LHC_FILTER, operatorOf } from './drafts.ts';
 
 /** Waits between the tries of one callback. */
@@ -59,6 +60,8 @@ export interface Callbacks {
   readonly destination: Destination;
   /** Resumes the lanes of tenants whose callback settings changed. Call it at the start. */
   resumeChanged(): Promise<void>;
+  /** Goes on with the callbacks of a tenant whose settings have changed, if they were paused, or its LHC away. */
+  tenantChanged(id: TenantId): Promise<void>;
   /**
    * Sends a callback at once or not at all: it has no lane and is not retried. While LHC is away, or slow, it is dropped.
    * @param id for a callback that several processes may send, so that LHC recognises a repeat
@@ -200,9 +203,9 @@ async function perform(
 ): Promise<Outcome> {
   const actor = actorOf(event.stream);
   const tenant = actor && options.tenants.get(actor.tenant);
-  // Processes learn of a new tenant one by one. Another process, or this one after its next start, may know it.
   if (!tenant) {
-    return { kind: 'retry', reason: 'its tenant is not configured here', away: true };
+    const outcome = withoutTenant(actor ? options.tenants.standing(actor.tenant) : 'unknown');
+    return outcome.kind === 'retry' ? { ...outcome, away: true } : outcome;
   }
   const { callbackUrl: url } = tenant;
   if (url === undefined) return { kind: 'done', idle: true }; // this tenant wants no callbacks
@@ -219,7 +222,9 @@ async function perform(
 }
 
 export function createCallbacks(options: CallbacksOptions): Callbacks {
-  const { client, tenants, now, newId } = options;
+  const { client, tenants, digestKey, now, newId } = options;
+  /** By tenant: the settings of its callbacks as they were known last. */
+  const endpoints = new Map<TenantId, string>();
   const breakers = createBreakers(LHC_BREAKER, options);
   /** By tenant: ephemeral callbacks that wait for their answer. */
   const waiting = new Map<TenantId, number>();
@@ -233,7 +238,24 @@ export function createCallbacks(options: CallbacksOptions): Callbacks {
       reportFailure: (event, reason) => reportFailure(options, event, reason),
     },
     async resumeChanged() {
-      for (const tenant of tenants.all()) await setPaused(options, tenant, 'ResumeCallbacks');
+      for (const tenant of tenants.all()) {
+        endpoints.set(tenant.id, fingerprintOf(tenant, digestKey));
+        await setPaused(options, tenant, 'ResumeCallbacks');
+      }
+    },
+    async tenantChanged(id) {
+      const tenant = tenants.get(id);
+      const before = endpoints.get(id);
+      if (!tenant) {
+        endpoints.delete(id);
+        return;
+      }
+      const endpoint = fingerprintOf(tenant, digestKey);
+      endpoints.set(id, endpoint);
+      if (before === undefined || before === endpoint) return;
+      await setPaused(options, tenant, 'ResumeCallbacks');
+      const breaker = breakers.of(id);
+      if (!breaker.isClosed) breaker.rest(); // what is known is of the old address
     },
     async ephemeral(tenantId, draft, id = newId()) {
       const breaker = breakers.of(tenantId);

@@ -10,7 +10,7 @@
 import { operatorJid, type TenantId, type Username } from '../../actors/ids.ts';
 import type { OperatorCommand } from '../../actors/operator/decisions.ts';
 import type { OperatorContext } from '../../actors/operator/facts.ts';
-import type { TenantDirectory } from '../../actors/tenant/directory.ts';
+import { requireTenant, type TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError, hasCode, isPermanent } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
@@ -45,12 +45,6 @@ interface AccountsOptions extends ClaimOptions {
 }
 
 type Registration = Omit<Extract<OperatorCommand, { type: 'Register' }>, 'seenRevision'>;
-
-function tenantOf(tenants: TenantDirectory, id: TenantId): Tenant {
-  const tenant = tenants.get(id);
-  if (!tenant) throw new AppError('not-found', `tenant ${id} is not configured`);
-  return tenant;
-}
 
 async function readSnapshot(
   { actors }: AccountsOptions,
@@ -255,7 +249,7 @@ export function createOperatorAccounts(options: AccountsOptions): OperatorAccoun
   const { tenants, removal, reserved } = options;
   /** @throws {AppError} `not-found`, and `invalid` for a reserved name */
   const named = (tenantId: TenantId, username: Username) => {
-    const tenant = tenantOf(tenants, tenantId);
+    const tenant = requireTenant(tenants, tenantId);
     const jid = operatorJid(tenant, username);
     if (reserved.includes(jid.split('@', 1)[0] ?? '')) {
       throw new AppError('invalid', 'this username is reserved', { field: 'username' });
@@ -269,7 +263,7 @@ export function createOperatorAccounts(options: AccountsOptions): OperatorAccoun
       return removal.exclusively(tenant, username, () => put(options, request));
     },
     async remove(tenantId, username, origin) {
-      const tenant = tenantOf(tenants, tenantId);
+      const tenant = requireTenant(tenants, tenantId);
       return removal.exclusively(tenant, username, () => remove(options, tenant, username, origin));
     },
     async adopt(tenantId, username) {

@@ -9,8 +9,8 @@ import { operatorJid, type TenantId, type Username } from '../../actors/ids.ts';
 import type { Hook } from '../../actors/machine/idempotency.ts';
 import { receivingSessions } from '../../actors/operator/availability.ts';
 import type { Show } from '../../actors/operator/machine.ts';
-import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import { AppError, hasCode, isTransient, messageOf } from '../../errors.ts';
+import { requireTenant, type TenantDirectory } from '../../actors/tenant/directory.ts';
+import { hasCode, isTransient, messageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { createLimiter } from '../../kit/limiter.ts';
 import type { Actors } from '../../runtime/ports.ts';
@@ -103,8 +103,7 @@ async function compareOnce(
   wanted: Wanted,
 ): Promise<number> {
   const { tenant: id, username, ended } = wanted;
-  const tenant = tenants.get(id);
-  if (!tenant) throw new AppError('not-found', `tenant ${id} is not configured`);
+  const tenant = requireTenant(tenants, id);
   const operator = actors.operator(id, username);
   const seenRevision = (await operator.latest())?.revision ?? -1;
   const sessions = (await admin.sessions(operatorJid(tenant, username))).map(

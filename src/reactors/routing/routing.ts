@@ -41,6 +41,7 @@ const WAKES = new Set([
   'OperatorLoggedOut',
   'PresenceChanged',
   'AvailabilitySet',
+  'TenantConfigured',
   'OperatorResponsive',
   'OperatorUnresponsive',
   'OperatorGone',
@@ -88,10 +89,11 @@ function createPassRunner(
   const dirty = new Set<TenantId>();
   const running = new Map<TenantId, Promise<void>>();
 
-  async function run(tenant: Tenant): Promise<void> {
-    const { id } = tenant;
+  async function run(id: TenantId): Promise<void> {
     do {
       dirty.delete(id);
+      const tenant = tenants.get(id); // its settings may have changed
+      if (!tenant) return;
       try {
         await pass(tenant);
       } catch (error) {
@@ -104,11 +106,10 @@ function createPassRunner(
   }
 
   function wake(id: TenantId): void {
-    const tenant = tenants.get(id);
-    if (!isOurs(id) || !tenant) return;
+    if (!isOurs(id) || !tenants.get(id)) return;
     dirty.add(id);
     if (running.has(id)) return;
-    const runs = run(tenant).finally(() => {
+    const runs = run(id).finally(() => {
       running.delete(id);
       // The tenant was woken after the last look at `dirty`. Without this its chats would wait for the next sweep.
       if (dirty.has(id)) wake(id);
@@ -140,7 +141,7 @@ export function createRouting(options: RoutingOptions): Routing {
   const giveChats = createPass({ ...options, tables, roundRobin, isOurs, afterReserve });
   const pass = async (tenant: Tenant): Promise<void> => {
     await repairChats(tenant, { actors, tables, now, isOurs, logger });
-    if (!isRoutedByLhc(tenant)) await giveChats(tenant);
+    if (!tenant.removing && !isRoutedByLhc(tenant)) await giveChats(tenant);
   };
   const { running, wake } = createPassRunner(tenants, isOurs, pass, logger);
   const wakeAll = (): void => {

@@ -2,11 +2,11 @@
 import { type TenantId, Username, type VisitorKey } from '../../actors/ids.ts';
 import { refuse } from '../../actors/machine/decider.ts';
 import { load, type OperatorCommand } from '../../actors/operator/decisions.ts';
-import type { TenantDirectory } from '../../actors/tenant/directory.ts';
+import { requireTenant, type TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { decidePlacement, refuseTransferByLhc } from '../../actors/visitor/chat-placement.ts';
 import type { Chat, VisitorContext } from '../../actors/visitor/facts.ts';
-import { AppError, isRefused, messageOf } from '../../errors.ts';
+import { isRefused, messageOf } from '../../errors.ts';
 import type { Actors, Dispatched, Origin, Receiver, Transfer } from '../../runtime/ports.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import { foldName } from '../texts/names.ts';
@@ -206,8 +206,7 @@ async function transferByOperator(
 export function createTransfer(options: TransferOptions): Transfer {
   const { actors, tenants } = options;
   return async (tenantId, visitor, { chatId, from, to }, origin) => {
-    const tenant = tenants.get(tenantId);
-    if (!tenant) throw new AppError('not-found', `tenant ${tenantId} is not configured`);
+    const tenant = requireTenant(tenants, tenantId);
     const request: Request = { actors, tenant, visitor, chatId, from, origin };
     const state = await actors.visitor(tenantId, visitor).latest();
     // A repeated command gets its first answer, although the receiver may not be registered any more.

@@ -5,9 +5,10 @@
  * It counts the facts of all processes. So it sees a visitor a moment after they came, and a tenant can pass a bound by
  * what comes in that moment.
  */
-import { actorOf, type TenantId } from '../../actors/ids.ts';
+import { actorOf } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
+import { Lru } from '../../kit/lru.ts';
 import { TokenBucket } from '../../kit/token-bucket.ts';
 import type { CommitListener } from '../../runtime/pending-work.ts';
 import type { Crowd } from '../../runtime/ports.ts';
@@ -21,10 +22,13 @@ export const COUNT_INTERVAL_MS = 1_000;
  */
 export const CHATS_SHARE = 1 / 4;
 const MINUTE_MS = 60_000;
+/** Tenants whose arrivals are remembered. */
+export const TENANTS_REMEMBERED = 10_000;
 /** When a place may be free: visitors time out all the time. */
 const ONLINE_RETRY_AFTER_S = 10;
 
 interface Arrivals {
+  readonly newVisitorsPerMinute: number;
   readonly bucket: TokenBucket;
   online: number;
   countedAt: number;
@@ -38,15 +42,14 @@ export function createCrowd(options: {
   monotonic?: () => number;
 }): Crowd & CommitListener {
   const { desired, tenants, now, monotonic = () => performance.now() } = options;
-  /** There are only as many as tenants. */
-  const all = new Map<TenantId, Arrivals>();
+  const all = new Lru<Arrivals>(TENANTS_REMEMBERED);
 
   function arrivalsOf({ id, newVisitorsPerMinute }: Tenant): Arrivals {
     const known = all.get(id);
-    if (known) return known;
+    if (known?.newVisitorsPerMinute === newVisitorsPerMinute) return known;
     const rate = { burst: newVisitorsPerMinute, perSecond: newVisitorsPerMinute / 60 };
     const bucket = new TokenBucket(rate);
-    const arrivals = { bucket, online: 0, countedAt: -Infinity };
+    const arrivals = { newVisitorsPerMinute, bucket, online: 0, countedAt: -Infinity };
     all.set(id, arrivals);
     return arrivals;
   }

@@ -11,6 +11,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { actorOf, type TenantId, visitorJid } from '../../actors/ids.ts';
+import { tenantsNotKnown } from '../../actors/tenant/directory.ts';
 import { isRefused, messageOf, publicMessageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { debounce } from '../../kit/debounce.ts';
@@ -150,6 +151,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   async function reconcile(visitor: Visitor): Promise<void> {
     const tenant = tenants.get(visitor.tenant);
+    if (!tenant && tenants.standing(visitor.tenant) === 'pending') throw tenantsNotKnown();
     const row = desired.get(visitor);
     if (!tenant || !row) return;
     const jid = visitorJid(tenant, visitor.key);
@@ -282,6 +284,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       if (!started) return;
       for (const { stream, type } of events) {
         const actor = actorOf(stream);
+        // How many are visible is a setting.
+        if (type === 'TenantConfigured' && actor) visible.changed(actor.tenant);
         if (actor?.kind !== 'visitor') continue;
         const visitor = { tenant: actor.tenant, key: actor.name };
         if (type === 'PageViewed') schedule.pageView(visitor);

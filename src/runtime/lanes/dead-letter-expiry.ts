@@ -37,6 +37,7 @@ export function createDeadLetterExpiry(options: ExpiryOptions): DeadLetterExpiry
   const facts = createServiceFacts(options);
   return {
     async look() {
+      if (!tenants.isComplete()) return; // a retention is not known yet
       try {
         const oldest = db.prepare('SELECT tenant, min(at) AS at FROM dead_letters GROUP BY tenant');
         for (const { tenant: name, at } of oldest.all()) {

@@ -8,7 +8,7 @@ import {
   type TenantSecrets,
   type TenantSource,
 } from '../../actors/tenant/configuration.ts';
-import { clashOf } from '../../actors/tenant/directory.ts';
+import { clashOf, tenantsNotKnown } from '../../actors/tenant/directory.ts';
 import { ANY_INSTANCE, inTemplate } from '../../actors/tenant/settings.ts';
 import { KeptSettings, type Template, type Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError, hasCode, isRejected, messageOf } from '../../errors.ts';
@@ -103,7 +103,7 @@ export function createTenants(options: TenantsOptions): ServiceTenants {
 
   /** @throws {AppError} `conflict` for a name that another tenant has; `refused` */
   async function configure(wish: Digested, origin?: Partial<Origin>): Promise<Dispatched> {
-    if (!directory.isComplete()) throw new AppError('unavailable', 'tenants are being read', PART);
+    if (!directory.isComplete()) throw tenantsNotKnown();
     const reason = clashWithOthers(wish);
     if (reason !== null) throw clash(reason);
     const { id, ...rest } = wish;
@@ -248,8 +248,6 @@ export function createTenants(options: TenantsOptions): ServiceTenants {
 
 /** Tenants that a line of the log names at most. */
 const TENANTS_NAMED = 20;
-
-const PART = { part: 'the tenants' };
 
 /** The same for the same instance, and another for another one. */
 function idOfInstance(template: TenantId, instance: string): TenantId {
