@@ -108,6 +108,7 @@ const RULES: Record<string, Rule> = {
   'src/reactors/visitors/': reactorFolder('visitors', 'texts'),
   'src/reactors/answers/': reactorFolder('answers', 'texts'),
   'src/reactors/conversation/': reactorFolder('conversation', 'texts', 'answers', 'operators'),
+  'src/reactors/tenants/': reactorFolder('tenants', 'visitors', 'operators'),
   'src/reactors/lhc/': reactorFolder('lhc', 'operators'),
   'src/reactors/': reactorFolder('', 'texts'),
   'src/projections/': {

@@ -9,6 +9,8 @@ export interface SnapshotStore {
   save(stream: string, machine: string, revision: number, state: JsonValue): void;
   /** To be called when the stream is deleted. */
   delete(stream: string): void;
+  /** The same for all streams whose names are between these two, without the ends. */
+  deleteBetween(from: string, to: string): void;
 }
 
 interface Snapshot {
@@ -71,6 +73,7 @@ export const createSnapshotStore = (
     'INSERT OR REPLACE INTO snapshots (stream, machine, revision, state) VALUES (?, ?, ?, ?)',
   );
   const remove = db.prepare('DELETE FROM snapshots WHERE stream = ?');
+  const removeBetween = db.prepare('DELETE FROM snapshots WHERE stream > ? AND stream < ?');
   const count = db.prepare('SELECT count(*) AS n FROM snapshots');
   const evict = db.prepare(
     'DELETE FROM snapshots WHERE saved IN (SELECT saved FROM snapshots ORDER BY saved LIMIT ?)',
@@ -105,6 +108,9 @@ export const createSnapshotStore = (
     },
     delete: (stream) => {
       remove.run(stream);
+    },
+    deleteBetween: (from, to) => {
+      removeBetween.run(from, to);
     },
   };
 };

@@ -158,6 +158,8 @@ export class Breaker {
 export interface Breakers {
   /** The breaker of a place, made at the first call. */
   of(place: string): Breaker;
+  /** Nobody will call the place again. If somebody does, its breaker is a new one. */
+  forget(place: string): void;
 }
 
 export function createBreakers(policy: BreakerPolicy, clocks: BreakerClocks): Breakers {
@@ -169,6 +171,10 @@ export function createBreakers(policy: BreakerPolicy, clocks: BreakerClocks): Br
       const breaker = new Breaker(policy, clocks);
       breakers.set(place, breaker);
       return breaker;
+    },
+    forget(place) {
+      breakers.get(place)?.stop();
+      breakers.delete(place);
     },
   };
 }

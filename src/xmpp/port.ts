@@ -143,6 +143,8 @@ export interface EjabberdAdmin {
   setVisitorCard(jid: string, name: string): Promise<boolean>;
   /** Creates both shared groups of a tenant, each displaying the other, and reads them back. Idempotent. */
   ensureGroups(host: string, groups: TenantGroups): Promise<void>;
+  /** What is wrong with both shared groups of a tenant; null if they exist and each displays the other. Changes nothing. */
+  groupsFault(host: string, groups: TenantGroups): Promise<string | null>;
   /** Deletes a shared group with the list of its members, and reads that back. Idempotent. Its members keep their accounts. */
   deleteGroup(host: string, group: string): Promise<void>;
   /** The log that the members of this group belong to, as {@link markGroup} has noted it; null if nobody has. */

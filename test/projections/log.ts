@@ -33,7 +33,12 @@ const ACME = TenantId.parse('acme');
 export const SECRET = 'service secret of the read models';
 const START = Date.parse('2026-01-01T00:00:00Z');
 
-const noSnapshots: SnapshotStore = { load: () => null, save: () => {}, delete: () => {} };
+const noSnapshots: SnapshotStore = {
+  load: () => null,
+  save: () => {},
+  delete: () => {},
+  deleteBetween: () => {},
+};
 
 export interface Following {
   readonly projections: Projections;

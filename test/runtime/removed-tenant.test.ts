@@ -112,3 +112,33 @@ it('forgets every row of the tenant alone', async () => {
     for (const tenant of OTHERS) expect(ofTenant(is, tenant), kind).toEqual(ofTenant(was, tenant));
   }
 });
+
+it('no state of an actor is remembered, in memory or as a snapshot', async () => {
+  const rig = await openRig();
+  rigs.push(rig);
+  const streams = [ACME, ...OTHERS].map((tenant) => `visitor-${tenant}.7`);
+  for (const tenant of [ACME, ...OTHERS]) {
+    if (tenant) await rig.actors.visitor(tenant, visitorKey('7')).send(viewPage());
+  }
+  for (const stream of streams) rig.snapshots.save(stream, 'visitor/1', 0, {});
+  await rig.store.deleteStream('visitor-acme.7');
+  const metadata = { ...event(0).metadata, tenant: 'acme' };
+  const removed = event(0, { type: 'TenantRemoved', data: { purged: true }, metadata });
+  await rig.store.append('tenant-acme', [removed], 'any');
+  rig.host.onCommit(await rig.store.readStream('tenant-acme'));
+  expect(streams.map((stream) => rig.snapshots.load(stream, 'visitor/1') !== null)).toEqual([
+    false,
+    true,
+    true,
+  ]);
+  const visitor = rig.visitor('7');
+  expect(await visitor.state()).toBeNull();
+  await visitor.send(viewPage());
+  await visitor.send(startChat('c1', 'Hello'));
+  await visitor.send({ type: 'CleanUp' });
+  expect(await visitor.state()).toMatchObject({ presence: 'cleanedUp' });
+  expect((await rig.types('visitor-acme.7')).slice(0, 2)).toEqual([
+    'VisitorArrived',
+    'ChatStarted',
+  ]);
+});

@@ -16,6 +16,8 @@ const away = (): AppError => new AppError('unavailable', 'ejabberd is away');
 export function fakeEjabberd() {
   const accounts = new Map<string, string>();
   const groups = new Map<string, Set<string>>();
+  /** Groups that exist: members may be in others too. */
+  const made = new Set<string>();
   /** The logs that groups of visitors belong to. */
   const marks = new Map<string, string>();
   const nicknames = new Map<string, string>();
@@ -89,11 +91,20 @@ export function fakeEjabberd() {
       nicknames.set(jid, name);
       return written;
     },
-    ensureGroups: (host) => call('ensureGroups', host),
+    ensureGroups: async (host, { visitors, operators }) => {
+      await call('ensureGroups', host);
+      made.add(visitors).add(operators);
+    },
+    groupsFault: async (host, { visitors, operators }) => {
+      await call('groupsFault', host);
+      const missing = [visitors, operators].find((group) => !made.has(group));
+      return missing === undefined ? null : `${host} has no shared roster group ${missing}`;
+    },
     deleteGroup: async (_host, group) => {
       await call('deleteGroup', group);
       groups.delete(group);
       marks.delete(group);
+      made.delete(group);
     },
     groupMark: async (_host, group) => {
       await call('groupMark', group);

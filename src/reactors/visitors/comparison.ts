@@ -73,9 +73,13 @@ interface Turn {
   readonly waiting: (() => void)[];
 }
 
+/** False when a removal has begun since the listing: nobody may make again what it deletes. */
+const isToStay = ({ tenants }: Pick<ComparisonOptions, 'tenants'>, tenant: TenantId): boolean =>
+  tenants.get(tenant)?.removing === false;
+
 /** Operators who have lost their account or group: a kill of ejabberd forgets Mnesia's last two seconds (measured). */
 async function repairOperators(
-  { operatorsOf, admin, ownership, logger }: ComparisonOptions,
+  { operatorsOf, admin, ownership, tenants, logger }: ComparisonOptions,
   { tenant, accounts, operators }: Listing,
 ): Promise<void> {
   if (!operators) return;
@@ -86,7 +90,7 @@ async function repairOperators(
         { tenant: tenant.id, username },
         'ejabberd has lost the account of an operator: register the operator again with a password',
       );
-    } else if (!operators.has(jid)) {
+    } else if (!operators.has(jid) && isToStay({ tenants }, tenant.id)) {
       if (!ownership.owns(partitionOf(tenant.id))) return;
       await admin.joinGroup(jid, rosterGroups(tenant).operators);
     }
@@ -143,7 +147,7 @@ async function compareHost(
     await repairOperators(options, listing);
     await adoptOperators(options, listing);
     const { tenant, mark, operators } = listing;
-    if (!options.accountsLog.mayRemove(tenant.id)) {
+    if (!options.accountsLog.mayRemove(tenant.id) && isToStay(options, tenant.id)) {
       const strangers = await strangersOf(options, listing);
       await options.accountsLog.settle(tenant, { mark, strangers, mayMark: operators !== null });
     }

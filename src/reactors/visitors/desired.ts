@@ -21,6 +21,8 @@ export interface DesiredVisitors {
   get(visitor: Visitor): DesiredVisitor | null;
   /** All visitors who should be online, and all whose account should go. */
   pending(tenant: TenantId): IterableIterator<DesiredVisitor>;
+  /** Visitors who were not cleaned up, as far as the table has come; some of them. */
+  notGone(tenant: TenantId, limit: number): readonly VisitorKey[];
   /** The account of a visitor who is gone was removed, so nothing is left to do. */
   accountRemoved(visitor: Visitor): void;
   /** How many visitors should be online. */
@@ -32,6 +34,7 @@ export interface DesiredVisitors {
 const QUERIES = {
   get: 'SELECT * FROM desired_visitors WHERE tenant = ? AND key = ?',
   pending: 'SELECT * FROM desired_visitors WHERE tenant = ? AND (online = 1 OR gone = 1)',
+  notGone: 'SELECT key FROM desired_visitors WHERE tenant = ? AND gone = 0 LIMIT ?',
   removed: 'DELETE FROM desired_visitors WHERE tenant = ? AND key = ? AND gone = 1',
   count: 'SELECT count(*) AS n FROM desired_visitors WHERE tenant = ? AND online = 1',
   recent: `SELECT key FROM desired_visitors WHERE tenant = ? AND online = 1
@@ -115,6 +118,11 @@ export function createDesiredVisitors(db: DatabaseSync): DesiredVisitors {
     *pending(tenant) {
       // The same columns.
       for (const row of query('pending').all(tenant)) yield toRow(row as unknown as Stored);
+    },
+    notGone(tenant, limit) {
+      // The column of the statement above.
+      const rows = query('notGone').all(tenant, limit) as unknown as Pick<Stored, 'key'>[];
+      return rows.map(({ key }) => key);
     },
     accountRemoved({ tenant, key }) {
       query('removed').run(tenant, key);

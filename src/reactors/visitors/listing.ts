@@ -58,7 +58,8 @@ export async function listGroups(
   const groups = groupsOf(tenant);
   const partition = partitionOf(tenant.id);
   const ownsTenant = scope.has(partition) && ownership.owns(partition);
-  if (ownsTenant) await admin.ensureGroups(tenant.host, groups);
+  // A removal deletes them, and nobody may make them again behind it.
+  if (ownsTenant && !tenant.removing) await admin.ensureGroups(tenant.host, groups);
   const mark = await accountsLog.read(tenant);
   const [members, operators] = await Promise.all([
     admin.groupMembers(tenant.host, groups.visitors),

@@ -1,7 +1,7 @@
 /** Actors in memory: folded from the log once, then kept as new as the log is known to be. */
 import type { Logger } from 'pino';
 import { DECIDERS } from '../../actors/deciders.ts';
-import { type ActorKind, actorOf } from '../../actors/ids.ts';
+import { type ActorKind, actorOf, type TenantId } from '../../actors/ids.ts';
 import { type ActorState, emptyState, fold } from '../../actors/machine/decider.ts';
 import { deserialize, serialize } from '../../actors/machine/state-json.ts';
 import { hasCode } from '../../errors.ts';
@@ -9,6 +9,7 @@ import type { EventStore, Position, RecordedEvent } from '../../eventstore/port.
 import type { SnapshotStore } from '../../eventstore/snapshots.ts';
 import type { JsonObject } from '../../kit/json.ts';
 import { Lru } from '../../kit/lru.ts';
+import { rangeOfStreams } from '../removed-tenant.ts';
 
 /** Actors in memory at most, by default. */
 export const ACTORS_IN_MEMORY = 10_000;
@@ -43,6 +44,8 @@ export interface ActorCache {
   noteRevision(stream: string, revision: number): void;
   /** Drops an actor whose state may differ from its stream. */
   drop(stream: string): void;
+  /** Drops all actors of a tenant that was removed, and their snapshots: their streams may be gone. */
+  forget(tenant: TenantId): void;
   /** Streams whose history does not fit their machine, with the reason. */
   unfit(): ReadonlyMap<string, string>;
   /** Drops actors that nobody has used for this long. */
@@ -99,6 +102,17 @@ export function createActorCache(options: ActorCacheOptions): ActorCache {
     drop(stream) {
       actors.delete(stream);
       ahead.delete(stream);
+    },
+    forget(tenant) {
+      const isIts = (stream: string): boolean => actorOf(stream)?.tenant === tenant;
+      for (const [stream] of [...actors.entries()]) if (isIts(stream)) actors.delete(stream);
+      for (const map of [ahead, cache.unfit]) {
+        for (const stream of map.keys()) if (isIts(stream)) map.delete(stream);
+      }
+      for (const kind of ['visitor', 'operator']) {
+        cache.snapshots.deleteBetween(...rangeOfStreams(`${kind}-${tenant}`));
+      }
+      cache.snapshots.delete(`tenant-${tenant}`);
     },
     unfit: () => cache.unfit,
     passivate(idleMs) {

@@ -28,6 +28,7 @@ import type { SnapshotStore } from '../../eventstore/snapshots.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import type { CommitListener } from '../pending-work.ts';
 import type { Dispatched, Origin, Vault } from '../ports.ts';
+import { removedTenant } from '../removed-tenant.ts';
 import { type ActorCache, type CachedActor, createActorCache } from './cache.ts';
 import { Mailboxes } from './mailbox.ts';
 import { sealedEvents } from './sealed-events.ts';
@@ -110,7 +111,11 @@ export function createHost(options: HostOptions): ActorHost {
   const mailboxes = new Mailboxes(options.mailbox ?? MAILBOX_COMMANDS);
   return {
     onCommit(events) {
-      for (const { stream, revision } of events) cache.noteRevision(stream, revision);
+      for (const event of events) {
+        cache.noteRevision(event.stream, event.revision);
+        const removed = removedTenant(event);
+        if (removed !== null) cache.forget(removed);
+      }
     },
     dispatch: (ref, command, origin) =>
       mailboxes.run(

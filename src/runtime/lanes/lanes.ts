@@ -8,10 +8,12 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import type { TenantId } from '../../actors/ids.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { createLineBudget } from '../../kit/line-budget.ts';
 import { keyOfStream, type Ownership, ownsStream, partitionOf } from '../leases/ownership.ts';
 import type { CommitListener } from '../pending-work.ts';
+import { removedTenant } from '../removed-tenant.ts';
 import { type AwayPlaces, createAwayPlaces, EXPIRY_LOOK_MS } from './away-places.ts';
 import type { Destination } from './destination.ts';
 import { Gate, type GateListener } from './gate.ts';
@@ -212,12 +214,29 @@ const lanesIn = ({ lanes }: State, partitions: ReadonlySet<number>): Lane[] =>
 function notify(state: State, events: readonly RecordedEvent[]): void {
   if (!state.started) return;
   for (const event of events) {
+    const removed = removedTenant(event);
+    if (removed !== null) forget(state, removed);
     for (const destination of state.destinations) {
       if (!destination.concerns(event) || !state.env.owns(event.stream)) continue;
       const gate = gateOf(state, tenantOfStream(event.stream), destination);
       // While the place is away the table alone remembers the fact.
       if (!gate.isShut) laneOf(state, event.stream, gate).notify(event);
     }
+  }
+}
+
+/** The table has nothing of a tenant that was removed. So nothing waits for it, and no place of it is away. */
+function forget({ lanes, gates, destinations }: State, tenant: TenantId): void {
+  for (const [name, lane] of lanes) {
+    if (tenantOfStream(lane.stream) !== tenant) continue;
+    lane.cancelTimer();
+    lanes.delete(name);
+  }
+  for (const destination of destinations) {
+    const name = nameOf(tenant, destination.name);
+    gates.get(name)?.stop();
+    gates.delete(name);
+    destination.breakers?.forget(tenant);
   }
 }
 

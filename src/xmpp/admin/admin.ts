@@ -88,6 +88,7 @@ export function createEjabberdAdmin(options: ApiOptions): EjabberdAdmin {
     },
 
     ensureGroups: (host, names) => atHost(api, host, () => groups.ensureGroups(host, names)),
+    groupsFault: (host, names) => atHost(api, host, () => groups.groupsFault(host, names)),
     deleteGroup: (host, group) => atHost(api, host, () => groups.deleteGroup(host, group)),
     groupMark: (host, group) => atHost(api, host, () => groups.groupMark(host, group)),
     markGroup: (host, names, mark) => atHost(api, host, () => groups.markGroup(host, names, mark)),

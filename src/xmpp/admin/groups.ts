@@ -26,6 +26,7 @@ type GroupReader = (host: string, group: string) => Promise<Group>;
 export type Groups = Pick<
   EjabberdAdmin,
   | 'ensureGroups'
+  | 'groupsFault'
   | 'deleteGroup'
   | 'groupMark'
   | 'markGroup'
@@ -44,6 +45,7 @@ export function createGroups(api: HttpApi): Groups {
   });
   return {
     ensureGroups: (host, names) => ensureGroups(api, host, names),
+    groupsFault: (host, names) => groupsFault(api, host, names),
     async deleteGroup(host, group) {
       await api.call('srg_delete', { group, host }, DONE);
       if ((await readInfo(api, host, group)) === undefined) return;
@@ -202,6 +204,23 @@ async function markGroup(
     `ejabberd did not keep the description of the shared roster group ${group} of ${host}`,
     { host, group },
   );
+}
+
+async function groupsFault(
+  api: HttpApi,
+  host: string,
+  { visitors, operators }: { visitors: string; operators: string },
+): Promise<string | null> {
+  for (const [group, display] of [
+    [visitors, operators],
+    [operators, visitors],
+  ] as const) {
+    const info = await readInfo(api, host, group);
+    if (!info) return `${host} has no shared roster group ${group}`;
+    if (!info.displays.has(display))
+      return `the group ${group} of ${host} does not display ${display}`;
+  }
+  return null;
 }
 
 async function ensureGroups(

@@ -136,7 +136,9 @@ describe.each(Object.keys(STORES) as (keyof typeof STORES)[])('on %s', (name) =>
     const ref = operatorRef(ACME, username('olga'));
     const live = await rig.host.load(ref);
     const cold = await rig
-      .makeHost({ snapshots: { load: () => null, save: () => {}, delete: () => {} } })
+      .makeHost({
+        snapshots: { load: () => null, save: () => {}, delete: () => {}, deleteBetween: () => {} },
+      })
       .load(ref);
     expect(cold && serialize(cold)).toEqual(live && serialize(live));
     expect(await foldStream(rig.store, STREAM, {})).toMatchObject({ value: 'available' });

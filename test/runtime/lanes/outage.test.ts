@@ -16,7 +16,7 @@ import {
 import { soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import { openRig, type Rig } from '../../support/rig.ts';
 import { waitFor } from '../../support/wait.ts';
-import { done, lanesOn, lettersOf, place, retry, speak, upTo } from './rig.ts';
+import { done, lanesOn, lettersOf, place, retry, said, speak, upTo } from './rig.ts';
 
 const PROBE_MS = 200;
 const POLICY: BreakerPolicy = {
@@ -398,3 +398,18 @@ it.each([
     expect(tries.at(-1)).toMatchObject({ n: 1, steps: 0 });
   },
 );
+
+it('of a tenant that was removed is forgotten, and a new tenant of that name begins anew', async () => {
+  const rig = await open();
+  const lhc = lhcOn(rig);
+  lhc.state.answer = async () => away;
+  const { lanes } = await start(rig, lhc);
+  for (const key of ['1', '2', '3', '4']) await speak(rig, key, [0]);
+  await waitFor(() => lanes.failures('lhc').get('acme')?.away === true);
+  await rig.store.append('tenant-acme', [said(0, rig.now(), 'TenantRemoved')], 'any');
+  await waitFor(() => lanes.failures('lhc').size === 0 && lanes.pending().length === 0);
+  lhc.state.answer = async () => done;
+  await speak(rig, '1', [1]);
+  await waitFor(() => lhc.of('1').length > 0);
+  expect(lhc.of('1')).toEqual([1]);
+});
