@@ -4,6 +4,7 @@ import { COLUMNS, readText } from './operators-file.ts';
 import { importOperators } from './operators-import.ts';
 import { type Operator, type OperatorsService, operatorsService } from './operators-service.ts';
 import { accessOf, withAccessOptions } from './service-client.ts';
+import { table } from './table.ts';
 
 const withOptions = (command: Command): Command =>
   withAccessOptions(command, "the tenant's API key or the admin token").requiredOption(
@@ -27,19 +28,6 @@ const rowOf = (operator: Operator): string[] => [
 ];
 
 const timeOf = (at: number): string => new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');
-
-/** Lines with columns, each as wide as its widest cell. */
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widthOf = (column: number): number =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0));
-  const widths = HEADER.map((_, column) => widthOf(column));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
-}
 
 interface ListOptions {
   readonly state?: string;

@@ -8,6 +8,7 @@ import { errorText } from './error-text.ts';
 import { migrateCommand } from './migrate.ts';
 import { operatorsCommand } from './operators.ts';
 import { restoreCommand } from './restore.ts';
+import { tenantsCommand } from './tenants.ts';
 
 /** Runs what the command line says. A failure is printed and ends the process with 1. @param serve runs the service */
 export async function runProgram(serve: () => Promise<void>): Promise<void> {
@@ -20,6 +21,7 @@ export async function runProgram(serve: () => Promise<void>): Promise<void> {
     .action(serve);
   program.addCommand(deadLettersCommand());
   program.addCommand(operatorsCommand());
+  program.addCommand(tenantsCommand());
   program.addCommand(doctorCommand());
   program.addCommand(backupCommand());
   program.addCommand(restoreCommand());

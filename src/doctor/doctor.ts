@@ -23,7 +23,13 @@ import { fileModesCheck } from './file-modes.ts';
 import { operatorsCheck } from './operators.ts';
 import { roomRightsCheck } from './room-rights.ts';
 import { rosterGroupsCheck } from './roster-groups.ts';
-import { serviceCheck, servicePort } from './service.ts';
+import { type PostingService, serviceCheck, servicePort } from './service.ts';
+import {
+  type OtherTenant,
+  type OtherTenants,
+  otherCallbackCheck,
+  otherTenants,
+} from './tenants.ts';
 import { testAccountCheck } from './test-account.ts';
 import { createWebhookWatch } from './webhook.ts';
 
@@ -41,9 +47,18 @@ export async function examine(): Promise<readonly Result[]> {
     const { faults, slips } = error.details as { faults: string[]; slips: string[] }; // readConfig's
     return [...faults.map(faultFinding), ...slips.map(slipFinding)].map(configurationResult);
   }
-  const results = await asOwner(config, () => runChecks(checksOf(config)));
+  const service = servicePort(config);
+  const declared = new Set<string>([...config.tenants, ...config.templates].map(({ id }) => id));
+  // Without the token nobody makes tenants but templates do.
+  const mayHaveOthers = config.adminToken !== undefined || config.templates.length > 0;
+  const others = mayHaveOthers ? await otherTenants(service, declared) : NO_OTHERS;
+  const results = await asOwner(config, () => runChecks(checksOf(config, service, others.tenants)));
   const slips = config.warnings.map(slipFinding);
-  const findings = [...judgeTenants(config.tenants.length), ...slips];
+  const findings = [
+    ...judgeTenants(config.tenants.length, others.tenants.length),
+    ...others.findings,
+    ...slips,
+  ];
   return [...findings.map(configurationResult), ...results];
 }
 
@@ -71,13 +86,18 @@ const faultFinding = (fault: string): Finding =>
 const slipFinding = (slip: string): Finding =>
   warning(slip, 'correct or remove it (docs/configuration.md)');
 
-function judgeTenants(count: number): Finding[] {
-  const findings = [ok(`all settings can be read; tenants: ${count}`)];
+const NO_OTHERS: OtherTenants = { tenants: [], findings: [] };
+
+/** @param declared by TENANTS_FILE. @param others that the running service has besides */
+function judgeTenants(declared: number, others: number): Finding[] {
+  const count = declared + others;
+  const made = others > 0 ? `, and ${others} made at run time` : '';
+  const findings = [ok(`all settings can be read; tenants: ${declared}${made}`)];
   if (count === 0) {
     findings.push(
       warning(
-        'TENANTS_FILE names no tenant: nobody can use the service, and most checks have nothing to look at',
-        'add a tenant (docs/configuration.md), and restart the service',
+        'there is no tenant: nobody can use the service, and most checks have nothing to look at',
+        'add a tenant to TENANTS_FILE (docs/configuration.md) and restart the service, or make one: xmpp-chat tenants put',
       ),
     );
   }
@@ -85,20 +105,24 @@ function judgeTenants(count: number): Finding[] {
     findings.push(
       warning(
         `the last ${count - MOST_TENANTS} tenants were not looked at`,
-        `the doctor looks at ${MOST_TENANTS}: run it with another TENANTS_FILE for the others`,
+        `the doctor looks at ${MOST_TENANTS}, those of TENANTS_FILE first: run it with another TENANTS_FILE for the others`,
       ),
     );
   }
   return findings;
 }
 
-function checksOf(config: Config): Check[] {
+function checksOf(
+  config: Config,
+  service: PostingService,
+  others: readonly OtherTenant[],
+): Check[] {
   const { ejabberd } = config;
   const { apiUser, xmpp, allowPlaintext } = ejabberd;
   const tenants = config.tenants.slice(0, MOST_TENANTS);
-  const hosts = [...new Set(tenants.map(({ host }) => host))];
+  const made = others.slice(0, MOST_TENANTS - tenants.length);
+  const hosts = [...new Set([...tenants, ...made].map(({ host }) => host))];
   const firstOfHosts = hosts.flatMap((host) => tenants.find((each) => each.host === host) ?? []);
-  const service = servicePort(config);
   const webhook = createWebhookWatch(service, { shared: config.sharedLog });
   const api = createHttpApi({
     url: ejabberd.apiUrl,
@@ -118,13 +142,14 @@ function checksOf(config: Config): Check[] {
     needsApi(reach, hostsCheck(api, hosts)),
     c2sCheck(ejabberd, hosts, reach),
     backlogCheck(xmpp, reach),
-    ...tenants.map((tenant) => needsApi(reach, rosterGroupsCheck(api, tenant))),
+    ...[...tenants, ...made].map((tenant) => needsApi(reach, rosterGroupsCheck(api, tenant))),
     ...(config.xmlRpc.listen
       ? hosts.map((host) => needsApi(reach, roomRightsCheck(api, ejabberd.apiUser, host)))
       : []),
-    ...tenants.map((tenant) => needsApi(reach, operatorsCheck(api, service, tenant))),
+    ...[...tenants, ...made].map((tenant) => needsApi(reach, operatorsCheck(api, service, tenant))),
     ...firstOfHosts.map((tenant) => needsApi(reach, testAccountCheck({ ...account, tenant }))),
     ...firstOfHosts.map((tenant) => needsApi(reach, accountCacheCheck(api, tenant))),
     ...tenants.map((tenant) => callbackCheck(tenant)),
+    ...made.map((tenant) => otherCallbackCheck(service, tenant)),
   ];
 }

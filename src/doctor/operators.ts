@@ -1,7 +1,6 @@
 /** Whether each registered operator of a tenant still has an account in ejabberd. Without one they cannot log in. */
 import { z } from 'zod';
-import { operatorJid, Username } from '../actors/ids.ts';
-import type { TenantSettings } from '../actors/tenant/settings.ts';
+import { operatorJid, type TenantNaming, Username } from '../actors/ids.ts';
 import { createLimiter } from '../kit/limiter.ts';
 import type { HttpApi } from '../xmpp/admin/http-api.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';
@@ -23,10 +22,13 @@ const Page = z.object({
 /** `check_account`: 0 the account exists, 1 it does not. */
 const ZeroOrOne = z.union([z.literal(0), z.literal(1)]);
 
+/** Without a key the admin token opens it. */
+type Asked = TenantNaming & { readonly apiKey?: string };
+
 export const operatorsCheck = (
   api: Pick<HttpApi, 'call'>,
   service: ServicePort,
-  tenant: TenantSettings,
+  tenant: Asked,
 ): Check => ({
   name: `operators ${tenant.id}`,
   async run(signal) {
@@ -69,14 +71,17 @@ export const operatorsCheck = (
 /** A page of operators, from the running service. Without a service there is nothing to find: another check says so. */
 async function pageOf(
   service: ServicePort,
-  { id, apiKey }: TenantSettings,
+  { id, apiKey }: Asked,
   cursor: string | null,
 ): Promise<z.output<typeof Page> | { readonly findings: Finding[] }> {
   const query = new URLSearchParams({
     limit: String(OPERATORS_PER_PAGE),
     ...(cursor && { cursor }),
   });
-  const answer = await service.get(`/v1/${id}/operators?${query}`, { token: apiKey });
+  const answer = await service.get(
+    `/v1/${id}/operators?${query}`,
+    apiKey === undefined ? {} : { token: apiKey },
+  );
   if (answer === null || answer === 'silent') return { findings: [] };
   const { data } = Page.safeParse(answer.body);
   if (data) return data;
@@ -88,11 +93,7 @@ async function pageOf(
   return { findings: [warning(message, advice)] };
 }
 
-function judgeMissing(
-  { id }: TenantSettings,
-  seen: number,
-  missing: readonly Username[],
-): Finding[] {
+function judgeMissing({ id }: Asked, seen: number, missing: readonly Username[]): Finding[] {
   if (missing.length === 0) {
     return seen === 0 ? [] : [ok(`every registered operator has an account in ejabberd: ${seen}`)];
   }

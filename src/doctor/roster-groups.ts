@@ -1,7 +1,6 @@
 /** A tenant's two shared roster groups. Each has to display the other; otherwise contacts stay grey. */
 import { z } from 'zod';
-import { rosterGroups } from '../actors/ids.ts';
-import type { TenantSettings } from '../actors/tenant/settings.ts';
+import { rosterGroups, type TenantNaming } from '../actors/ids.ts';
 import { AppError } from '../errors.ts';
 import type { HttpApi } from '../xmpp/admin/http-api.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';
@@ -11,7 +10,7 @@ const Info = z.array(z.object({ key: z.string(), value: z.unknown() }));
 
 const RESTART = 'restart the service: it makes and repairs its groups when it starts';
 
-export const rosterGroupsCheck = (api: HttpApi, tenant: TenantSettings): Check => ({
+export const rosterGroupsCheck = (api: HttpApi, tenant: TenantNaming): Check => ({
   name: `groups ${tenant.id}`,
   async run() {
     const { host } = tenant;
@@ -67,7 +66,7 @@ function judgeGroup(
   );
 }
 
-function judgeMembers({ id, host }: TenantSettings, group: string, count: number): Finding {
+function judgeMembers({ id, host }: TenantNaming, group: string, count: number): Finding {
   if (count > 0) return ok(`members of ${group}: ${count}`);
   return warning(
     `${group} of ${host} has no members: nobody sees the visitors`,

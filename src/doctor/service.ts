@@ -28,29 +28,41 @@ export interface ServicePort {
   get(path: string, options?: GetOptions): Promise<ServiceAnswer | 'silent' | null>;
 }
 
+/** The same with POST, without a body. */
+export interface PostingService extends ServicePort {
+  post(path: string, options?: GetOptions): Promise<ServiceAnswer | 'silent' | null>;
+}
+
 export function servicePort({
   listen,
   adminToken,
-}: Pick<Config, 'listen' | 'adminToken'>): ServicePort {
+}: Pick<Config, 'listen' | 'adminToken'>): PostingService {
   // A service that listens on all addresses answers on the loopback address.
   const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[listen.host] ?? listen.host;
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${listen.port}`;
+  async function ask(
+    method: 'GET' | 'POST',
+    path: string,
+    { deadlineMs = SERVICE_DEADLINE_MS, token = adminToken }: GetOptions = {},
+  ): Promise<ServiceAnswer | 'silent' | null> {
+    try {
+      const response = await fetch(url + path, {
+        method,
+        ...(token && { headers: { authorization: `Bearer ${token}` } }),
+        signal: AbortSignal.timeout(deadlineMs),
+      });
+      const isJson = /json/.test(response.headers.get('content-type') ?? '');
+      const text = await response.text();
+      return { status: response.status, body: isJson ? parse(text) : text };
+    } catch (error) {
+      // The checks judge what that means.
+      return error instanceof Error && error.name === 'TimeoutError' ? 'silent' : null;
+    }
+  }
   return {
     url,
-    async get(path, { deadlineMs = SERVICE_DEADLINE_MS, token = adminToken } = {}) {
-      try {
-        const response = await fetch(url + path, {
-          ...(token && { headers: { authorization: `Bearer ${token}` } }),
-          signal: AbortSignal.timeout(deadlineMs),
-        });
-        const isJson = /json/.test(response.headers.get('content-type') ?? '');
-        const text = await response.text();
-        return { status: response.status, body: isJson ? parse(text) : text };
-      } catch (error) {
-        // The checks judge what that means.
-        return error instanceof Error && error.name === 'TimeoutError' ? 'silent' : null;
-      }
-    },
+    get: (path, options) => ask('GET', path, options),
+    post: (path, options) => ask('POST', path, options),
   };
 }
 
