@@ -150,6 +150,46 @@ export interface Tenants {
   ofInstance(host: string, instance: string, again: boolean): Promise<Tenant | null>;
 }
 
+/** Whether a tenant's shared roster groups exist in ejabberd, each displaying the other. */
+export type GroupsState =
+  | { readonly state: 'ready' }
+  | { readonly state: 'pending'; readonly reason: string };
+
+/** How far a process has come with the removal of a tenant. */
+export interface RemovalState {
+  readonly step: string;
+  /** Why the last try failed; null if none did. */
+  readonly reason: string | null;
+}
+
+/** What LHC made of a ping. */
+export interface CallbackTest {
+  readonly status: 'ok' | 'warning' | 'problem';
+  /** For a person. */
+  readonly message: string;
+  /** What to do. Only `ok` has none. */
+  readonly advice?: string;
+  /** The status of LHC's answer; null without one. */
+  readonly httpStatus: number | null;
+  readonly tookMs: number;
+  /** LHC's clock minus ours, in seconds; null if LHC did not say. */
+  readonly clockOffset: number | null;
+}
+
+/** What follows outside when a tenant is made or removed, as far as a request asks for it. Nothing here throws. */
+export interface TenantEffects {
+  /** Makes the groups, if ejabberd does so in time. Otherwise they are made later. */
+  makeGroups(tenant: Tenant): Promise<GroupsState>;
+  /** Asks ejabberd for the groups. */
+  groups(tenant: Tenant): Promise<GroupsState>;
+  /** null if this process does not work on a removal of that tenant. */
+  removal(tenant: TenantId): RemovalState | null;
+  /** Why callbacks could never go to this URL, which no file declares; null if they perhaps can. */
+  callbackFault(url: string): string | null;
+  /** Sends a ping to the tenant's LHC. */
+  testCallback(tenant: Tenant): Promise<CallbackTest>;
+}
+
 /** Bounds the visitors of each tenant. */
 export interface Crowd {
   /**

@@ -1,7 +1,8 @@
 /** Makes the parts of the service in the order in which they need each other. Nothing runs yet: service.ts starts them. */
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
-import { templateOf, tenantOf } from '../actors/tenant/tenant.ts';
+import { callbackEndpoint } from '../actors/tenant/callback-endpoint.ts';
+import { type Tenant, templateOf, tenantOf } from '../actors/tenant/tenant.ts';
 import type { Config } from '../config/config.ts';
 import { admitsHost, foreignSecret } from '../config/secrets.ts';
 import { AppError } from '../errors.ts';
@@ -17,7 +18,8 @@ import { createSetAside } from '../inbox/set-aside.ts';
 import { createClock } from '../kit/clock.ts';
 import { newId } from '../kit/id.ts';
 import { createCallbackClient } from '../lhc/callback-client.ts';
-import { createCallbackGuard } from '../lhc/callback-guard.ts';
+import { type CallbackGuard, createCallbackGuard } from '../lhc/callback-guard.ts';
+import { judgePing, pingLhc } from '../lhc/callback-test.ts';
 import { createRedisLink, heardIn } from '../lhc/node-helper.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import { createAnswers } from '../reactors/answers/answers.ts';
@@ -42,6 +44,7 @@ import {
   ROUTING_TABLE,
   type RoutingTables,
 } from '../reactors/routing/table-queries.ts';
+import { createTenantLifecycle } from '../reactors/tenants/lifecycle.ts';
 import { createCrowd } from '../reactors/visitors/crowd.ts';
 import { createDesiredVisitors, DESIRED_VISITORS_TABLE } from '../reactors/visitors/desired.ts';
 import { createReconciler } from '../reactors/visitors/reconciler.ts';
@@ -56,8 +59,9 @@ import { laneTable, openLaneTable } from '../runtime/lanes/pending-effects.ts';
 import { createLeases } from '../runtime/leases/leases.ts';
 import { soleOwner } from '../runtime/leases/ownership.ts';
 import { createPendingWork, type PendingWork } from '../runtime/pending-work.ts';
-import type { ForwardTyping, TenantWish } from '../runtime/ports.ts';
+import type { CallbackTest, ForwardTyping, TenantWish } from '../runtime/ports.ts';
 import { createStreamCut } from '../runtime/stream-cut.ts';
+import { createTenantPurge } from '../runtime/tenant-purge.ts';
 import { createLiveDirectory } from '../runtime/tenants/live-directory.ts';
 import { TENANTS_TABLE } from '../runtime/tenants/table.ts';
 import { createTenants } from '../runtime/tenants/tenants.ts';
@@ -217,10 +221,11 @@ export function createReactors(config: Config, runtime: Runtime) {
 
   const typing = createTyping({ ...base, now: base.monotonic });
   const helper = createHelper(config, base, visitorOf, typing.forward);
+  const guard = createCallbackGuard(config.callbackAllow);
   const callbacks = createCallbacks({
     ...base,
     onAccepted: helper?.nodeHelper.accepted,
-    client: createCallbackClient({ guard: createCallbackGuard(config.callbackAllow) }),
+    client: createCallbackClient({ guard }),
     afterDelivered: () => failpoint('after-callback'),
   });
   const routing = createRouting({
@@ -270,6 +275,25 @@ export function createReactors(config: Config, runtime: Runtime) {
     ...base,
     rooms: createEjabberdRooms({ url, user, password, observe }),
   });
+  const lifecycle = createTenantLifecycle({
+    ...base,
+    desired,
+    operatorsOf,
+    operatorRemoval: removal,
+    lanes: laneWork,
+    destinations: destinations.map(({ name }) => name),
+    isAway: (tenant, name) => lanes.failures(name).get(tenant)?.away === true,
+    caughtUp,
+    purge: createTenantPurge(base),
+    compare: () => void reconciler.compare(),
+    onStep: () => failpoint('removal-step'),
+  });
+  const tenantEffects = {
+    ...lifecycle,
+    callbackFault: guard.fault,
+    testCallback: (tenant: Tenant) => testCallback(tenant, guard),
+  };
+
   const returns = createReturns(base);
   const signals = createSignals({
     ...base,
@@ -335,8 +359,29 @@ export function createReactors(config: Config, runtime: Runtime) {
     deadLetterExpiry,
     typing: typing.forward,
     helper,
+    lifecycle,
+    tenantEffects,
   };
 }
+
+/** Sends a ping to a tenant's LHC, as its callbacks go. */
+async function testCallback(tenant: Tenant, guard: CallbackGuard): Promise<CallbackTest> {
+  const { callbackUrl, source } = tenant;
+  if (callbackUrl === undefined) return NO_CALLBACKS;
+  const endpoint = callbackEndpoint(tenant, callbackUrl, source === 'file');
+  const result = await pingLhc(tenant.id, endpoint, { guard });
+  const { status: httpStatus, tookMs, clockOffset } = result;
+  return { ...judgePing(result), httpStatus, tookMs, clockOffset };
+}
+
+const NO_CALLBACKS: CallbackTest = {
+  status: 'warning',
+  message: 'there is no callbackUrl: LHC gets no callbacks',
+  advice: 'set callbackUrl and callbackSecret of the tenant',
+  httpStatus: null,
+  tookMs: 0,
+  clockOffset: null,
+};
 
 /** LHC's Node helper; null without REDIS_URL. */
 function createHelper(
@@ -374,12 +419,13 @@ export function createApi(
   readModels: ReadModels,
 ) {
   const { tenants, tenancy, actors, store, vault, secrets, logger, failpoint } = runtime;
-  const { crowd, inbox, reporters, olderModules, operatorAccounts, routing, typing, deadLetters } =
-    reactors;
+  const { crowd, inbox, reporters, olderModules, operatorAccounts } = reactors;
+  const { routing, tenantEffects, typing, deadLetters } = reactors;
   const stream = createStreamHub({ ...runtime, changes: readModels.changes });
   const app = createApp({
     tenants,
     tenancy,
+    tenantEffects,
     actors,
     inbox: {
       take: async (events) => {

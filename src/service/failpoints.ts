@@ -10,7 +10,8 @@ export type Failpoint =
   | 'after-callback'
   | 'before-webhook-answer'
   | 'after-reserve'
-  | 'in-fold';
+  | 'in-fold'
+  | 'removal-step';
 
 /** Passes a point. Ends the process if the setting says so. */
 type PassFailpoint = (point: Failpoint) => void;

@@ -244,7 +244,7 @@ const unlessAborted = <T>(work: Promise<T>, signal: AbortSignal): Promise<T> =>
 /** Effects begin only when everything that was done before is known. */
 async function startEffects(
   { work, tenants, tenancy, deadlines, leases }: Runtime,
-  { callbacks, lanes, routing }: Reactors,
+  { callbacks, lanes, routing, lifecycle }: Reactors,
   deadlineGraceMs: number,
   ending: AbortSignal,
 ): Promise<void> {
@@ -257,19 +257,21 @@ async function startEffects(
   lanes.start();
   deadlines.start(deadlineGraceMs);
   routing.start();
+  lifecycle.start();
   await leases?.start();
 }
 
 /** Waits for the running effects. An effect that hangs, at ejabberd or LHC, is repeated after the next start. */
 async function stopEffects(
   { leases, deadlines, host }: Runtime,
-  { lanes, routing, reconciler, returns, transport, helper }: Reactors,
+  { lanes, routing, lifecycle, reconciler, returns, transport, helper }: Reactors,
 ): Promise<void> {
   helper?.nodeHelper.stop();
   const left = await leases?.stop(STOP_STEPS_MS.leases);
   const effects = Promise.all([
     deadlines.stop(),
     routing.stop(),
+    lifecycle.stop(),
     reconciler.stop(),
     lanes.stop(),
     returns.stop(STOP_STEPS_MS.effects),

@@ -49,6 +49,20 @@ const NOBODY_ELSE: HttpDeps['tenancy'] = {
   ofInstance: noTenancy,
 };
 
+const NO_EFFECTS: HttpDeps['tenantEffects'] = {
+  makeGroups: async () => ({ state: 'ready' }),
+  groups: async () => ({ state: 'ready' }),
+  removal: () => null,
+  callbackFault: (url) => (url.includes('//10.') ? 'is not on the public Internet' : null),
+  testCallback: async () => ({
+    status: 'ok',
+    message: 'LHC takes callbacks, in 1 ms',
+    httpStatus: 200,
+    tookMs: 1,
+    clockOffset: 0,
+  }),
+};
+
 export const VISITOR: VisitorView = {
   key: visitorKey('7'),
   presence: 'online',
@@ -226,6 +240,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
   const given: Omit<HttpDeps, 'stream'> = {
     tenants: TENANTS,
     tenancy: NOBODY_ELSE,
+    tenantEffects: NO_EFFECTS,
     actors: visitorsThat(async (visitor, command, origin = {}) => {
       calls.commands.push({ visitor, command, origin });
       return done(visitor);

@@ -89,6 +89,11 @@ export interface World {
   readonly webhookSecret: string;
   /** The tenant with this id. @throws if there is none */
   tenant(id: string): Tenant;
+  /**
+   * Makes a tenant over HTTP, with an LHC of its own, for which CALLBACK_ALLOW has to be open.
+   * @returns the tenant, and what the service answered
+   */
+  make(options: TenantOptions): Promise<Tenant & { readonly made: Answer }>;
   /** The user names of all accounts on a host of ejabberd. */
   accounts(host: string): Promise<readonly string[]>;
   admin(command: string, args: Readonly<Record<string, string>>): Promise<unknown>;
@@ -209,6 +214,16 @@ async function buildWorld(
       if (!tenant) throw new Error(`the world has no tenant ${id}`);
       return tenant;
     },
+    async make({ id, host, instance, settings }) {
+      const callbackSecret = secret();
+      const lhc = await startLhc({ secret: callbackSecret });
+      closing.push(lhc.close);
+      const wish = { host, ...(instance && { instance }), ...settings };
+      const body = { ...wish, callbackUrl: lhc.url, callbackSecret };
+      const made = await service.call('PUT', `/v1/tenants/${id}`, body);
+      const { apiKey } = made.body;
+      return { ...tenantOf({ id, host, instance, apiKey, lhc }, callTo(url), ejabberd), made };
+    },
     admin,
     metric,
     async idle(left = 0) {
@@ -228,7 +243,7 @@ async function buildWorld(
       await balancer?.close();
       for (const each of processes) await each.close();
       await ejabberd.kill();
-      for (const { lhc } of tenants.values()) await lhc.close();
+      for (const close of closing.splice(0).reverse()) await close();
       await rm(dir, { recursive: true, force: true });
     },
   };

@@ -10,6 +10,7 @@ import type {
   Inbox,
   OlderModules,
   OperatorAccounts,
+  TenantEffects,
   Tenants,
   Transfer,
   Vault,
@@ -22,6 +23,7 @@ export interface EndpointDeps {
   readonly olderModules: OlderModules;
   readonly operatorAccounts: Pick<OperatorAccounts, 'put' | 'remove'>;
   readonly tenancy: Tenants;
+  readonly tenantEffects: TenantEffects;
   readonly typing: ForwardTyping;
   readonly transfer: Transfer;
   readonly readModels: Omit<ReadModels, 'changes' | 'check' | 'settled'>;

@@ -7,10 +7,11 @@ import { ANY_INSTANCE, TenantSettings, TenantTemplate } from '../../actors/tenan
 import type { Template, Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError } from '../../errors.ts';
 import { withoutCredentials } from '../../kit/fetch-url.ts';
-import type { Dispatched, Tenants, TenantWish } from '../../runtime/ports.ts';
+import type { Dispatched, TenantWish } from '../../runtime/ports.ts';
 import type { Answer } from '../frame/answer.ts';
 import type { Access } from '../frame/auth.ts';
 import { ACCEPTED, answerCommand, originOf } from '../frame/commands.ts';
+import type { EndpointDeps } from '../frame/deps.ts';
 import { type Api, addEndpoint, type Call } from '../frame/endpoint.ts';
 import { BooleanParameter, ListQuery, pageSchema } from '../frame/reading.ts';
 
@@ -73,8 +74,37 @@ const TenantView = z
     state: z.enum(['active', 'removing']),
     source: z.enum(['file', 'http', 'template']).openapi({ description: 'Who wrote it last' }),
     readOnly: z.boolean().openapi({ description: 'TENANTS_FILE declares it: change it there' }),
+    removal: z.object({ step: z.string(), reason: z.string().nullable() }).nullable().openapi({
+      description:
+        'How far its removal is, and why the last try failed. null in processes that do not work on it',
+    }),
   })
   .openapi('Tenant');
+
+const Groups = z
+  .object({ state: z.enum(['ready', 'pending']), reason: z.string().optional() })
+  .openapi('TenantGroups', {
+    description:
+      'Its shared roster groups in ejabberd. `pending`: they are not there, or ejabberd does not say; they are made later',
+  });
+
+const OneTenant = TenantView.extend({
+  groups: Groups.nullable().openapi({ description: 'null for a template' }),
+}).openapi('OneTenant');
+
+const CallbackTested = z
+  .object({
+    status: z.enum(['ok', 'warning', 'problem']),
+    message: z.string().openapi({ example: 'LHC takes callbacks, in 12 ms' }),
+    advice: z.string().optional().openapi({ description: 'What to do' }),
+    httpStatus: z.number().nullable().openapi({ description: "Of LHC's answer; null without one" }),
+    tookMs: z.number(),
+    clockOffset: z
+      .number()
+      .nullable()
+      .openapi({ description: "LHC's clock minus ours, in seconds; null if LHC did not say" }),
+  })
+  .openapi('CallbackTest');
 
 const Made = ACCEPTED.schema
   .extend({
@@ -82,10 +112,14 @@ const Made = ACCEPTED.schema
       description:
         'The key that was made. Nobody can read it again: only the same request with the same `Idempotency-Key` is answered with it',
     }),
+    groups: Groups.optional().openapi({ description: 'Not of a template, and not of a new key' }),
   })
   .openapi('AcceptedWithKey');
 
-function viewOf(one: Tenant | Template, tenancy: Tenants): z.output<typeof TenantView> {
+function viewOf(
+  one: Tenant | Template,
+  { tenancy, tenantEffects }: EndpointDeps,
+): z.output<typeof TenantView> {
   const { callbackSecret, legacyDigest, removing, ...kept } = one;
   return {
     ...kept,
@@ -97,7 +131,16 @@ function viewOf(one: Tenant | Template, tenancy: Tenants): z.output<typeof Tenan
     keys: 'keys' in one ? one.keys.map(({ until }) => ({ until })) : [],
     state: removing ? 'removing' : 'active',
     readOnly: tenancy.isDeclared(one.id),
+    removal: removing ? tenantEffects.removal(one.id) : null,
   };
+}
+
+const isTemplate = (one: Tenant | Template): one is Template => one.instance === ANY_INSTANCE;
+
+/** What DNS cannot change is said at once. What a template makes of its address is not known yet. */
+function checkCallbackUrl({ tenantEffects }: EndpointDeps, url: string | undefined): void {
+  const reason = url === undefined || url.includes('{') ? null : tenantEffects.callbackFault(url);
+  if (reason !== null) throw new AppError('invalid', reason, { field: 'callbackUrl' });
 }
 
 /** Random, or for an Idempotency-Key always the same: a caller who missed the answer gets the key by asking again. */
@@ -110,7 +153,7 @@ function madeKeyOf({ deps }: Api, id: TenantId, call: Call<unknown, unknown, unk
 }
 
 export function addTenantEndpoints(api: Api, access: Access<null>): void {
-  const { tenancy } = api.deps;
+  const { tenancy, tenantEffects } = api.deps;
   const tag = 'Tenants';
   const path = '/v1/tenants/{tenant}';
   const params = z.object({ tenant: TenantId });
@@ -146,11 +189,16 @@ its host.`,
       command: true,
       success: { ...ACCEPTED, schema: Made },
     },
-    (call) => {
+    async (call) => {
       const id = call.params.tenant;
       const wish = { ...call.body, id } satisfies TenantWish;
+      checkCallbackUrl(api.deps, wish.callbackUrl);
       const work = tenancy.configure(wish, madeKeyOf(api, id, call), originOf(api, call));
-      return withKey('ConfigureTenant', work);
+      const answer = await withKey('ConfigureTenant', work);
+      const one = tenancy.find(id);
+      if (!one || isTemplate(one) || one.removing) return answer;
+      const groups = await tenantEffects.makeGroups(one);
+      return { ...answer, json: { ...(answer.json as object), groups } };
     },
   );
 
@@ -206,14 +254,38 @@ go too, and nothing personal can be read again.`,
       path,
       operationId: 'getTenant',
       summary: 'One tenant, without its secrets',
-      success: { status: 200, description: 'The tenant', schema: TenantView },
+      success: { status: 200, description: 'The tenant', schema: OneTenant },
       problems: [503],
     },
     async ({ params: { tenant } }) => {
       const one = tenancy.find(tenant);
-      if (one) return { status: 200, json: viewOf(one, tenancy) };
+      if (one) {
+        const groups = isTemplate(one) ? null : await tenantEffects.groups(one);
+        return { status: 200, json: { ...viewOf(one, api.deps), groups } };
+      }
       if (!tenancy.isComplete()) throw tenantsNotKnown();
       throw new AppError('not-found', 'there is no such tenant');
+    },
+  );
+
+  addEndpoint(
+    api,
+    {
+      ...common,
+      method: 'post',
+      path: `${path}/callback-test`,
+      operationId: 'testCallback',
+      summary: "Ask a tenant's LHC whether it takes callbacks",
+      description: `Sends a callback of type \`doctor.ping\`, signed as all others, and says what the answer means. On the
+xmppservice wire it is a sign of life of nobody.`,
+      success: { status: 200, description: 'What LHC answered', schema: CallbackTested },
+      problems: [503],
+    },
+    async ({ params: { tenant } }) => {
+      const one = tenancy.find(tenant);
+      if (!one && !tenancy.isComplete()) throw tenantsNotKnown();
+      if (!one || isTemplate(one)) throw new AppError('not-found', 'there is no such tenant');
+      return { status: 200, json: { ...(await tenantEffects.testCallback(one)) } };
     },
   );
 
@@ -242,7 +314,7 @@ go too, and nothing personal can be read again.`,
         .sort((a, b) => (a.id < b.id ? -1 : 1));
       const page = rest.slice(0, limit);
       const next = rest.length > limit ? (page.at(-1)?.id ?? null) : null;
-      return { status: 200, json: { items: page.map((one) => viewOf(one, tenancy)), next } };
+      return { status: 200, json: { items: page.map((one) => viewOf(one, api.deps)), next } };
     },
   );
 }

@@ -5,17 +5,13 @@ import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError, messageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { within } from '../../kit/deadline.ts';
+import type { GroupsState } from '../../runtime/ports.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
 
 /** Waits between the tries to make a tenant's groups. */
 export const GROUPS_RETRY: RetryPolicy = { firstMs: 1_000, mostMs: 60_000 };
 /** How long a request waits for ejabberd. Then the groups are made later. */
 export const GROUPS_DEADLINE_MS = 2_500;
-
-/** Whether both groups exist, each displaying the other. */
-export type GroupsState =
-  | { readonly state: 'ready' }
-  | { readonly state: 'pending'; readonly reason: string };
 
 export interface TenantGroups {
   /** Makes the groups within the request, if ejabberd does so in time. Otherwise {@link keep} does. Never throws. */

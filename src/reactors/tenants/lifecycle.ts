@@ -8,13 +8,13 @@
 
 import type { TenantId } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { messageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { createLimiter } from '../../kit/limiter.ts';
 import { type Ownership, partitionOf } from '../../runtime/leases/ownership.ts';
-import { createTenantGroups, type GroupsState } from './groups.ts';
-import { type RemovalStep, removeTenant, type TenantRemovalOptions } from './removal.ts';
+import type { RemovalState, TenantEffects } from '../../runtime/ports.ts';
+import { createTenantGroups } from './groups.ts';
+import { removeTenant, type TenantRemovalOptions } from './removal.ts';
 
 /** Tenants that are removed at the same time. The others wait. */
 export const REMOVALS_AT_ONCE = 2;
@@ -27,23 +27,11 @@ export interface ChangingTenants extends Pick<TenantDirectory, 'get'> {
   onChange(listener: (tenant: TenantId) => void): void;
 }
 
-export interface RemovalState {
-  readonly step: RemovalStep | 'waits';
-  /** Why the last try failed; null if none did. */
-  readonly reason: string | null;
-}
-
-export interface TenantLifecycle {
+export interface TenantLifecycle extends Pick<TenantEffects, 'makeGroups' | 'groups' | 'removal'> {
   /** Begins. Removals that were interrupted go on. */
   start(): void;
   /** Ends after the step that is running. A removal goes on after the next start, or in another process. */
   stop(): Promise<void>;
-  /** Makes the groups of a tenant within a request. Never throws. Without an answer of ejabberd they are made later. */
-  makeGroups(tenant: Tenant): Promise<GroupsState>;
-  /** Asks ejabberd for the groups of a tenant. Never throws. */
-  groups(tenant: Tenant): Promise<GroupsState>;
-  /** How far this process has come with a removal; null if it does not work on it. */
-  removal(tenant: TenantId): RemovalState | null;
 }
 
 interface LifecycleOptions extends TenantRemovalOptions {
@@ -52,6 +40,8 @@ interface LifecycleOptions extends TenantRemovalOptions {
   readonly compare: () => void;
   readonly ownership: Ownership;
   readonly random: () => number;
+  /** A failpoint of tests, before each step of a removal. */
+  readonly onStep?: () => void;
   /** Default {@link REMOVAL_RETRY}. */
   readonly removalRetry?: RetryPolicy;
   /** As in groups.ts. */
@@ -90,7 +80,10 @@ export function createTenantLifecycle(options: LifecycleOptions): TenantLifecycl
       tenant: tenants.get(id),
       // A purge that was asked for meanwhile begins anew.
       mayGoOn: () => owns(id) && wanted(id)?.purge === purge,
-      onStep: (step) => states.set(id, { step, reason: failed }),
+      onStep: (step) => {
+        states.set(id, { step, reason: failed });
+        options.onStep?.();
+      },
     });
     if (isDone) logger.info({ tenant: id, purge }, 'a tenant was removed');
     return isDone || !owns(id);

@@ -56,6 +56,8 @@ export interface TenantRemovalOptions {
   readonly lanes: Pick<LaneTable, 'streams'>;
   /** Names of the destinations of lanes. */
   readonly destinations: readonly string[];
+  /** Whether a tenant's place at a destination is away: nothing can be told there. */
+  readonly isAway: (tenant: TenantId, destination: string) => boolean;
   /** Resolves when the tables have the whole log. */
   readonly caughtUp: () => Promise<void>;
   readonly purge: PurgeTenant;
@@ -187,7 +189,10 @@ async function lastWords(options: TenantRemovalOptions, { id, mayGoOn }: Work): 
   const { caughtUp, destinations, lanes } = options;
   const { lastWordsMs = LAST_WORDS_MS, lookMs = LOOK_MS } = options;
   await caughtUp();
-  const isPending = () => destinations.some((name) => lanes.streams(id, name, '', 1).length > 0);
+  const isPending = () =>
+    destinations.some(
+      (name) => lanes.streams(id, name, '', 1).length > 0 && !options.isAway(id, name),
+    );
   const deadline = performance.now() + lastWordsMs;
   while (isPending() && mayGoOn() && performance.now() < deadline) await delay(lookMs);
 }

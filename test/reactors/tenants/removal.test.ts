@@ -77,6 +77,7 @@ async function world() {
     operatorRemoval: createOperatorRemoval({ ...rig, admin, ownership: soleOwner }),
     lanes: openLaneTable(rig.workFile),
     destinations: ['xmpp', 'lhc'],
+    isAway: () => false,
     caughtUp,
     purge: createTenantPurge({ ...rig, settleMs: 0 }),
     logId: LOG_ID,

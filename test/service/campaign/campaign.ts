@@ -45,6 +45,7 @@ const FAILPOINTS: Readonly<Record<Failpoint, number>> = {
   'before-webhook-answer': 6,
   'after-reserve': 8,
   'in-fold': 80,
+  'removal-step': 1, // no tenant is removed in a campaign
 };
 const RESTLESS = 2;
 /** The number of messages that are promised before the next kill from outside. */
