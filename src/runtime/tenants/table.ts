@@ -63,8 +63,10 @@ export const TENANTS_TABLE: WorkTable = {
     const changeKeys = file.prepare(
       `UPDATE tenants SET configuration = json_set(configuration, '$.keys', json(?)) WHERE tenant = ?`,
     );
+    // A purge has cut what came before, if this is the first fact. The removal has to end all the same.
     const begin = file.prepare(
-      "UPDATE tenants SET standing = 'removing', purge = ? WHERE tenant = ?",
+      `INSERT INTO tenants (tenant, standing, purge, event) VALUES (?1, 'removing', ?2, '')
+       ON CONFLICT (tenant) DO UPDATE SET standing = 'removing', purge = excluded.purge`,
     );
     const remove = file.prepare(
       `INSERT OR REPLACE INTO tenants (tenant, standing, purge, event) VALUES (?, 'removed', ?, '')`,
@@ -86,7 +88,7 @@ export const TENANTS_TABLE: WorkTable = {
       } else if (type === 'TenantKeysChanged') {
         changeKeys.run(JSON.stringify(data.keys), tenant);
       } else if (type === 'TenantRemovalBegun') {
-        begin.run(data.purge === true ? 1 : 0, tenant);
+        begin.run(tenant, data.purge === true ? 1 : 0);
       } else if (type === 'TenantRemoved') {
         remove.run(tenant, data.purged === true ? 1 : 0);
       }

@@ -1,4 +1,5 @@
 /** The removal of a tenant, cut off at each of its points, with ejabberd in memory and a real log. */
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { operatorJid, rosterGroups, TenantId, visitorJid } from '../../../src/actors/ids.ts';
 import { XMPP_FILTER } from '../../../src/reactors/conversation/xmpp-lane.ts';
@@ -16,7 +17,9 @@ import {
 } from '../../../src/reactors/visitors/desired.ts';
 import { laneTable, openLaneTable } from '../../../src/runtime/lanes/pending-effects.ts';
 import { soleOwner } from '../../../src/runtime/leases/ownership.ts';
+import { createPendingWork, openWorkFile } from '../../../src/runtime/pending-work.ts';
 import { createTenantPurge } from '../../../src/runtime/tenant-purge.ts';
+import { openTenantTable, TENANTS_TABLE } from '../../../src/runtime/tenants/table.ts';
 import { register, startChat, viewPage } from '../../actors/facts.ts';
 import { configure } from '../../actors/histories.ts';
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
@@ -150,6 +153,27 @@ it('with a purge leaves nothing in the log but that it was removed', async () =>
   expect([...streams].filter((stream) => /\bshop\b/.test(stream))).toEqual(['tenant-shop']);
   expect(await w.rig.types('tenant-shop')).toEqual(['TenantRemovalBegun', 'TenantRemoved']);
   expect([...streams]).toContain('key-other.1');
+});
+
+it('a purge that was killed after its cut is known to a table that is built anew', async () => {
+  const w = await world();
+  await w.begin(true);
+  const begun = (await w.rig.facts('tenant-shop')).at(-1);
+  await w.rig.store.truncateBefore('tenant-shop', begun?.revision ?? 0);
+  const db = openWorkFile(join(w.rig.folder, 'anew.db'));
+  const work = createPendingWork({
+    db,
+    store: w.rig.store,
+    tables: [TENANTS_TABLE],
+    logger: silent,
+  });
+  const ending = new AbortController();
+  const ended = work.run(ending.signal);
+  await work.caughtUp();
+  ending.abort();
+  await ended;
+  expect(openTenantTable(db).get('shop')).toMatchObject({ standing: 'removing', purge: true });
+  db.close();
 });
 
 it('purges a tenant that was removed before', async () => {
