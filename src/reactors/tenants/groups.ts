@@ -1,7 +1,7 @@
 /** The shared roster groups of tenants: made when a tenant is, within the request or later. */
 import type { Logger } from 'pino';
-import { rosterGroups, type TenantId } from '../../actors/ids.ts';
-import type { Tenant } from '../../actors/tenant/tenant.ts';
+import type { TenantId } from '../../actors/ids.ts';
+import { groupsOf, type Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError, messageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { within } from '../../kit/deadline.ts';
@@ -50,7 +50,7 @@ export function createTenantGroups(options: GroupsOptions): TenantGroups {
     timers.set(id, null);
     const tenant = tenantToKeep(id);
     if (!tenant || stopped) return void timers.delete(id);
-    const names = rosterGroups(tenant);
+    const names = groupsOf(tenant);
     try {
       await admin.ensureGroups(tenant.host, names);
       if ((await admin.groupMark(tenant.host, names.visitors)) === null) onNew();
@@ -74,11 +74,11 @@ export function createTenantGroups(options: GroupsOptions): TenantGroups {
 
   return {
     async make(tenant) {
-      const making = admin.ensureGroups(tenant.host, rosterGroups(tenant));
+      const making = admin.ensureGroups(tenant.host, groupsOf(tenant));
       return within(GROUPS_DEADLINE_MS, making, late).then(() => ({ state: 'ready' }), pending);
     },
     async look(tenant) {
-      const looking = admin.groupsFault(tenant.host, rosterGroups(tenant));
+      const looking = admin.groupsFault(tenant.host, groupsOf(tenant));
       return within(GROUPS_DEADLINE_MS, looking, late).then(
         (fault) => (fault === null ? { state: 'ready' } : { state: 'pending', reason: fault }),
         pending,

@@ -209,12 +209,14 @@ async function markGroup(
 async function groupsFault(
   api: HttpApi,
   host: string,
-  { visitors, operators }: { visitors: string; operators: string },
+  { visitors, operators, operatorsSeeEachOther = false }: TenantGroups,
 ): Promise<string | null> {
-  for (const [group, display] of [
+  const wanted = [
     [visitors, operators],
     [operators, visitors],
-  ] as const) {
+    ...(operatorsSeeEachOther ? [[operators, operators]] : []),
+  ];
+  for (const [group = '', display = ''] of wanted) {
     const info = await readInfo(api, host, group);
     if (!info) return `${host} has no shared roster group ${group}`;
     if (!info.displays.has(display))
