@@ -374,6 +374,32 @@ describe('a message', () => {
     expect(await refusals('op1')).toEqual(['a']);
   });
 
+  it('is refused while its tenant is being removed', async () => {
+    await registered('op1');
+    await rig.toVisitor('1', viewPage());
+    const removing = rig.tenants.all().map((tenant) => ({ ...tenant, removing: true }));
+    const tenants = createTenantDirectory(removing);
+    await inboxOf({}, undefined, silent, { tenants }).take([message('op1', '1', 'a')]);
+    expect(await received('1')).toEqual([]);
+    expect((await rig.facts('operator-acme.op1')).at(-1)?.data).toMatchObject({
+      reason: 'this tenant is being removed',
+    });
+  });
+
+  it('waits in mod_lhc while its tenant may be one that this process does not know yet', async () => {
+    await registered('op1');
+    await rig.toVisitor('1', viewPage());
+    const batch = [message('op1', '1', 'a')];
+    const none = { ...createTenantDirectory([]), isComplete: () => false };
+    const inbox = inboxOf({}, undefined, silent, { tenants: none });
+    await expect(inbox.take(batch)).rejects.toMatchObject({ code: 'unavailable' });
+    expect([await asides(), inbox.counts.dropped]).toEqual([[], 0]);
+    // A host with one tenant has no other that could be unknown.
+    const known = { ...rig.tenants, isComplete: () => false };
+    await inboxOf({}, undefined, silent, { tenants: known }).take(batch);
+    expect(await received('1')).toEqual(['a']);
+  });
+
   it("to another tenant's visitor of the same host reaches nobody, and its sender gets an error", async () => {
     const of = (id: string) =>
       tenantWith({ id, host: HOST, instance: id, apiKey: `key-of-${id}-0123456789` });

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { TenantId } from '../../../src/actors/ids.ts';
 import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
 import type { Access, Caller } from '../../../src/http/frame/auth.ts';
 import {
@@ -235,4 +236,15 @@ describe('a tenant over its bounds', () => {
     expect(lines).toEqual([line('acme', 'requestsPerSecond', 1)]);
     expect(over.count(acme, 'requestsPerSecond')).toBe(1_001);
   });
+});
+
+test('a changed rate counts for the next request', async () => {
+  let rate = 1;
+  const directory = () => createTenantDirectory([tenant('acme', rate)]);
+  const tenants = { ...directory(), get: (id: TenantId) => directory().get(id) };
+  const { ask } = fakeApp({ tenants });
+  const write = () => ask('POST', '/v1/acme/visitors/7/messages', { body: { body: 'Hello' } });
+  for (const status of [202, 202, 429]) expect((await write()).status).toBe(status);
+  rate = 100;
+  expect((await write()).status).toBe(202);
 });

@@ -224,6 +224,38 @@ it('410 pauses the tenant until its settings change, across restarts', async () 
   expect(JSON.stringify(await rig.facts('tenant-acme'))).not.toContain('lhc.test');
 });
 
+it('410 is over as soon as the address changes, without a restart', async () => {
+  await rig.toVisitor('1', viewPage());
+  await rig.toVisitor('1', receive('op1', 'i1'));
+  let directory = tenantsWith({ callbackUrl: URL });
+  const callbacks = ofCallbacks({ ...directory, get: (id) => directory.get(id) });
+  await callbacks.resumeChanged();
+  lhc.state.answer = async () => ({ outcome: 'gone' });
+  expect(await run('visitor-acme.1', callbacks)).toEqual({ kind: 'parked', all: true });
+  const breaker = callbacks.destination.breakers?.of('acme');
+  breaker?.hold(60_000); // as the lane does
+  lhc.state.answer = async () => ({ outcome: 'accepted' });
+  directory = tenantsWith({ callbackUrl: URL, hardTimeout: 60 });
+  await callbacks.tenantChanged(ACME);
+  expect(breaker?.isClosed).toBe(false);
+  directory = tenantsWith({ callbackUrl: `${URL}/new` });
+  await callbacks.tenantChanged(ACME);
+  expect(breaker?.isClosed).toBe(true);
+  expect(await run('visitor-acme.1', callbacks)).toEqual({ kind: 'done' });
+});
+
+it.each([
+  ['is not known yet', 'pending', { kind: 'parked', lookMs: 1_000 }],
+  ['was removed', 'removed', { kind: 'done' }],
+  ['only a file of another process names', 'unknown', { kind: 'retry', away: true }],
+] as const)('a callback of a tenant that %s', async (_what, standing, outcome) => {
+  await rig.toVisitor('1', viewPage());
+  await rig.toVisitor('1', receive('op1', 'i1'));
+  const tenants = { ...tenantsWith(), get: () => undefined, standing: () => standing };
+  expect(await run('visitor-acme.1', ofCallbacks(tenants))).toMatchObject(outcome);
+  expect(lhc.attempts).toEqual([]);
+});
+
 describe('a chat with several operators', () => {
   const olga = { username: 'olga', lhcUserId: null };
   const chat = { visitor: '1', chatId: 'c1' };

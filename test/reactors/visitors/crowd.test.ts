@@ -108,3 +108,10 @@ it('the defaults are generous', () => {
     requestsPerSecond: 1_000,
   });
 });
+
+it('a changed bound counts for the next visitor', () => {
+  const { acme, crowd, come } = crowdOf({ newVisitorsPerMinute: 4 });
+  come(4);
+  expect(crowd.full(acme, true)).not.toBeNull();
+  expect(crowd.full({ ...acme, newVisitorsPerMinute: 60 }, true)).toBeNull();
+});
