@@ -19,6 +19,8 @@ export interface PageViewLoad {
   readonly firstPage: number;
   /** Requests a second over all connections; default as fast as the answers come. */
   readonly rate?: number;
+  /** The page views of the xmppservice wire instead of the native API's. */
+  readonly xmppservice?: { readonly host: string; readonly secretKey: string };
 }
 
 export interface PageViewCounts {
@@ -32,6 +34,8 @@ export interface PageViewCounts {
 
 const PAGE = 'https://shop.example/catalogue/page-';
 const DIGITS = 10;
+/** As LHC makes them up; the service uses none. */
+const PASSWORD = '58fb5e0aeac7a4935ca4';
 
 /** The key of the n-th visitor, the same in the warm-up and the load. */
 const visitorKey = (n: number): string => `bench-${n}`;
@@ -42,8 +46,17 @@ interface Prepared {
 }
 
 /** A page view as LHC sends it, some 300 bytes. */
-function prepare({ tenant, apiKey, port }: PageViewLoad, n: number): Prepared {
+function prepare(load: PageViewLoad, n: number): Prepared {
   const page = `${PAGE}${'0'.repeat(DIGITS)}`;
+  const { tenant, apiKey, port, xmppservice } = load;
+  if (xmppservice) {
+    const { host, secretKey } = xmppservice;
+    const status = `${page}\n| Time zone: Europe/Berlin (10:11:12)\n| Last activity ago: 0 s.\n| Visits - 3`;
+    const jid = `visitor.${visitorKey(n)}@${host}`;
+    const about = { jid, pass: PASSWORD, host: 'localhost', nick: `Visitor ${n}`, status };
+    const body = JSON.stringify({ ...about, secret_key: secretKey });
+    return prepared(port, '/xmpp', [], body, page);
+  }
   const body = JSON.stringify({
     page,
     title: 'Running shoes for every day – Shoes – Shop',
@@ -55,10 +68,22 @@ function prepare({ tenant, apiKey, port }: PageViewLoad, n: number): Prepared {
     visits: 3,
     department: 'sales',
   });
+  const path = `/v1/${tenant}/visitors/${visitorKey(n)}/page-views`;
+  return prepared(port, path, [`Authorization: Bearer ${apiKey}`], body, page);
+}
+
+/** @param page what changes with each request */
+function prepared(
+  port: number,
+  path: string,
+  headers: readonly string[],
+  body: string,
+  page: string,
+): Prepared {
   const head = [
-    `POST /v1/${tenant}/visitors/${visitorKey(n)}/page-views HTTP/1.1`,
+    `POST ${path} HTTP/1.1`,
     `Host: 127.0.0.1:${port}`,
-    `Authorization: Bearer ${apiKey}`,
+    ...headers,
     'Content-Type: application/json',
     `Content-Length: ${Buffer.byteLength(body)}`,
   ];

@@ -19,6 +19,8 @@ export interface Rig {
   readonly port: number;
   readonly tenant: string;
   readonly apiKey: string;
+  /** The listener of the xmppservice wire, and the tenant's key there. */
+  readonly node: { readonly port: number; readonly secretKey: string };
   readonly ejabberd: Ejabberd;
   /** The only operator, registered and not logged in yet. */
   readonly operator: { readonly username: string; readonly password: string };
@@ -67,7 +69,8 @@ export async function startRig(
   const adminToken = token();
   const webhookSecret = secret();
   const operator = { username: 'op1', password: token() };
-  const { http: port } = await freePorts({});
+  const { http: port, component: nodePort } = await freePorts({});
+  const node = { port: nodePort, secretKey: token() };
   const lhc = await startLhc();
   const url = `http://127.0.0.1:${port}`;
   const ejabberd = await startEjabberd({
@@ -83,6 +86,7 @@ export async function startRig(
     apiKey,
     callbackUrl: lhc.url,
     callbackSecret: secret(),
+    legacySecret: node.secretKey,
     // What is measured is the service, not a tenant's bounds.
     requestsPerSecond: 100_000,
     newVisitorsPerMinute: 1_000_000,
@@ -96,6 +100,7 @@ export async function startRig(
     {
       PATH: process.env.PATH,
       LISTEN: `127.0.0.1:${port}`,
+      LEGACY_LISTEN: `127.0.0.1:${nodePort}`,
       DATA_DIR: dataDir,
       ADMIN_TOKEN: adminToken,
       EJABBERD_API_URL: ejabberd.apiUrl,
@@ -175,6 +180,7 @@ export async function startRig(
     port,
     tenant,
     apiKey,
+    node,
     ejabberd,
     operator,
     http,

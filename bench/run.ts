@@ -18,6 +18,7 @@ import { benchRebuild } from './rebuild.ts';
 import { benchRouting } from './routing.ts';
 import type { Row } from './row.ts';
 import { table } from './table.ts';
+import { benchXmppservice } from './xmppservice.ts';
 
 const { values } = parseArgs({
   options: {
@@ -36,6 +37,7 @@ const benches: Record<string, () => Promise<Row[]>> = {
   fold: benchFold,
   rebuild: benchRebuild,
   'page-views': () => benchPageViews(execArgv),
+  xmppservice: () => benchXmppservice(execArgv),
   messages: () => benchMessages(execArgv),
   queries: () => benchQueries(execArgv),
   routing: benchRouting,

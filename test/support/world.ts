@@ -166,8 +166,8 @@ async function buildWorld(
       ...(instance && { instance }),
       // As FAST_OPERATORS for mod_lhc: operators of tests are programs.
       operatorMessagesPerSecond: 1_000,
-      ...settings,
       callbackUrl: lhc.url,
+      ...settings,
     });
     tenants.set(id, tenantOf({ id, host, instance, apiKey, lhc }, callTo(url), ejabberd));
   }
