@@ -102,13 +102,15 @@ async function repairOperators(
  * group become operators whom this log does not know, where LHC picks them. Whoever was removed here stays removed.
  */
 async function adoptOperators(
-  { actors, adoptOperator, ownership, logger }: ComparisonOptions,
+  { actors, adoptOperator, operatorsOf, ownership, logger }: ComparisonOptions,
   { tenant, accounts, operators }: Listing,
 ): Promise<void> {
   if (!operators || tenant.routing.by !== 'lhc' || tenant.removing) return;
+  const registered = new Set(operatorsOf(tenant.id));
   for (const jid of operators) {
     const person = personOf(jid, () => [tenant]);
     if (person?.kind !== 'operator' || !accounts.has(person.name)) continue;
+    if (registered.has(person.name)) continue;
     if (await actors.operator(tenant.id, person.name).state()) continue;
     if (!ownership.owns(partitionOf(tenant.id))) return;
     const adopted = await adoptOperator(tenant.id, person.name).then(
