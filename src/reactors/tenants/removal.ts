@@ -110,6 +110,8 @@ export async function removeTenant(
   }
   if (!mayGoOn()) return false;
   await actors.tenant(id).send({ type: 'ReportTenantRemoved' });
+  // Until this process knows that, the tenant looks as if it had to be removed still.
+  await options.caughtUp();
   return true;
 }
 

@@ -210,6 +210,27 @@ describe('DELETE /v1/tenants/{tenant}', () => {
   });
 });
 
+it('says whether the groups are made, which address can never be reached, and what LHC answers', async () => {
+  const put = (callbackUrl: string) =>
+    admin('PUT', '/v1/tenants/effects', { host: 'effects.test', callbackUrl });
+  expect(await put('http://10.0.0.1/callback')).toMatchObject({
+    status: 400,
+    json: { errors: [{ field: 'callbackUrl', reason: 'is not on the public Internet' }] },
+  });
+  expect((await admin('GET', '/v1/tenants/effects')).status).toBe(404);
+  expect((await put('https://lhc.test/callback')).json.groups).toEqual({ state: 'ready' });
+  const shown = (await admin('GET', '/v1/tenants/effects')).json;
+  expect(shown).toMatchObject({ groups: { state: 'ready' }, removal: null });
+  expect(await admin('POST', '/v1/tenants/effects/callback-test')).toMatchObject({
+    status: 200,
+    json: { status: 'ok', httpStatus: 200, clockOffset: 0 },
+  });
+  expect((await admin('POST', '/v1/tenants/none/callback-test')).status).toBe(404);
+  const template = { host: 'any.test', instance: '*', callbackUrl: 'https://{instance}.test/' };
+  expect((await admin('PUT', '/v1/tenants/any', template)).json.groups).toBeUndefined();
+  expect((await admin('GET', '/v1/tenants/any')).json.groups).toBeNull();
+});
+
 it('while the tenants are not known, nobody hears that there is none', async () => {
   const starting = await startProcess(rig);
   const early = appOf(starting);
