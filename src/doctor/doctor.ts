@@ -20,7 +20,9 @@ import { backlogCheck, c2sCheck, connectOnce } from './ejabberd-c2s.ts';
 import { createEjabberdReach, needsApi } from './ejabberd-reach.ts';
 import { eventStoreCheck } from './event-store.ts';
 import { fileModesCheck } from './file-modes.ts';
+import { olderModulesCheck } from './older-modules.ts';
 import { operatorsCheck } from './operators.ts';
+import { redisCheck } from './redis.ts';
 import { roomRightsCheck } from './room-rights.ts';
 import { rosterGroupsCheck } from './roster-groups.ts';
 import { type PostingService, serviceCheck, servicePort } from './service.ts';
@@ -32,6 +34,7 @@ import {
 } from './tenants.ts';
 import { testAccountCheck } from './test-account.ts';
 import { createWebhookWatch } from './webhook.ts';
+import { wireCheck, wireOf, wireTenantCheck, xmlRpcCheck } from './xmppservice.ts';
 
 /** For one call of ejabberd's API. A check makes several within its deadline. */
 export const API_DEADLINE_MS = 3_000;
@@ -143,13 +146,33 @@ function checksOf(
     c2sCheck(ejabberd, hosts, reach),
     backlogCheck(xmpp, reach),
     ...[...tenants, ...made].map((tenant) => needsApi(reach, rosterGroupsCheck(api, tenant))),
-    ...(config.xmlRpc.listen
-      ? hosts.map((host) => needsApi(reach, roomRightsCheck(api, ejabberd.apiUser, host)))
-      : []),
+    ...wireChecks(config, service, (host) =>
+      needsApi(reach, roomRightsCheck(api, ejabberd.apiUser, host)),
+    ),
     ...[...tenants, ...made].map((tenant) => needsApi(reach, operatorsCheck(api, service, tenant))),
     ...firstOfHosts.map((tenant) => needsApi(reach, testAccountCheck({ ...account, tenant }))),
     ...firstOfHosts.map((tenant) => needsApi(reach, accountCacheCheck(api, tenant))),
     ...tenants.map((tenant) => callbackCheck(tenant)),
     ...made.map((tenant) => otherCallbackCheck(service, tenant)),
+    ...(config.redisUrl ? [redisCheck(config.redisUrl)] : []),
+  ];
+}
+
+/** The checks of the xmppservice wire, where somebody uses it. */
+function wireChecks(
+  config: Config,
+  service: PostingService,
+  roomRights: (host: string) => Check,
+): Check[] {
+  const wire = wireOf(config, service);
+  const users = wire.users.slice(0, MOST_TENANTS);
+  const hosts = [...new Set(users.map(({ host }) => host))];
+  const allowed = config.olderModulesFrom.length > 0;
+  return [
+    wireCheck(wire),
+    xmlRpcCheck(wire),
+    ...users.map((tenant) => wireTenantCheck(wire, tenant)),
+    ...(allowed || hosts.length > 0 ? [olderModulesCheck(service, hosts, allowed)] : []),
+    ...(config.xmlRpc.listen ? hosts.map(roomRights) : []),
   ];
 }

@@ -60,6 +60,12 @@ function judgeGroup(
   const value = info.find(({ key }) => key === 'displayed_groups')?.value;
   const displayed: readonly string[] = JSON.stringify(value ?? '').match(/[a-z0-9_.-]+/g) ?? [];
   if (displayed.includes(other)) return ok(`${group} displays ${other}`);
+  if (displayed.length === 0 && group.startsWith('visitors')) {
+    return problem(
+      `${group} of ${host} displays no other group, as LHC's old Node server makes it: operators see visitors grey`,
+      `${RESTART}. The members stay`,
+    );
+  }
   return problem(
     `${group} of ${host} does not display ${other}: operators see visitors grey or not at all`,
     `${RESTART}. Find out who changed the group`,

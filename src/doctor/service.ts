@@ -33,13 +33,18 @@ export interface PostingService extends ServicePort {
   post(path: string, options?: GetOptions): Promise<ServiceAnswer | 'silent' | null>;
 }
 
+/** The address at which a listener of the service can be asked. */
+export function urlOf(listen: Config['listen']): string {
+  // A service that listens on all addresses answers on the loopback address.
+  const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[listen.host] ?? listen.host;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${listen.port}`;
+}
+
 export function servicePort({
   listen,
   adminToken,
 }: Pick<Config, 'listen' | 'adminToken'>): PostingService {
-  // A service that listens on all addresses answers on the loopback address.
-  const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[listen.host] ?? listen.host;
-  const url = `http://${host.includes(':') ? `[${host}]` : host}:${listen.port}`;
+  const url = urlOf(listen);
   async function ask(
     method: 'GET' | 'POST',
     path: string,

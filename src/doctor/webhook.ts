@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { type Finding, ok, problem, warning } from './check.ts';
 import { judgeClock, WEBHOOK_TOLERANCE_S } from './clock.ts';
+import { OlderModules } from './older-modules.ts';
 import type { ServicePort } from './service.ts';
 
 /** The version of mod_lhc in this release. */
@@ -25,6 +26,7 @@ const View = z.object({
   ),
   refused: z.object({ count: z.number(), clockOffset: z.number().nullable() }),
   failed: z.object({ count: z.number(), reason: z.string().nullable() }),
+  olderModules: OlderModules.optional(), // 0.1.0 has none
 });
 type View = z.infer<typeof View>;
 
@@ -109,6 +111,12 @@ function judgeSilence(before: View, now: View, host: string, shared: boolean): F
     return problem(
       `mod_lhc's events of ${host} cannot be stored: ${failed.reason}`,
       'see the event store. Nothing is lost: mod_lhc keeps the events and sends them again',
+    );
+  }
+  const older = now.olderModules?.hosts[host];
+  if (older && !hosts[host]) {
+    return ok(
+      `the older modules of ejabberd report from ${host}, and mod_lhc does not (docs/migration.md says what it would add)`,
     );
   }
   const seeLog =

@@ -21,6 +21,9 @@ export const PUBLISHING_AT_ONCE = 1_000;
 /** What comes through Redis and is longer is not read. What a visitor types is far shorter. */
 export const PAYLOAD_CHARACTERS_MAX = 8_192;
 
+/** The channels of widgets whose visitors are in a chat. */
+export const CHAT_CHANNELS = 'chat_*';
+
 /** The name in front of what this service publishes. The helper strips everything up to the first `/`. */
 const OURS = 'bridge';
 

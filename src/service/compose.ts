@@ -20,7 +20,7 @@ import { newId } from '../kit/id.ts';
 import { createCallbackClient } from '../lhc/callback-client.ts';
 import { type CallbackGuard, createCallbackGuard } from '../lhc/callback-guard.ts';
 import { judgePing, pingLhc } from '../lhc/callback-test.ts';
-import { createRedisLink, heardIn } from '../lhc/node-helper.ts';
+import { CHAT_CHANNELS, createRedisLink, heardIn } from '../lhc/node-helper.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import { createAnswers } from '../reactors/answers/answers.ts';
 import { createTyping } from '../reactors/conversation/visitor-typing.ts';
@@ -403,7 +403,7 @@ function createHelper(
   const redis = createRedisLink({
     ...base,
     url,
-    pattern: 'chat_*',
+    pattern: CHAT_CHANNELS,
     onMessage: nodeHelper.heard,
     observe: toldOutages('Redis', base.logger, base.monotonic),
   });

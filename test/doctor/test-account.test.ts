@@ -4,9 +4,14 @@ import { expect, it } from 'vitest';
 import { API_COMMANDS } from '../../scripts/ejabberd/config.ts';
 import { TenantId } from '../../src/actors/ids.ts';
 import { runChecks } from '../../src/doctor/check.ts';
+import { roomRightsCheck } from '../../src/doctor/room-rights.ts';
 import { type TestAccountOptions, testAccountCheck } from '../../src/doctor/test-account.ts';
 import { AppError } from '../../src/errors.ts';
 import type { HttpApi } from '../../src/xmpp/admin/http-api.ts';
+
+const ROOM_RIGHTS = API_COMMANDS.filter(
+  (name) => /room/.test(name) || name === 'send_direct_invitation',
+);
 
 /** An API that keeps accounts, and may refuse commands as ejabberd does. */
 function fakeApi(denied: readonly string[] = []) {
@@ -82,6 +87,20 @@ it.each(USED_HERE)('names %s when that right is missing', async (name) => {
     status: 'problem',
     message: `api@xmpp.test may not call ${name}`,
   });
+});
+
+it('leaves the rights for rooms to a check of their own, which warns', async () => {
+  const { api, called } = fakeApi();
+  const { signal } = new AbortController();
+  const ok = [{ status: 'ok', message: 'api@xmpp.test may make rooms for private chats' }];
+  expect(await roomRightsCheck(api, 'api@xmpp.test', 'xmpp.test').run(signal)).toEqual(ok);
+  expect([...called].toSorted()).toEqual(ROOM_RIGHTS.toSorted());
+  for (const name of ROOM_RIGHTS) {
+    const check = roomRightsCheck(fakeApi([name]).api, 'api@xmpp.test', 'xmpp.test');
+    expect(await check.run(signal)).toMatchObject([
+      { status: 'warning', message: expect.stringMatching(new RegExp(`may not call ${name}$`)) },
+    ]);
+  }
 });
 
 it('is removed when the login fails, hangs or throws', async () => {

@@ -13,6 +13,10 @@ interface Seen {
   module?: string | null;
   refused?: number;
   failed?: number;
+  /** The older modules have reported. */
+  older?: boolean;
+  /** mod_lhc has never reported. */
+  never?: boolean;
 }
 
 /** Answers with each view in turn, and then with the last. */
@@ -23,10 +27,14 @@ function service(...views: (Seen | null | 'silent')[]): ServicePort {
     get: async () => {
       const view = views[Math.min(next++, views.length - 1)] ?? null;
       if (view === null || view === 'silent') return view;
-      const { batches = 0, module = ours, refused = 0, failed = 0 } = view;
+      const { batches = 0, module = ours, refused = 0, failed = 0, older, never } = view;
       const host = { batches, clockOffset: 0, module, ejabberd: '23.01' };
       const body = {
-        hosts: { 'a.test': host },
+        hosts: never ? {} : { 'a.test': host },
+        olderModules: {
+          hosts: older ? { 'a.test': { at: 1, callbacks: 1, address: '10.0.0.3' } } : {},
+          refused: {},
+        },
         refused: { count: refused, clockOffset: 0 },
         failed: { count: failed, reason: 'the store is away' },
       };
@@ -62,6 +70,12 @@ it('says why no batch came', async () => {
   expect(await watch({}, { refused: 1 })).toMatch(/^problem: .*refuses the signature/);
   expect(await watch({}, { failed: 1 })).toMatch(/^problem: .*cannot be stored: the store is away/);
   expect(await watch({}, {})).toMatch(/^problem: mod_lhc did not report the session of a.test/);
+});
+
+it('asks for no mod_lhc where the older modules report', async () => {
+  const silent = { never: true, older: true };
+  expect(await watch(silent)).toMatch(/^ok: the older modules of ejabberd report from a.test/);
+  expect(await watch({ older: true })).toMatch(/^problem: mod_lhc did not report/);
 });
 
 it('does not try where nobody answers', async () => {

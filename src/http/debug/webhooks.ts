@@ -1,4 +1,4 @@
-/** What mod_lhc's webhook has received, for engineers and for `xmpp-chat doctor`. */
+/** What ejabberd's modules have posted, for engineers and for `xmpp-chat doctor`. */
 import { z } from '@hono/zod-openapi';
 import type { Access } from '../frame/auth.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
@@ -27,6 +27,18 @@ const Webhooks = z
       clockSeenAt: time,
     }),
     failed: z.object({ count: z.int(), at: time, reason: z.string().nullable() }),
+    olderModules: z
+      .object({
+        hosts: z.record(
+          z.string(),
+          z.object({ at: z.number(), callbacks: z.int(), address: z.string() }),
+        ),
+        refused: z.record(z.string(), z.object({ at: z.number(), callbacks: z.int() })),
+      })
+      .openapi({
+        description:
+          'Callbacks of the older modules, by host, and those that were refused, by address',
+      }),
   })
   .openapi('Webhooks');
 
@@ -43,7 +55,7 @@ export function addWebhookReceiptsEndpoint(
       path: '/debug/webhooks',
       operationId: 'getWebhooks',
       tag: 'Debug',
-      summary: "What mod_lhc's webhook has received since this process started",
+      summary: "What ejabberd's modules have posted since this process started",
       access,
       success: { status: 200, description: 'By host', schema: Webhooks },
     },

@@ -1,4 +1,4 @@
-/** What mod_lhc's webhook has received since this process started: for `xmpp-chat doctor` and for alerts. */
+/** What ejabberd's modules have posted since this process started: for `xmpp-chat doctor` and for alerts. */
 import { z } from 'zod';
 import { AppError, messageOf } from '../../errors.ts';
 
@@ -11,6 +11,20 @@ interface HostReceipts {
   /** The version of mod_lhc, from `module.started`; null if the module has not started since. */
   module: string | null;
   ejabberd: string | null;
+}
+
+/** What the older modules of ejabberd have posted for one virtual host. */
+interface OlderReceipts {
+  /** ms since 1970 */
+  at: number;
+  callbacks: number;
+  /** Of the last one. */
+  address: string;
+}
+
+interface RefusedAddress {
+  at: number;
+  callbacks: number;
 }
 
 interface Refused {
@@ -31,14 +45,26 @@ export interface WebhookReceipts {
   onRefused(sentAt: number | null): void;
   /** A batch with a right signature that could not be taken. */
   onFailed(error: unknown): void;
+  /** A callback of the older modules was taken. @param address where it came from */
+  onOlder(host: string, address: string): void;
+  /** A callback of the older modules came from an address that may not post any. */
+  onOlderRefused(address: string): void;
   /** For /readyz. @throws {AppError} `unavailable` if a batch has failed within {@link FAILING_MS} */
   check(): Promise<void>;
   view(): {
     readonly hosts: Readonly<Record<string, Readonly<HostReceipts>>>;
     readonly refused: Readonly<Refused>;
     readonly failed: { count: number; at: number | null; reason: string | null };
+    readonly olderModules: {
+      readonly hosts: Readonly<Record<string, Readonly<OlderReceipts>>>;
+      /** The last {@link REFUSED_ADDRESSES} addresses. */
+      readonly refused: Readonly<Record<string, Readonly<RefusedAddress>>>;
+    };
   };
 }
+
+/** Addresses of refused callbacks that are remembered. Anybody can make one. */
+export const REFUSED_ADDRESSES = 32;
 
 /** Batches count as failing for so long after a failure. mod_lhc sends a failed batch again within a minute. */
 export const FAILING_MS = 120_000;
@@ -63,6 +89,8 @@ export function createWebhookReceipts(
   now: () => number,
 ): WebhookReceipts {
   const hosts = new Map<string, HostReceipts>();
+  const older = new Map<string, OlderReceipts>();
+  const refusedAddresses = new Map<string, RefusedAddress>();
   const refused: Refused = {
     count: 0,
     at: null,
@@ -114,12 +142,33 @@ export function createWebhookReceipts(
       failed.at = now();
       failed.reason = messageOf(error).slice(0, MAX_REASON_CHARACTERS);
     },
+    onOlder(host, address) {
+      if (!isOurs(host)) return;
+      older.set(host, { at: now(), callbacks: (older.get(host)?.callbacks ?? 0) + 1, address });
+    },
+    onOlderRefused(address) {
+      const callbacks = (refusedAddresses.get(address)?.callbacks ?? 0) + 1;
+      refusedAddresses.delete(address);
+      refusedAddresses.set(address, { at: now(), callbacks });
+      const [oldest] = refusedAddresses.keys();
+      if (refusedAddresses.size > REFUSED_ADDRESSES && oldest !== undefined) {
+        refusedAddresses.delete(oldest);
+      }
+    },
     async check() {
       const { at, count, reason } = failed;
       if (at === null || now() - at > FAILING_MS) return;
       const times = count === 1 ? 'one failure' : `${count} failures`;
       throw new AppError('unavailable', `batches of mod_lhc fail (${times}): ${reason}`);
     },
-    view: () => ({ hosts: Object.fromEntries(hosts), refused, failed }),
+    view: () => ({
+      hosts: Object.fromEntries(hosts),
+      refused,
+      failed,
+      olderModules: {
+        hosts: Object.fromEntries(older),
+        refused: Object.fromEntries(refusedAddresses),
+      },
+    }),
   };
 }

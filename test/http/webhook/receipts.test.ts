@@ -2,7 +2,11 @@ import { Webhook } from 'standardwebhooks';
 import { expect, it } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
 import type { HttpDeps } from '../../../src/http/deps.ts';
-import { createWebhookReceipts, FAILING_MS } from '../../../src/http/webhook/receipts.ts';
+import {
+  createWebhookReceipts,
+  FAILING_MS,
+  REFUSED_ADDRESSES,
+} from '../../../src/http/webhook/receipts.ts';
 import { ADMIN, fakeApp, WEBHOOK_SECRET } from '../fakes.ts';
 
 it('keeps receipts of our own hosts only, however many a batch names', () => {
@@ -86,4 +90,21 @@ it('a failure is forgotten after a while', async () => {
   now += FAILING_MS + 1;
   await receipts.check();
   expect(receipts.view().failed.count).toBe(1);
+});
+
+it('keeps where callbacks of the older modules came from, of our hosts and of a few strangers', () => {
+  const receipts = createWebhookReceipts(
+    (host) => host === 'xmpp.test',
+    () => 50_000,
+  );
+  for (const address of ['10.0.0.3', '10.0.0.4']) receipts.onOlder('xmpp.test', address);
+  receipts.onOlder('other.test', '10.0.0.3');
+  for (let i = 0; i < 2 * REFUSED_ADDRESSES; i += 1) {
+    receipts.onOlderRefused('10.9.9.9');
+    receipts.onOlderRefused(`10.1.0.${i}`);
+  }
+  const { hosts, refused } = receipts.view().olderModules;
+  expect(hosts).toEqual({ 'xmpp.test': { at: 50_000, callbacks: 2, address: '10.0.0.4' } });
+  expect(Object.keys(refused)).toHaveLength(REFUSED_ADDRESSES);
+  expect(refused['10.9.9.9']).toEqual({ at: 50_000, callbacks: 2 * REFUSED_ADDRESSES });
 });
