@@ -4,7 +4,7 @@
  * what the accounts are for.
  */
 import type { Logger } from 'pino';
-import { rosterGroups, type TenantId } from '../../actors/ids.ts';
+import { rosterGroups, type TenantId, type VisitorKey, visitorJid } from '../../actors/ids.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
@@ -19,10 +19,15 @@ export interface KeptAccounts {
   readonly mark: string | null;
   /** Visitors that ejabberd has and this log does not show. */
   readonly strangers: number;
+  /** One of them who is logged in, where that is why the accounts are kept. */
+  readonly online?: VisitorKey;
 }
 
+/** Visitors of the old Node server whose sessions are asked for, to see whether it still runs. */
+export const SESSIONS_ASKED = 500;
+
 export interface AccountsLogOptions {
-  readonly admin: Pick<EjabberdAdmin, 'groupMark' | 'markGroup'>;
+  readonly admin: Pick<EjabberdAdmin, 'groupMark' | 'markGroup' | 'sessions'>;
   readonly actors: Pick<Actors, 'visitor'>;
   /** The id of the log of this process. */
   readonly logId: string;
@@ -40,7 +45,7 @@ export interface AccountsLog {
   read(tenant: Tenant): Promise<string | null>;
   /**
    * Decides about a tenant whose accounts are not marked with this log. They become its own if the administrator says so
-   * (also by `routing.by: lhc`, for accounts that nobody has marked), or if nobody has marked them and this log knows every visitor among them.
+   * (also by `routing.by: lhc`, for accounts that nobody has marked and nobody uses), or if nobody has marked them and this log knows every visitor among them.
    * @param found `strangers`: who has no row in the table of desired visitors. `mayMark`: this process looks after the tenant
    */
   settle(
@@ -55,7 +60,10 @@ export interface AccountsLog {
 }
 
 /** What an administrator has to know and to do. */
-export function keptAccountsText({ mark, strangers }: KeptAccounts): string {
+export function keptAccountsText({ mark, strangers, online }: KeptAccounts): string {
+  if (online !== undefined) {
+    return `LHC's old Node server still runs: visitor ${online}, whom this log does not know, is logged in. No account is removed. End the old server, then restart this one`;
+  }
   const owner = mark === null ? 'no log has marked them as its own' : `they belong to log ${mark}`;
   return `ejabberd has ${strangers} ${strangers === 1 ? 'visitor' : 'visitors'} that this log does not know, and ${owner}. No account is removed. If DATA_DIR or EVENT_STORE is wrong, correct it; if this log is the right one, set TAKE_OVER_FROM=${mark ?? WITHOUT_MARK} and restart`;
 }
@@ -82,6 +90,17 @@ export function createAccountsLog(options: AccountsLogOptions): AccountsLog {
     return true;
   }
 
+  /** A visitor whom another program has logged in. Whoever looks at this service beside the old one must not end it. */
+  async function onlineOf(
+    tenant: Tenant,
+    strangers: readonly Visitor[],
+  ): Promise<VisitorKey | undefined> {
+    for (const { key } of strangers.slice(0, SESSIONS_ASKED)) {
+      if ((await admin.sessions(visitorJid(tenant, key))).length > 0) return key;
+    }
+    return undefined;
+  }
+
   return {
     mayRemove: (tenant) => own.has(tenant),
     isOwn: async (tenant) => own.has(tenant.id) || (await read(tenant)) === logId,
@@ -91,9 +110,15 @@ export function createAccountsLog(options: AccountsLogOptions): AccountsLog {
       // The old Node server marked nothing. Whoever names its LHC as the one that picks operators has put this service in
       // its place.
       const isOldServers = mark === null && tenant.routing.by === 'lhc';
-      const isGiven = isOldServers || takeOverFrom.includes(mark ?? WITHOUT_MARK);
-      if (!isGiven && (mark !== null || !(await knowsAll(strangers)))) {
-        const accounts = { mark, strangers: strangers.length };
+      const isTold = takeOverFrom.includes(mark ?? WITHOUT_MARK);
+      const online = isOldServers && !isTold ? await onlineOf(tenant, strangers) : undefined;
+      const isGiven = isTold || (isOldServers && online === undefined);
+      if (!isGiven && (mark !== null || online !== undefined || !(await knowsAll(strangers)))) {
+        const accounts = {
+          mark,
+          strangers: strangers.length,
+          ...(online !== undefined && { online }),
+        };
         kept.set(id, accounts);
         const reason = keptAccountsText(accounts);
         logger.warn(

@@ -4,6 +4,7 @@ import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
 import { AppError } from '../../../src/errors.ts';
 import { LINE_RATE } from '../../../src/kit/line-budget.ts';
 import { REMAKE_INTERVAL_MS } from '../../../src/reactors/visitors/accounts.ts';
+import { keptAccountsText } from '../../../src/reactors/visitors/accounts-log.ts';
 import {
   createDesiredVisitors,
   DESIRED_VISITORS_TABLE,
@@ -600,6 +601,29 @@ describe('a comparison with ejabberd', () => {
       await other.reconciler.start();
       await untilIdle(other);
       expect(accountsOf(other)).toEqual(all);
+    });
+
+    it('stay while the old Node server still shows visitors, unless the administrator says otherwise', async () => {
+      const settings = { routing: { by: 'lhc' } };
+      const session = { resource: 'old', show: 'available', status: '', priority: 0 };
+      const world = await foreignWorld({ mark: null, settings });
+      world.ejabberd.sessions.set(jidOf('theirs'), [session]);
+      await world.reconciler.start();
+      await untilIdle(world);
+      expect(accountsOf(world)).toEqual(all);
+      expect(world.ejabberd.marks.size).toBe(0);
+      const [kept] = world.reconciler.kept().values();
+      expect(kept && keptAccountsText(kept)).toMatch(/still runs: visitor theirs, .*End the old/);
+      world.ejabberd.sessions.clear();
+      await world.reconciler.compare();
+      await untilIdle(world);
+      expect(accountsOf(world)).toEqual([jidOf('shared')]);
+
+      const told = await foreignWorld({ mark: null, settings, takeOverFrom: ['none'] });
+      told.ejabberd.sessions.set(jidOf('theirs'), [session]);
+      await told.reconciler.start();
+      await untilIdle(told);
+      expect(accountsOf(told)).toEqual([jidOf('shared')]);
     });
 
     it('that no log has marked are its own when it knows every visitor', async () => {
