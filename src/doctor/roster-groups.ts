@@ -10,7 +10,7 @@ const Info = z.array(z.object({ key: z.string(), value: z.unknown() }));
 
 const RESTART = 'restart the service: it makes and repairs its groups when it starts';
 
-export const rosterGroupsCheck = (api: HttpApi, tenant: TenantNaming): Check => ({
+export const rosterGroupsCheck = (api: Pick<HttpApi, 'call'>, tenant: TenantNaming): Check => ({
   name: `groups ${tenant.id}`,
   async run() {
     const { host } = tenant;
@@ -58,7 +58,8 @@ function judgeGroup(
   }
   // A string on 23.01, a list or an Erlang term in a string elsewhere. Only the names matter.
   const value = info.find(({ key }) => key === 'displayed_groups')?.value;
-  const displayed: readonly string[] = JSON.stringify(value ?? '').match(/[a-z0-9_.-]+/g) ?? [];
+  const text = typeof value === 'string' ? value : JSON.stringify(value ?? '');
+  const displayed: readonly string[] = text.replaceAll('\\n', '\n').match(/[a-z0-9_.-]+/g) ?? [];
   if (displayed.includes(other)) return ok(`${group} displays ${other}`);
   if (displayed.length === 0 && group.startsWith('visitors')) {
     return problem(

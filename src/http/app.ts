@@ -71,7 +71,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   addStatsEndpoint(api, tenant);
   addStreamEndpoint(api, tenant, deps.stream);
   addWebhookEndpoint(api, deps.webhookSecrets, receipts);
-  addOlderModulesEndpoints(api, deps.olderModulesFrom);
+  addOlderModulesEndpoints(api, deps.olderModulesFrom, receipts);
   addWebhookReceiptsEndpoint(api, auth.admin, receipts.view);
   addStreamReadingEndpoints(api, auth.admin);
   addProjectionEndpoints(api, auth.admin);

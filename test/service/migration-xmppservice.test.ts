@@ -20,7 +20,7 @@ const world = await startWorld({
     LEGACY_SECRET_KEY: 'legacy-secret-1',
     LEGACY_LISTEN: `127.0.0.1:${apiPort}`,
     XMLRPC_LISTEN: `127.0.0.1:${rpcPort}`,
-    XMLRPC_PASSWORD: 'rpc-secret-1',
+    XMLRPC_PASSWORD: 'rpc-pass',
   },
   running: false,
 });

@@ -10,6 +10,7 @@ import { everybody } from '../frame/auth.ts';
 import { parseJson, readBytes } from '../frame/body.ts';
 import { type Api, addEndpoint, bodyLimits } from '../frame/endpoint.ts';
 import { invalid, ProblemError, problem } from '../frame/problem.ts';
+import type { WebhookReceipts } from './receipts.ts';
 
 /** A callback at most. Its text is escaped, so each byte can be three. */
 export const MAX_CALLBACK_BYTES = 1024 * 1024;
@@ -57,7 +58,11 @@ const Written = z
   });
 
 /** @param allowed addresses and ranges that may post */
-export function addOlderModulesEndpoints(api: Api, allowed: readonly string[]): void {
+export function addOlderModulesEndpoints(
+  api: Api,
+  allowed: readonly string[],
+  receipts: Pick<WebhookReceipts, 'onOlder' | 'onOlderRefused'>,
+): void {
   const { olderModules } = api.deps;
   const from = addressRanges(allowed);
 
@@ -84,6 +89,7 @@ export function addOlderModulesEndpoints(api: Api, allowed: readonly string[]): 
       },
       async ({ request, remoteAddress }): Promise<Answer> => {
         if (!from.includes(remoteAddress)) {
+          receipts.onOlderRefused(remoteAddress);
           const detail =
             'this address may not post callbacks of the older modules (LEGACY_CALLBACKS_FROM)';
           throw new ProblemError(problem('forbidden', detail));
@@ -91,6 +97,7 @@ export function addOlderModulesEndpoints(api: Api, allowed: readonly string[]): 
         const given = read(await readBytes(request, MAX_CALLBACK_BYTES, bodyLimits(api.deps)));
         const report = schema.safeParse(given);
         if (!report.success) throw new ProblemError(invalid(report.error.issues));
+        receipts.onOlder(report.data.host.toLowerCase(), remoteAddress);
         await olderModules.take(report.data, request.header('host') ?? '');
         return { status: 200, text: '', type: 'text/html; charset=utf-8' };
       },

@@ -4,20 +4,21 @@ import { AppError } from '../../../src/errors.ts';
 import type { HttpDeps } from '../../../src/http/deps.ts';
 import { MAX_CALLBACK_BYTES } from '../../../src/http/webhook/older-modules.ts';
 import { day, hosting, olderCallbacks } from '../../lhc-wire/recordings.ts';
-import { fakeApp } from '../fakes.ts';
+import { ADMIN, fakeApp } from '../fakes.ts';
 
 const STATUS = '/xmppservice/operatorstatus';
 const MESSAGE = '/xmppservice/processmessage';
 
 /** The app behind a socket. @param remoteAddress of ejabberd */
 function posts(more: Partial<HttpDeps> = {}, remoteAddress = '10.1.2.3') {
-  const { app, calls } = fakeApp(more);
+  const { app, calls, ask } = fakeApp(more);
   const env = { incoming: { socket: { remoteAddress }, complete: true } };
   const post = async (path: string, body: string, headers: Record<string, string> = {}) => {
     const response = await app.request(path, { method: 'POST', body, headers }, env);
     return { status: response.status, text: await response.text() };
   };
-  return { post, calls };
+  const seen = async () => (await ask('GET', '/debug/webhooks', { key: ADMIN })).json.olderModules;
+  return { post, calls, seen };
 }
 
 it.each([
@@ -91,4 +92,22 @@ it('the event store is away', async () => {
   };
   const { post } = posts({ olderModules: { take: away } });
   expect((await post(STATUS, '{"action":"connect","user":"o","server":"x"}')).status).toBe(503);
+});
+
+it('an administrator sees from where callbacks come, and from where they were refused', async () => {
+  const callback = JSON.stringify({ action: 'connect', user: 'olga', server: 'XMPP.test' });
+  const { post, seen } = posts();
+  for (let i = 0; i < 2; i += 1) await post(STATUS, callback);
+  await post(STATUS, callback.replace('XMPP.test', 'elsewhere.test'));
+  const at = expect.any(Number);
+  expect(await seen()).toEqual({
+    hosts: { 'xmpp.test': { at, callbacks: 2, address: '10.1.2.3' } },
+    refused: {},
+  });
+  const stranger = posts({}, '11.0.0.1');
+  await stranger.post(STATUS, callback);
+  expect(await stranger.seen()).toEqual({
+    hosts: {},
+    refused: { '11.0.0.1': { at, callbacks: 1 } },
+  });
 });
