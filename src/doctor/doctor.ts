@@ -124,7 +124,7 @@ function checksOf(
   const { apiUser, xmpp, allowPlaintext } = ejabberd;
   const tenants = config.tenants.slice(0, MOST_TENANTS);
   const made = others.slice(0, MOST_TENANTS - tenants.length);
-  const hosts = [...new Set([...tenants, ...made].map(({ host }) => host))];
+  const hosts = [...new Set([...tenants, ...made, ...config.templates].map(({ host }) => host))];
   const firstOfHosts = hosts.flatMap((host) => tenants.find((each) => each.host === host) ?? []);
   const webhook = createWebhookWatch(service, { shared: config.sharedLog });
   const api = createHttpApi({

@@ -9,7 +9,7 @@ const NO_ROOM = 'doctor of xmpp-chat';
 
 /** Calls each command in a way that changes nothing. @param host of a tenant */
 export const roomRightsCheck = (api: HttpApi, user: string, host: string): Check => ({
-  name: 'private chats of operators',
+  name: `private chats ${host}`,
   async run() {
     const rights = createRights(api);
     const service = `conference.${host}`;
