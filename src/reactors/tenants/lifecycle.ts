@@ -16,8 +16,8 @@ import type { RemovalState, TenantEffects } from '../../runtime/ports.ts';
 import { createTenantGroups } from './groups.ts';
 import { removeTenant, type TenantRemovalOptions } from './removal.ts';
 
-/** Tenants that are removed at the same time. The others wait. */
-export const REMOVALS_AT_ONCE = 2;
+/** Tenants that are removed at the same time. The others wait. A removal mostly waits itself, for LHC and for lanes. */
+export const REMOVALS_AT_ONCE = 8;
 /** Waits between the tries of one removal, while ejabberd or the event store is away. */
 export const REMOVAL_RETRY: RetryPolicy = { firstMs: 1_000, mostMs: 60_000 };
 

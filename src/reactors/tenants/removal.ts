@@ -226,10 +226,13 @@ async function accountsIn(
  */
 async function accounts(options: TenantRemovalOptions, { tenant, mayGoOn }: Work): Promise<void> {
   const { admin, desired, logger, ownership } = options;
-  const { accountsStallMs = ACCOUNTS_STALL_MS, lookMs = LOOK_MS } = options;
+  const { accountsStallMs = ACCOUNTS_STALL_MS, lookMs = LOOK_MS, logId } = options;
+  // Nobody else removes accounts of a group that has not got the mark of this log yet.
+  const mark = await admin.groupMark(tenant.host, rosterGroups(tenant).visitors);
+  const othersRemove = () => mark === logId && mayGoOn();
   const isMine = (key: VisitorKey) => ownsStream(ownership, streamOf(visitorRef(tenant.id, key)));
   const waiting = () => [...desired.pending(tenant.id)].filter(({ key }) => isMine(key)).length;
-  for (let least = Number.POSITIVE_INFINITY, since = performance.now(); mayGoOn(); ) {
+  for (let least = Number.POSITIVE_INFINITY, since = performance.now(); othersRemove(); ) {
     const left = waiting() || (await accountsIn(options, tenant)).own.size;
     if (left === 0) break;
     if (left < least) since = performance.now();

@@ -232,6 +232,15 @@ it('leaves what belongs to another log', async () => {
   expect(await w.admin.groupsFault(HOST, names)).toBeNull();
 });
 
+it('does not wait for processes that may not remove accounts yet: the group has no mark', async () => {
+  const w = await world();
+  w.ejabberd.marks.delete(rosterGroups(SHOP).visitors);
+  await w.begin(false);
+  Object.assign(w.options, { accountsStallMs: 600_000 });
+  expect(await w.remove(false)).toBe(true);
+  await expectGone(w);
+});
+
 it('does not wait for one visitor whose history is unfit', async () => {
   const w = await world();
   const { actors } = w.rig;
