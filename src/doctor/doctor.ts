@@ -99,8 +99,8 @@ function judgeTenants(declared: number, others: number): Finding[] {
   if (count === 0) {
     findings.push(
       warning(
-        'there is no tenant: nobody can use the service, and most checks have nothing to look at',
-        'add a tenant to TENANTS_FILE (docs/configuration.md) and restart the service, or make one: xmpp-chat tenants put',
+        'TENANTS_FILE names no tenant, and none was made at run time: nobody can use the service, and most checks have nothing to look at',
+        'add a tenant (docs/configuration.md) and restart the service, or make one: xmpp-chat tenants put',
       ),
     );
   }

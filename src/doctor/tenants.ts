@@ -17,6 +17,7 @@ const Listed = z.object({
   state: z.string(),
   removal: z.object({ step: z.string(), reason: z.string().nullable() }).nullish(),
   callbackUrl: z.string().nullish(),
+  readOnly: z.boolean().optional(),
 });
 const Page = z.object({ items: z.array(Listed), next: z.string().nullable() });
 
@@ -64,9 +65,10 @@ export async function otherTenants(
       const reason = `the service answered ${answer.status} to the question for them`;
       return unseen(reason, 'set ADMIN_TOKEN as for the service');
     }
-    for (const { id, host, instance, state, removal, callbackUrl } of data.items) {
+    for (const { id, host, instance, state, removal, callbackUrl, readOnly } of data.items) {
       if (state === 'removing') findings.push(judgeRemoval(id, removal?.reason ?? null));
-      else if (!declared.has(id) && instance !== ANY_INSTANCE) {
+      // The file of the service declares it: it was changed since, or the doctor has another one.
+      else if (!declared.has(id) && !readOnly && instance !== ANY_INSTANCE) {
         const naming = { id, host, ...(instance && { instance }) };
         tenants.push({ ...naming, callbackUrl: callbackUrl ?? undefined });
       }

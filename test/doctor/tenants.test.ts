@@ -30,6 +30,7 @@ it('are found on all pages, without those of the file, templates and what is bei
     listed('shop'),
     listed('acme', { instance: null }),
     listed('any', { instance: '*' }),
+    listed('filed', { readOnly: true }),
     listed('old', { state: 'removing', removal: { step: 'accounts', reason: null } }),
     listed('stuck', { state: 'removing', removal: { step: 'groups', reason: 'may not call it' } }),
     listed('quiet', { callbackUrl: null }),

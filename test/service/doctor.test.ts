@@ -194,6 +194,9 @@ describe('names the fault of', SLOW, () => {
       const report = await doctor();
       expect(report.code).toBe(1);
       expect(bad(report)).toEqual([
+        expect.stringMatching(
+          /configuration: tenants that were made at run time were not looked at/,
+        ),
         expect.stringMatching(/service: .*does not answer -> it hangs/),
         expect.stringMatching(/account xmpp.test: mod_lhc was not tried/),
         expect.stringMatching(/account b.test: mod_lhc was not tried/),
