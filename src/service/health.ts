@@ -6,7 +6,8 @@ import type { FreePlaces, ReadModels } from '../projections/read-models.ts';
 import { keptAccountsText } from '../reactors/visitors/accounts-log.ts';
 import type { LaneFailure } from '../runtime/lanes/lanes.ts';
 import { PARTITIONS } from '../runtime/leases/ownership.ts';
-import type { Reactors, Runtime } from './compose.ts';
+import type { Reactors } from './compose/reactors.ts';
+import type { Runtime } from './compose/runtime.ts';
 
 /** Tenants that an advisory names at most. */
 const TENANTS_NAMED = 20;

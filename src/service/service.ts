@@ -1,5 +1,5 @@
 /**
- * The service in one process. The entry point is {@link startService}: compose.ts makes the parts, this file starts them
+ * The service in one process. The entry point is {@link startService}: compose/ makes the parts, this file starts them
  * in order and stops them in order. src/main.ts alone imports this folder.
  */
 import { join } from 'node:path';
@@ -12,15 +12,9 @@ import { type Listening, serve } from '../http/serve.ts';
 import { RPC_MAX_CONNECTIONS } from '../http/xmlrpc/app.ts';
 import { XMPPSERVICE_MAX_CONNECTIONS } from '../http/xmppservice/app.ts';
 import { EXPIRY_EVERY_MS } from '../runtime/lanes/dead-letter-expiry.ts';
-import {
-  createApi,
-  createReactors,
-  createRuntime,
-  createXmlRpcApp,
-  createXmppservice,
-  type Reactors,
-  type Runtime,
-} from './compose.ts';
+import { createApi, createXmlRpcApp, createXmppservice } from './compose/api.ts';
+import { createReactors, type Reactors } from './compose/reactors.ts';
+import { createRuntime, type Runtime } from './compose/runtime.ts';
 import { type ReadThread, startReadThread } from './read-thread/read-thread.ts';
 import { openStorage, type ServiceStorage } from './storage.ts';
 

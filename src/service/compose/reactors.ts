@@ -1,0 +1,251 @@
+/** What has effects at ejabberd and LHC, in the order in which the parts need each other. Nothing runs yet. */
+import { callbackEndpoint } from '../../actors/tenant/callback-endpoint.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
+import type { Config } from '../../config/config.ts';
+import { createInbox } from '../../inbox/inbox.ts';
+import { createOlderModules, createReporters } from '../../inbox/older-modules.ts';
+import { createSetAside } from '../../inbox/set-aside.ts';
+import { createCallbackClient } from '../../lhc/callback-client.ts';
+import { type CallbackGuard, createCallbackGuard } from '../../lhc/callback-guard.ts';
+import { judgePing, pingLhc } from '../../lhc/callback-test.ts';
+import { CHAT_CHANNELS, createRedisLink, heardIn } from '../../lhc/node-helper.ts';
+import { createAnswers } from '../../reactors/answers/answers.ts';
+import { createTyping } from '../../reactors/conversation/visitor-typing.ts';
+import { createXmppLane, XMPP_FILTER } from '../../reactors/conversation/xmpp-lane.ts';
+import { createCallbacks } from '../../reactors/lhc/callback-lane.ts';
+import { createNodeHelper } from '../../reactors/lhc/node-helper.ts';
+import { createReturns } from '../../reactors/lhc/returns.ts';
+import { createSignals } from '../../reactors/lhc/signals.ts';
+import { createOperatorNames, type OperatorNames } from '../../reactors/operator-names.ts';
+import { createOperatorAccounts } from '../../reactors/operators/accounts.ts';
+import { createLhcUsers } from '../../reactors/operators/lhc-users.ts';
+import { createOperatorRemoval } from '../../reactors/operators/removal.ts';
+import { createOperatorRooms } from '../../reactors/operators/rooms.ts';
+import { createOperatorSessions, hasSession } from '../../reactors/operators/sessions.ts';
+import { createOperatorSummaries } from '../../reactors/operators/summaries.ts';
+import { openPersonalData } from '../../reactors/personal-data.ts';
+import { createRouting } from '../../reactors/routing/routing.ts';
+import { openRoutingTables, type RoutingTables } from '../../reactors/routing/table-queries.ts';
+import { createTenantLifecycle } from '../../reactors/tenants/lifecycle.ts';
+import { createCrowd } from '../../reactors/visitors/crowd.ts';
+import { createDesiredVisitors } from '../../reactors/visitors/desired.ts';
+import { createReconciler } from '../../reactors/visitors/reconciler.ts';
+import { createDeadLetterExpiry } from '../../runtime/lanes/dead-letter-expiry.ts';
+import { createDeadLetters } from '../../runtime/lanes/dead-letters.ts';
+import { createLanes } from '../../runtime/lanes/lanes.ts';
+import { openLaneTable } from '../../runtime/lanes/pending-effects.ts';
+import type { CallbackTest, ForwardTyping } from '../../runtime/ports.ts';
+import { createStreamCut } from '../../runtime/stream-cut.ts';
+import { createTenantPurge } from '../../runtime/tenant-purge.ts';
+import { createEjabberdAdmin } from '../../xmpp/admin/admin.ts';
+import { createEjabberdRooms } from '../../xmpp/admin/rooms.ts';
+import { toldOutages } from '../outages.ts';
+import { createVisitorTransport, listenToSessions } from '../visitor-transport.ts';
+import type { Runtime } from './runtime.ts';
+
+export type Reactors = ReturnType<typeof createReactors>;
+
+/** The effects of facts at ejabberd and LHC, and the commands that come from ejabberd. */
+export function createReactors(config: Config, runtime: Runtime) {
+  const { store, db, vault, work, secrets, tenants, failpoint } = runtime;
+  const { apiUrl: url, apiUser: user, apiPassword: password } = config.ejabberd;
+  const observe = toldOutages('ejabberd', runtime.logger, runtime.monotonic);
+  const admin = createEjabberdAdmin({ url, user, password, observe });
+  const { passwordOf, digest: digestKey } = secrets;
+  const ejabberd = config.ejabberd;
+  const transport = createVisitorTransport({ ...runtime, admin, ejabberd, passwordOf });
+  const personal = openPersonalData(store, vault);
+  const { operators: operatorsOf, visitorOf } = openRoutingTables(db);
+  const names = createOperatorNames({ ...runtime, personal, operatorsOf });
+  const base = { ...runtime, admin, transport, personal, names, passwordOf, digestKey };
+
+  const typing = createTyping({ ...base, now: base.monotonic });
+  const helper = createHelper(config, base, visitorOf, typing.forward);
+  const guard = createCallbackGuard(config.callbackAllow);
+  const callbacks = createCallbacks({
+    ...base,
+    onAccepted: helper?.nodeHelper.accepted,
+    client: createCallbackClient({ guard }),
+    afterDelivered: () => failpoint('after-callback'),
+  });
+  const routing = createRouting({
+    ...base,
+    afterReserve: async () => failpoint('after-reserve'),
+    isOnline: (tenant, username) => hasSession(base, tenant, username),
+  });
+  const { transfer } = routing;
+  const removal = createOperatorRemoval(base);
+  const operatorSessions = createOperatorSessions({ ...base, operatorsOf });
+  const laneWork = openLaneTable(db);
+  const reporters = createReporters(base, config.olderModulesFrom.length > 0);
+  const xmppLane = createXmppLane({
+    ...base,
+    pendingFrom: (stream) => laneWork.revisions(stream, XMPP_FILTER.name, -1, 1)[0] ?? null,
+    removal,
+    operatorSessions,
+    answers: createAnswers(base),
+    afterTaken: async () => failpoint('after-stanza'),
+    isTakenAll: reporters.areOlderAlone,
+  });
+  const destinations = [xmppLane.destination, callbacks.destination];
+  const lanes = createLanes({ ...base, age: base.clock.age, destinations });
+
+  const { caughtUp } = work;
+  const desired = createDesiredVisitors(db);
+  const crowd = createCrowd({ ...base, desired });
+  const operatorAccounts = createOperatorAccounts({
+    ...base,
+    removal,
+    sessions: operatorSessions,
+    lhcUsers: createLhcUsers(base),
+    reserved: [user.split('@', 1)[0] ?? ''],
+  });
+  const reconciler = createReconciler({
+    ...base,
+    ...config.times,
+    now: base.monotonic, // it measures intervals alone
+    takeOverFrom: config.takeOverFrom,
+    desired,
+    operatorsOf,
+    adoptOperator: operatorAccounts.adopt,
+    caughtUp,
+  });
+
+  const operatorRooms = createOperatorRooms({
+    ...base,
+    rooms: createEjabberdRooms({ url, user, password, observe }),
+  });
+  const lifecycle = createTenantLifecycle({
+    ...base,
+    desired,
+    operatorsOf,
+    operatorRemoval: removal,
+    lanes: laneWork,
+    destinations: destinations.map(({ name }) => name),
+    isAway: (tenant, name) => lanes.failures(name).get(tenant)?.away === true,
+    caughtUp,
+    purge: createTenantPurge(base),
+    compare: () => void reconciler.compare(),
+    onStep: () => failpoint('removal-step'),
+  });
+  const tenantEffects = {
+    ...lifecycle,
+    callbackFault: guard.fault,
+    testCallback: (tenant: Tenant) => testCallback(tenant, guard),
+  };
+
+  const returns = createReturns(base);
+  const signals = createSignals({
+    ...base,
+    callbacks,
+    nodeHelper: helper?.nodeHelper,
+    operatorSessions,
+    returnStanza: returns.returned,
+    stanzasArrived: xmppLane.arrived,
+    clockSettings: base.clock.followed,
+    compare: () => reconciler.compare(),
+  });
+  const inbox = createInbox({
+    ...base,
+    setAside: createSetAside(base),
+    signals,
+    transfer,
+    operatorName: async ({ tenant, name }) => (await names.of(tenant)).plain(name),
+  });
+  const compareSessions = operatorSessions.compareSoon;
+  const olderModules = createOlderModules({ ...base, inbox, reporters, compareSessions });
+  const deadLetters = createDeadLetters({ ...base, destinations, again: inbox.again });
+  const deadLetterExpiry = createDeadLetterExpiry(base);
+  const summaries = createOperatorSummaries({ ...base, cutStream: createStreamCut(base) });
+
+  // Names first, so that lines about a fact have the names that it changes.
+  for (const listener of [
+    names,
+    lanes,
+    reconciler,
+    crowd,
+    routing,
+    xmppLane,
+    signals,
+    typing,
+    deadLetters,
+    summaries,
+  ])
+    work.subscribe(listener);
+  tenants.onChange((id) => {
+    callbacks
+      .tenantChanged(id)
+      .catch((error) => base.logger.warn({ err: error, tenant: id }, 'callbacks were not resumed'));
+  });
+  listenToSessions(transport, { ...base, xmppLane, lanes, reconciler });
+  const compareOperators = () => operatorSessions.compareAll(tenants.all().map(({ id }) => id));
+  return {
+    admin,
+    transport,
+    callbacks,
+    lanes,
+    routing,
+    reconciler,
+    crowd,
+    compareOperators,
+    operatorSessions,
+    returns,
+    operatorAccounts,
+    operatorRooms,
+    inbox,
+    reporters,
+    olderModules,
+    deadLetters,
+    deadLetterExpiry,
+    typing: typing.forward,
+    helper,
+    lifecycle,
+    tenantEffects,
+  };
+}
+
+/** Sends a ping to a tenant's LHC, as its callbacks go. */
+async function testCallback(tenant: Tenant, guard: CallbackGuard): Promise<CallbackTest> {
+  const { callbackUrl, source } = tenant;
+  if (callbackUrl === undefined) return NO_CALLBACKS;
+  const endpoint = callbackEndpoint(tenant, callbackUrl, source === 'file');
+  const result = await pingLhc(tenant.id, endpoint, { guard });
+  const { status: httpStatus, tookMs, clockOffset } = result;
+  return { ...judgePing(result), httpStatus, tookMs, clockOffset };
+}
+
+const NO_CALLBACKS: CallbackTest = {
+  status: 'warning',
+  message: 'there is no callbackUrl: LHC gets no callbacks',
+  advice: 'set callbackUrl and callbackSecret of the tenant',
+  httpStatus: null,
+  tookMs: 0,
+  clockOffset: null,
+};
+
+/** LHC's Node helper; null without REDIS_URL. */
+function createHelper(
+  { redisUrl: url }: Config,
+  base: Runtime &
+    Pick<Parameters<typeof createNodeHelper>[0], 'personal'> & { names: OperatorNames },
+  visitorOf: RoutingTables['visitorOf'],
+  typing: ForwardTyping,
+) {
+  if (url === undefined) return null;
+  const nodeHelper = createNodeHelper({
+    ...base,
+    visitorOf,
+    typing,
+    operatorName: async (tenant, operator) => (await base.names.of(tenant)).plain(operator),
+    publish: (channel, operation) => redis.publish(channel, operation),
+    read: heardIn,
+  });
+  const redis = createRedisLink({
+    ...base,
+    url,
+    pattern: CHAT_CHANNELS,
+    onMessage: nodeHelper.heard,
+    observe: toldOutages('Redis', base.logger, base.monotonic),
+  });
+  return { nodeHelper, redis };
+}
