@@ -122,7 +122,7 @@ export interface VisitorTransport {
 
 /**
  * ejabberd's admin API (mod_http_api), as far as the service uses it. Every call throws AppError as above. If the call
- * crashed in ejabberd, `details.reason` is `crash`.
+ * crashed in ejabberd, `details.reason` is `crash`; if ejabberd does not serve the host, it is `unserved host`.
  */
 export interface EjabberdAdmin {
   /** ejabberd's version, e.g. `23.01`. Also serves as the health check. */

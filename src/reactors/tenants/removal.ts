@@ -17,7 +17,7 @@ import {
   visitorRef,
 } from '../../actors/ids.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
-import { isPermanent, messageOf } from '../../errors.ts';
+import { AppError, isPermanent, messageOf } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { backwards } from '../../eventstore/reading.ts';
 import { createLimiter } from '../../kit/limiter.ts';
@@ -99,7 +99,9 @@ export async function removeTenant(
     for (const [name, step] of Object.entries(steps)) {
       onStep(name as RemovalStep); // a key of `steps`
       if (!mayGoOn()) return false;
-      await step(options, { ...work, tenant });
+      const asksEjabberdAlone = name === 'accounts' || name === 'groups';
+      const take = () => step(options, { ...work, tenant });
+      await (asksEjabberdAlone ? whereServed(options, tenant, take) : take());
     }
   }
   onStep('log');
@@ -113,6 +115,26 @@ export async function removeTenant(
   // Until this process knows that, the tenant looks as if it had to be removed still.
   await options.caughtUp();
   return true;
+}
+
+/**
+ * Does what ejabberd is needed for. A host that ejabberd does not serve (a wrong name, or taken out of its configuration)
+ * has nothing that anybody can remove: that must not keep the tenant for ever.
+ */
+async function whereServed(
+  { logger }: TenantRemovalOptions,
+  { id, host }: Tenant,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof AppError) || error.details.reason !== 'unserved host') throw error;
+    logger.warn(
+      { tenant: id, host },
+      'ejabberd does not serve the host of a removed tenant: what it has of the tenant stays',
+    );
+  }
 }
 
 /** The fact that began the removal stays until the end: a process that is killed meanwhile has to know of it. */
@@ -181,7 +203,7 @@ async function operators(options: TenantRemovalOptions, { tenant, mayGoOn }: Wor
       if (!mayGoOn()) return;
       const actor = actors.operator(tenant.id, username);
       if ((await actor.state())?.context.registered) await actor.send({ type: 'Remove' });
-      await operatorRemoval.finish(tenant, username);
+      await whereServed(options, tenant, () => operatorRemoval.finish(tenant, username));
     });
   await Promise.all([...all].map((username) => limited(() => remove(username))));
 }

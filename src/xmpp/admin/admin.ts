@@ -151,8 +151,13 @@ async function atHost<T>(api: HttpApi, host: string, call: () => Promise<T>): Pr
     if (hosts === undefined || hosts.includes(host)) throw error;
     throw new AppError(
       'refused',
-      `ejabberd does not serve the host ${host}: add it to "hosts" in ejabberd.yml, or correct the tenant's host.`,
-      { host, part: 'ejabberd', publicMessage: "ejabberd does not serve the tenant's host" },
+      `ejabberd does not serve the host ${host}: add it to "hosts" in ejabberd.yml, or remove the tenant and make it anew with another host`,
+      {
+        host,
+        reason: 'unserved host',
+        part: 'ejabberd',
+        publicMessage: "ejabberd does not serve the tenant's host",
+      },
       { cause: error },
     );
   }

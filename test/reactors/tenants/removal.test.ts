@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { operatorJid, rosterGroups, TenantId, visitorJid } from '../../../src/actors/ids.ts';
+import { AppError } from '../../../src/errors.ts';
 import { XMPP_FILTER } from '../../../src/reactors/conversation/xmpp-lane.ts';
 import { LHC_FILTER } from '../../../src/reactors/lhc/drafts.ts';
 import { createOperatorRemoval } from '../../../src/reactors/operators/removal.ts';
@@ -142,6 +143,16 @@ it('closes chats, removes people and groups, and keeps the log', async () => {
   // The same id can be made anew.
   await w.rig.actors.tenant(SHOP.id).send({ ...configure('http', 'new', 'another') });
   await w.rig.actors.visitor(SHOP.id, visitorKey('1')).send(viewPage());
+});
+
+it('ends for a host that ejabberd does not serve', async () => {
+  const w = await world();
+  await w.begin(true);
+  w.ejabberd.state.before = async () => {
+    throw new AppError('refused', 'ejabberd does not serve the host', { reason: 'unserved host' });
+  };
+  expect(await w.remove(true)).toBe(true);
+  expect((await w.rig.types('tenant-shop')).at(-1)).toBe('TenantRemoved');
 });
 
 it('with a purge leaves nothing in the log but that it was removed', async () => {

@@ -399,6 +399,10 @@ describe('an error says what to repair', () => {
     const refused = rejects('refused', /does not serve the host nowhere\.test/);
     await expect(admin.register('a@nowhere.test', 'b')).rejects.toEqual(refused);
     await expect(accounts('nowhere.test')).rejects.toEqual(refused);
+    await expect(accounts('nowhere.test')).rejects.toHaveProperty(
+      'details.reason',
+      'unserved host',
+    );
     await expect(admin.joinGroup('a@nowhere.test', 'visitors')).rejects.toEqual(refused);
     await expect(
       admin.ensureGroups('nowhere.test', { visitors: 'v', operators: 'o' }),
