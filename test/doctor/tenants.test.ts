@@ -62,6 +62,11 @@ it.each([
   expect(findings).toMatchObject([{ status: 'warning', message: expect.stringMatching(expected) }]);
 });
 
+it('are none in a service of an older version', async () => {
+  const service = { url: URL, get: async () => ({ status: 404, body: {} }) };
+  expect(await otherTenants(service, new Set())).toEqual({ tenants: [], findings: [] });
+});
+
 it('have their callback tested by the service, which knows the secret', async () => {
   const asked: string[] = [];
   const check = (answer: ServiceAnswer | 'silent' | null, callbackUrl?: string) =>
