@@ -13,7 +13,9 @@ TENANT=$(demo tenant)
 KEY="authorization: Bearer $(demo apiKey)"
 ADMIN="authorization: Bearer $(demo adminToken)"
 JSON='content-type: application/json'
-WEBHOOK_SECRET=$(node -p "JSON.parse(require('fs').readFileSync('$DATA/demo-secrets.json')).webhookSecret")
+secret() { node -p "JSON.parse(require('fs').readFileSync('$DATA/demo-secrets.json'))['$1']"; }
+WEBHOOK_SECRET=$(secret webhookSecret)
+CALLBACK_SECRET=$(secret callbackSecret)
 VISITOR=anna
 CHAT=c$(date +%s)
 OPERATOR=op2
@@ -80,6 +82,24 @@ curl "$API/v1/$TENANT/operators/$OPERATOR" -H "$KEY"
 curl "$API/v1/$TENANT/operators?department=sales" -H "$KEY"
 curl -X DELETE "$API/v1/$TENANT/operators/$OPERATOR" -H "$KEY"
 
+# --- Tenants, with the admin token ---
+
+# Make a tenant on the demonstration's second host. Its first key is in this answer alone. The same request changes nothing.
+SHOP=curl-shop
+curl -X PUT "$API/v1/tenants/$SHOP" -H "$ADMIN" -H "$JSON" -H "idempotency-key: shop-$CHAT" \
+  -d '{"host":"shops.localhost","instance":"example-shop","callbackUrl":"'"$(demo lhc)"'/","callbackSecret":"'"$CALLBACK_SECRET"'"}'
+curl "$API/v1/tenants/$SHOP" -H "$ADMIN"
+curl "$API/v1/tenants?limit=20" -H "$ADMIN"
+
+# Does its LHC take callbacks?
+curl -X POST "$API/v1/tenants/$SHOP/callback-test" -H "$ADMIN"
+
+# A new key; the key of before is valid for an hour more.
+curl -X POST "$API/v1/tenants/$SHOP/keys" -H "$ADMIN" -H "$JSON" -d '{"overlap":3600}'
+
+# Remove it, with its log.
+curl -X DELETE "$API/v1/tenants/$SHOP?purge=true" -H "$ADMIN"
+
 # --- ejabberd ---
 
 # What mod_lhc does: a signed batch of events (here with none in it).
@@ -88,6 +108,10 @@ SECRET_HEX=$(printf %s "${WEBHOOK_SECRET#whsec_}" | base64 -d | od -An -v -tx1 |
 SIGNATURE=$(printf %s "$ID.$NOW.$BATCH" | openssl dgst -sha256 -mac HMAC -macopt "hexkey:$SECRET_HEX" -binary | base64)
 curl -X POST "$API/ejabberd/events" -H "$JSON" -d "$BATCH" \
   -H "webhook-id: $ID" -H "webhook-timestamp: $NOW" -H "webhook-signature: v1,$SIGNATURE"
+
+# What ejabberd's older modules do. They are let in from the addresses of LEGACY_CALLBACKS_FROM alone, so this is a 403.
+curl -X POST "$API/xmppservice/operatorstatus" -H "$JSON" -d '{"action":"connect","user":"op1","server":"localhost"}'
+curl -X POST "$API/xmppservice/processmessage" -d 'type=chat&sender=op1&receiver=visitor.anna&server=localhost&status=&body=Hello'
 
 # --- Debugging, with the admin token ---
 

@@ -19,6 +19,8 @@ import { editedText, writePrivate, writeUnlessEdited } from './generated-files.t
 import { type Ejabberd, startEjabberd } from './private-ejabberd.ts';
 
 const HOST = 'localhost';
+/** A second host, for tenants that are made while the service runs. */
+const SHOPS_HOST = 'shops.localhost';
 const API_USER = 'xmpp-chat-api';
 /** The time limit for the start of the service. */
 const START_DEADLINE_MS = 30_000;
@@ -101,6 +103,7 @@ function printDemo(demo: Demo): void {
   operator   ${demo.operator.jid}, password ${demo.operator.password}
              log in with any XMPP client at ${demo.xmpp} (without TLS, on this machine only)
   LHC        ${demo.lhc} is a stand-in that lists its callbacks
+  more       ${SHOPS_HOST} is a second host, for tenants that you make: "xmpp-chat tenants put", or PUT /v1/tenants/{tenant}
   This list is in ${join(folder, 'demo.json')}.
 
   npm run demo
@@ -198,6 +201,7 @@ async function run(): Promise<void> {
     EJABBERD_XMPP: `xmpp://127.0.0.1:${c2s.port}`,
     EJABBERD_WEBHOOK_SECRET: secrets.webhookSecret,
     TENANTS_FILE: join(dataDir, 'tenants.json'),
+    CALLBACK_ALLOW: '127.0.0.1', // the stand-in for LHC
   };
   const settings = settingsOf(ours);
   const { LISTEN = '', ADMIN_TOKEN = '' } = settings;
@@ -224,7 +228,7 @@ async function run(): Promise<void> {
     console.log('starting ejabberd …');
     ejabberd = await startEjabberd({
       dir: join(dataDir, 'ejabberd'),
-      hosts: [HOST],
+      hosts: [HOST, SHOPS_HOST],
       ports: { c2s: c2s.port, http: http.port },
       webhook: { url: `${api}/ejabberd/events`, secret: secrets.webhookSecret },
       apiUser: { user: API_USER, password: secrets.apiPassword },
