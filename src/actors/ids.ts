@@ -32,6 +32,12 @@ export const VisitorKey = z
   .brand<'VisitorKey'>();
 export type VisitorKey = z.infer<typeof VisitorKey>;
 
+/** The chat of a visitor who is known by it alone; null if the visitor is tracked. */
+export function onlyChatOf(key: VisitorKey): ChatId | null {
+  if (!key.endsWith('.chat')) return null;
+  return ChatId.safeParse(key.slice(0, -'.chat'.length)).data ?? null;
+}
+
 export const Username = z
   .string()
   .regex(

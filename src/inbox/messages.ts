@@ -1,6 +1,6 @@
 /** What operators write to visitors: messages and commands, what no visitor can be shown, and what has to be set aside. */
 import { createHmac } from 'node:crypto';
-import type { TenantId, Username, VisitorKey } from '../actors/ids.ts';
+import { onlyChatOf, type TenantId, type Username, type VisitorKey } from '../actors/ids.ts';
 import type { Hook, Said } from '../actors/machine/idempotency.ts';
 import type { OperatorCommand } from '../actors/operator/decisions.ts';
 import { BEING_REMOVED } from '../actors/tenant/configuration.ts';
@@ -182,6 +182,7 @@ export async function handleMessage(
     const words = isAction(written.body)
       ? withoutAction(written.body, await parts.operatorName(operator))
       : written.body;
+    const onlyChat = onlyChatOf(visitor.name);
     const command: VisitorCommand = {
       type: 'ReceiveOperatorMessage',
       operator: operator.name,
@@ -190,6 +191,7 @@ export async function handleMessage(
       receipt,
       markable,
       ...(replaces !== undefined && { replaces }),
+      ...(onlyChat !== null && { onlyChat }),
     };
     await sendToVisitor(parts, visitor, command, { commandId, hook, ...said });
     return true;

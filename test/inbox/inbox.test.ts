@@ -321,6 +321,19 @@ describe('a message', () => {
     expect(await received('1')).toEqual(['a']);
   });
 
+  it('to a visitor whom LHC knows by a chat alone invites nobody once that is over', async () => {
+    await registered('op1');
+    await rig.toVisitor('c1.chat', viewPage());
+    await rig.toVisitor('c1.chat', startChat());
+    await inboxOf().take([message('op1', 'c1.chat', 'a', 'Hello')]);
+    await rig.toVisitor('c1.chat', closeChat());
+    await inboxOf().take([message('op1', 'c1.chat', 'b', 'Are you still there?')]);
+    expect(await received('c1.chat')).toEqual(['a']);
+    expect(await refusals('op1')).toEqual(['b']);
+    const facts = await rig.facts('operator-acme.op1');
+    expect(facts.at(-1)?.data.reason).toMatch(/this chat is over/);
+  });
+
   it('that was refused does not affect the same id and text to another visitor', async () => {
     await registered('op1');
     await rig.toVisitor('1', viewPage());

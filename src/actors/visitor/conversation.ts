@@ -43,6 +43,8 @@ export type ConversationCommand =
       markable?: boolean;
       /** The id of the message that this one corrects (XEP-0308). */
       replaces?: string;
+      /** The chat of a visitor who is known by it alone: once it is over, LHC has nobody to invite. */
+      onlyChat?: string;
     }
   /** A note for LHC. The visitor does not see it. */
   | { type: 'AddNote'; operator: Username; noteId: string; body: string }
@@ -193,7 +195,7 @@ function receive(
   command: CommandOf<'ReceiveOperatorMessage'>,
   { now }: DecisionContext,
 ): VisitorFact[] {
-  const { operator, messageId, body, receipt, markable, replaces } = command;
+  const { operator, messageId, body, receipt, markable, replaces, onlyChat } = command;
   const { chat, inviter } = context;
   const message = (invitation: boolean): VisitorFact => ({
     type: 'OperatorMessageReceived',
@@ -210,6 +212,9 @@ function receive(
   });
   if (chat) return [...acceptByMessage(context, chat, operator, now), message(false)];
   if (presence !== 'online') return refuse('this visitor has left');
+  if (onlyChat !== undefined && context.lastChatId === onlyChat) {
+    return refuse('this chat is over, and LHC knows the visitor by it alone');
+  }
   if (conversation === 'invited') {
     if (inviter !== operator) {
       return refuse(`@${inviter} has just invited this visitor`, { owner: inviter });

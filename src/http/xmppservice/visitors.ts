@@ -1,6 +1,6 @@
 /** Calls about visitors: they view a page, and they write. */
 import { z } from 'zod';
-import { ChatId, personOf, type Username, type VisitorKey } from '../../actors/ids.ts';
+import { onlyChatOf, personOf, type Username, type VisitorKey } from '../../actors/ids.ts';
 import { AUTOMATIC } from '../../actors/machine/idempotency.ts';
 import { delaysOf } from '../../actors/tenant/settings.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
@@ -44,12 +44,6 @@ const SendMessage = ViewPage.extend({ operator_username: z.string(), message: Vi
 
 /** Why a chat is closed of which LHC says nothing any more. */
 const OVER_IN_LHC = 'over in LHC';
-
-/** The chat of a visitor who is known by it alone. */
-function chatOf(key: VisitorKey): ChatId | null {
-  if (!key.endsWith('.chat')) return null;
-  return ChatId.safeParse(key.slice(0, -'.chat'.length)).data ?? null;
-}
 
 type Visitor = { readonly tenant: Tenant; readonly key: VisitorKey };
 
@@ -109,10 +103,22 @@ export function visitorCalls(deps: XmppserviceDeps): LhcCall[] {
     await send(visitor, { type: 'ViewPage', digest, department, delays, profile });
   }
 
+  /**
+   * True for a visitor who was known by their chat alone, which is over. LHC registers them once more to tell the operator
+   * that it has closed the chat: they must not appear again.
+   */
+  async function isOver({ tenant, key }: Visitor, { isOpen }: LhcView): Promise<boolean> {
+    const chatId = onlyChatOf(key);
+    if (chatId === null || isOpen) return false;
+    const context = (await actors.visitor(tenant.id, key).state())?.context;
+    return context?.chat === null && context.lastChatId === chatId;
+  }
+
   async function showPage(called: Called, nick: string, status: string): Promise<void> {
     const visitor = visitorOf(called);
-    await admit(visitor, false);
     const view = readLhcView(nick, status);
+    if (await isOver(visitor, view)) return;
+    await admit(visitor, false);
     await viewPage(visitor, view);
     await endChat(visitor, view);
   }
@@ -137,15 +143,16 @@ export function visitorCalls(deps: XmppserviceDeps): LhcCall[] {
     const { tenant, key } = visitor;
     await admit(visitor, true);
     const view = readLhcView(nick, status);
-    const chatId = view.chatId ?? chatOf(key);
+    const chatId = view.chatId ?? onlyChatOf(key);
     if (chatId === null) {
       throw new AppError('invalid', 'has no chat: " #" and its number belong at the end', {
         field: 'nick',
       });
     }
     const operator = await operatorOf(visitor, operator_username);
-    await viewPage(visitor, view);
-    if (LHC_WORDS.test(message)) {
+    const isAnswer = LHC_WORDS.test(message);
+    if (!isAnswer || !(await isOver(visitor, view))) await viewPage(visitor, view);
+    if (isAnswer) {
       // Neither the visitor's words, nor a sign that LHC has given the operator the chat.
       const text = message.replace(LHC_WORDS, '');
       await send(visitor, { type: 'AnswerOperator', operator, text });

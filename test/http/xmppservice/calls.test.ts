@@ -362,6 +362,30 @@ describe('a visitor', () => {
     expect(await chatId()).toBe(null);
   });
 
+  it('who was known by their chat alone does not come back when LHC says that it has closed it', async () => {
+    const { call, typesOf, visitor } = await open();
+    const user = 'visitor.41.chat';
+    const over = { nick: 'Anna #41', status: 'Sales\n| /shoes' };
+    await call('/xmpp-send-message', message(user, 'Hello'));
+    await call('/xmpp-delete-user-from-roaster', leave(user));
+    await call('/xmpp-unregister', { user, host: HOST });
+    const { length } = await typesOf('visitor-acme.41.chat');
+    // As recorded from a real LHC after `!close`: it registers the account once more for this line.
+    const answers = [
+      await call('/xmpp-register-online-visitor', view(user, over)),
+      await call(
+        '/xmpp-send-message',
+        message(user, '[[System Assistant]] Chat was closed!', over),
+      ),
+    ];
+    expect(answers.map(({ text }) => text)).toEqual([OK, 'ok']);
+    expect((await typesOf('visitor-acme.41.chat')).slice(length)).toEqual(['LhcAnswered']);
+    // They write again: LHC has opened the chat again.
+    await call('/xmpp-register-online-visitor', view(user, { nick: 'Anna #41', status: CHAT }));
+    await call('/xmpp-send-message', message(user, 'One more thing'));
+    expect((await visitor('41.chat').state())?.context.chat?.id).toBe('41');
+  });
+
   it('goes at once, again, and without having been here, whatever ejabberd does', async () => {
     const { call, typesOf, ejabberd } = await open();
     await call('/xmpp-register-online-visitor', view('visitor.7'));
