@@ -128,7 +128,10 @@ async function settingsIn(file: string): Promise<Record<string, unknown>> {
     json = JSON.parse(text);
   } catch {
     // V8 quotes the text in its message: it may be part of a key.
-    throw new AppError('invalid', `${file} is not JSON`);
+    throw new AppError(
+      'invalid',
+      `${file === '-' ? 'what came on standard input' : file} is not JSON`,
+    );
   }
   const { data } = z.record(z.string(), z.unknown()).safeParse(json);
   if (!data) throw new AppError('invalid', `${file} has to hold one tenant, in { }`);

@@ -19,22 +19,23 @@ const LONGEST_GRACE_S = 86_400;
 const ADMIN_TOKEN_MIN_LENGTH = 16;
 
 const LISTEN_FORM = 'has to be HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:8090';
-export const Listen = z
-  .string()
-  .regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, LISTEN_FORM)
-  .transform((text) => {
-    const colon = text.lastIndexOf(':');
-    return {
-      host: text.slice(0, colon).replace(/^\[|\]$/g, ''),
-      port: Number(text.slice(colon + 1)),
-    };
-  })
-  .refine(({ port }) => port <= 65_535, LISTEN_FORM);
+const listen = (form: string) =>
+  z
+    .string()
+    .regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, form)
+    .transform((text) => {
+      const colon = text.lastIndexOf(':');
+      return {
+        host: text.slice(0, colon).replace(/^\[|\]$/g, ''),
+        port: Number(text.slice(colon + 1)),
+      };
+    })
+    .refine(({ port }) => port <= 65_535, form);
+export const Listen = listen(LISTEN_FORM);
 
+const LISTEN_OR_OFF_FORM = `${LISTEN_FORM}, or off`;
 /** An address, or `off`. */
-const ListenOrOff = z.union([z.literal('off'), Listen], {
-  error: `${LISTEN_FORM}, or off`,
-});
+const ListenOrOff = z.union([z.literal('off'), listen(LISTEN_OR_OFF_FORM)], LISTEN_OR_OFF_FORM);
 
 /** Hosts that xmpp.js can connect to. */
 const XMPP_HOST = /^([\w.-]+|\[::1\])$/;

@@ -1,20 +1,14 @@
 /** What is wrong with settings, in the words of this project: which setting, what is allowed, and what was given. */
 
-/** Secrets, and addresses that may have a password in them. Their values appear in no message. */
-const NEVER_QUOTED: ReadonlySet<PropertyKey> = new Set([
-  'ADMIN_TOKEN',
-  'SERVICE_SECRET',
+/** Settings with such a word in their name are secrets. Their values appear in no message. */
+const SECRET_NAME = /secret|password|token|key/i;
+/** Addresses that may have a password in them. Their values appear in no message either. */
+const ADDRESSES: ReadonlySet<PropertyKey> = new Set([
   'EJABBERD_API_URL',
-  'EJABBERD_API_PASSWORD',
   'EJABBERD_XMPP',
-  'EJABBERD_WEBHOOK_SECRET',
   'EVENT_STORE',
   'REDIS_URL',
-  'apiKey',
   'callbackUrl',
-  'callbackSecret',
-  'legacySecret',
-  'XMLRPC_PASSWORD',
 ]);
 const MOST_QUOTED_CHARACTERS = 60;
 
@@ -38,10 +32,13 @@ function valueAt(input: unknown, path: Path): unknown {
   return value;
 }
 
+const isNeverQuoted = (key: PropertyKey): boolean =>
+  ADDRESSES.has(key) || SECRET_NAME.test(String(key));
+
 /** @returns null for what is not there, must not be seen, or has too much in it */
 function quoted(path: Path, value: unknown): string | null {
   const named = path.some((key) => typeof key === 'string');
-  if (!named || path.some((key) => NEVER_QUOTED.has(key))) return null;
+  if (!named || path.some(isNeverQuoted)) return null;
   if (value === undefined || (typeof value === 'object' && value !== null)) return null;
   return typeof value === 'string' ? quotedText(value) : JSON.stringify(value);
 }

@@ -130,8 +130,16 @@ const WRONG = {
   TAKE_OVER_FROM: `none,${canary}`,
   CALLBACK_ALLOW: `10.0.0.0/8, ${canary}/8`,
   DEADLINE_GRACE: canary,
+  LEGACY_LISTEN: `${canary}:99999`,
+  LEGACY_SECRET_KEY: canary,
+  LEGACY_CALLBACKS_FROM: canary,
+  XMLRPC_LISTEN: `${canary}:99999`,
+  XMLRPC_PASSWORD: `${canary}\n`,
+  EJABBERD_API_PASSWORD: `${canary}\n`,
   LOG_LEVEL: canary,
 };
+/** Any text is one. */
+const PATHS = ['DATA_DIR', 'TENANTS_FILE'];
 /** Values of these may stand in a log. */
 const QUOTABLE = [
   'TAKE_OVER_FROM',
@@ -140,6 +148,9 @@ const QUOTABLE = [
   'EJABBERD_API_USER',
   'EJABBERD_XMPP_ALLOW_PLAINTEXT',
   'DEADLINE_GRACE',
+  'LEGACY_LISTEN',
+  'LEGACY_CALLBACKS_FROM',
+  'XMLRPC_LISTEN',
   'LOG_LEVEL',
 ];
 
@@ -165,6 +176,7 @@ it('CALLBACK_ALLOW takes names, addresses and ranges', () => {
 });
 
 it('one error names all wrong settings, also of tenants, and quotes no secret', () => {
+  expect([...Object.keys(WRONG), ...PATHS].sort()).toEqual(Object.keys(Environment.shape).sort());
   const secrets = { apiKey: canary, callbackSecret: canary, callbackUrl: canary };
   const found = faults({ ...valid(WRONG), TENANTS_FILE: tenantsFile([{ ...tenant, ...secrets }]) });
   for (const name of Object.keys(WRONG)) {

@@ -151,7 +151,7 @@ async function atHost<T>(api: HttpApi, host: string, call: () => Promise<T>): Pr
     if (hosts === undefined || hosts.includes(host)) throw error;
     throw new AppError(
       'refused',
-      `ejabberd does not serve the host ${host}: add it to "hosts" in ejabberd.yml, or remove the tenant and make it anew with another host`,
+      `ejabberd does not serve the host ${host}: add it to "hosts" in ejabberd.yml, or correct the host of the tenant (over HTTP: remove the tenant, and make it anew)`,
       {
         host,
         reason: 'unserved host',
