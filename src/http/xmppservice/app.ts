@@ -63,7 +63,10 @@ export function createXmppserviceApp(deps: XmppserviceDeps): Hono {
   function note(path: string, error: unknown, tenant = ''): void {
     if (error instanceof AppError || error instanceof ProblemError) {
       const line = lines(`${tenant} ${path}`);
-      const about = { ...(tenant && { tenant }), path, reason: messageOf(error), ...line };
+      const { field } = error instanceof AppError ? error.details : {};
+      const where = typeof field === 'string' && field !== '' ? { field } : {};
+      const reason = messageOf(error);
+      const about = { ...(tenant && { tenant }), path, ...where, reason, ...line };
       logger[line ? 'warn' : 'debug'](about, 'a call of the xmppservice wire was refused');
     } else {
       logger.error({ err: error, path, tenant }, 'internal');
@@ -89,9 +92,8 @@ export function createXmppserviceApp(deps: XmppserviceDeps): Hono {
       await within(leftMs(), work(), tooLate);
       return answered(call.text);
     } catch (error) {
-      if (error instanceof NotAdmitted) return FORBIDDEN;
       note(call.path, error, tenant);
-      return refused(...reasonOf(error));
+      return error instanceof NotAdmitted ? FORBIDDEN : refused(...reasonOf(error));
     }
   }
 

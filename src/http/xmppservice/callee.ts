@@ -11,8 +11,13 @@ import type { Called, LhcCall, Subject } from './call.ts';
 import type { Holder, XmppserviceDeps } from './deps.ts';
 
 /** The key is missing or wrong. */
-export class NotAdmitted extends Error {
-  override readonly name = 'NotAdmitted';
+export class NotAdmitted extends AppError {
+  constructor() {
+    super(
+      'unauthorized',
+      'the secret_key is missing or wrong: LEGACY_SECRET_KEY, or the legacySecret of the tenant, has to be that of LHC',
+    );
+  }
 }
 
 /** Whom a call names, before its tenant is known for certain. */

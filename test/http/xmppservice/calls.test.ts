@@ -1,4 +1,5 @@
 /** The paths of the old Node server's API with what a real LHC has sent, and with what nobody should send. */
+import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { serve } from '../../../src/http/serve.ts';
 import { ANSWER_WITHIN_MS, CALLS_AT_ONCE } from '../../../src/http/xmppservice/app.ts';
@@ -114,6 +115,19 @@ describe('a key', () => {
     expect(await call('/xmpp', foreign)).toEqual(forbidden);
     expect(await call('/xmpp', { secret_key: key })).toEqual(forbidden);
     expect(await typesOf('visitor-acme.7')).toEqual([]);
+  });
+
+  it('that is wrong is in the log, as every refusal is, with the field', async () => {
+    const lines: string[] = [];
+    const logger = pino({ base: null }, { write: (line) => void lines.push(line) });
+    const { call } = await open({ deps: { logger } });
+    await call('/xmpp', { ...page('visitor.7'), secret_key: 'legacy-secret-2' });
+    await call('/xmpp', { ...page('visitor.7'), jid: 'a b@' });
+    expect(lines).toMatchObject([
+      expect.stringMatching(/secret_key is missing or wrong/),
+      expect.stringMatching(/"field":"jid"/),
+    ]);
+    expect(lines.join()).not.toContain('legacy-secret');
   });
 
   it('of one tenant serves that tenant alone; the common one serves all', async () => {
