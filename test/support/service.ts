@@ -105,6 +105,9 @@ export async function makeService(): Promise<Service & { settings: Record<string
     DATA_DIR: dataDir,
     TENANTS_FILE: join(dir, 'tenants.json'),
     ADMIN_TOKEN,
+    // Their default ports are the same for every service.
+    LEGACY_LISTEN: 'off',
+    XMLRPC_LISTEN: 'off',
     LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'info',
   };
   let child: ChildProcess | undefined;
