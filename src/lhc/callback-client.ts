@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import { backoff, type RetryPolicy } from '../kit/backoff.ts';
 import { withoutCredentials } from '../kit/fetch-url.ts';
+import { Lru } from '../kit/lru.ts';
 import { webhookKey } from '../kit/webhook-key.ts';
 import { type CallbackGuard, createCallbackGuard, NOTHING_ALLOWED } from './callback-guard.ts';
 import type { Callback, Ping } from './callback-types.ts';
@@ -29,6 +30,9 @@ const ANSWER_BYTES = 65_536;
 export const UNKNOWN_VISITOR_TRIES = 2;
 /** The wait between these tries. */
 export const UNKNOWN_VISITOR_RETRY: RetryPolicy = { firstMs: 1_000, mostMs: 1_000 };
+
+/** So many LHCs of the xmppservice wire are remembered as away. One that is forgotten may get a message once more. */
+export const AWAY_REMEMBERED = 1_000;
 
 /** Where a tenant's LHC listens. */
 export interface CallbackEndpoint {
@@ -130,6 +134,24 @@ export function createCallbackClient(options: CallbackClientOptions = {}): Pingi
     }
   }
 
+  /** The addresses for messages whose LHC was away at the last one. */
+  const away = new Lru<true>(AWAY_REMEMBERED);
+
+  /**
+   * An LHC that hangs carries out later what it was sent, each try of it, and the visitor reads each of them. So once it was
+   * away it gets no message before it has answered the question.
+   */
+  async function postWhenThere(request: Post, question: Post): Promise<DeliveryOutcome> {
+    if (away.get(request.url)) {
+      const isThere = await post(question);
+      if (isThere.outcome !== 'accepted') return isThere;
+      away.delete(request.url);
+    }
+    const answer = await postMessage(request, question);
+    if (answer.outcome === 'retry' && answer.away) away.set(request.url, true);
+    return answer;
+  }
+
   /**
    * LHC answers 503 to a message for a visitor whom it does not know, with the page that it has for all its faults. Whether
    * LHC is there at all shows a question that it can always answer, with a look into its database.
@@ -154,7 +176,7 @@ export function createCallbackClient(options: CallbackClientOptions = {}): Pingi
       const request = xmppserviceRequest(xmppservice, callback);
       if (!request) return { outcome: 'unsupported' };
       const own = xmppservicePost(endpoint, request);
-      return request.path === 'processmessage' ? postMessage(own, question) : post(own);
+      return request.path === 'processmessage' ? postWhenThere(own, question) : post(own);
     },
   };
 }

@@ -218,6 +218,21 @@ describe('a delivery', () => {
     expect(paths()).toEqual(['processmessage', 'operatorstatus']);
   });
 
+  it('goes once to an LHC that hangs, however often it is tried, and again when that answers', async () => {
+    const impatient = createCallbackClient({ timeoutMs: 1_000 });
+    lhc.behave({ kind: 'hang' });
+    const late = { outcome: 'retry', reason: 'no answer in time', away: true };
+    for (let i = 0; i < 2; i++) {
+      expect(await impatient.deliver(endpoint, said('Hi'))).toEqual(late);
+    }
+    expect(paths()).toEqual(['processmessage', 'operatorstatus']);
+    lhc.behave(fine);
+    for (const text of ['Hi', 'And one more thing']) {
+      expect(await impatient.deliver(endpoint, said(text))).toEqual({ outcome: 'accepted' });
+    }
+    expect(paths().slice(2)).toEqual(['operatorstatus', 'processmessage', 'processmessage']);
+  });
+
   it('does not follow a redirect, as LHC answers without its extension', async () => {
     lhc.behave({ kind: 'status', status: 301, headers: { location: '/' } });
     expect(await client.deliver(endpoint, said('Hi'))).toEqual({
