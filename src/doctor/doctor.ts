@@ -26,15 +26,10 @@ import { redisCheck } from './redis.ts';
 import { roomRightsCheck } from './room-rights.ts';
 import { rosterGroupsCheck } from './roster-groups.ts';
 import { type PostingService, serviceCheck, servicePort } from './service.ts';
-import {
-  type OtherTenant,
-  type OtherTenants,
-  otherCallbackCheck,
-  otherTenants,
-} from './tenants.ts';
+import { NO_OTHERS, type OtherTenants, otherCallbackCheck, otherTenants } from './tenants.ts';
 import { testAccountCheck } from './test-account.ts';
 import { createWebhookWatch } from './webhook.ts';
-import { wireCheck, wireOf, wireTenantCheck, xmlRpcCheck } from './xmppservice.ts';
+import { type Wire, wireCheck, wireOf, wireTenantCheck, xmlRpcCheck } from './xmppservice.ts';
 
 /** For one call of ejabberd's API. A check makes several within its deadline. */
 export const API_DEADLINE_MS = 3_000;
@@ -55,7 +50,7 @@ export async function examine(): Promise<readonly Result[]> {
   // Without the token nobody makes tenants but templates do.
   const mayHaveOthers = config.adminToken !== undefined || config.templates.length > 0;
   const others = mayHaveOthers ? await otherTenants(service, declared) : NO_OTHERS;
-  const results = await asOwner(config, () => runChecks(checksOf(config, service, others.tenants)));
+  const results = await asOwner(config, () => runChecks(checksOf(config, service, others)));
   const slips = config.warnings.map(slipFinding);
   const findings = [
     ...judgeTenants(config.tenants.length, others.tenants.length),
@@ -89,8 +84,6 @@ const faultFinding = (fault: string): Finding =>
 const slipFinding = (slip: string): Finding =>
   warning(slip, 'correct or remove it (docs/configuration.md)');
 
-const NO_OTHERS: OtherTenants = { tenants: [], findings: [] };
-
 /** @param declared by TENANTS_FILE. @param others that the running service has besides */
 function judgeTenants(declared: number, others: number): Finding[] {
   const count = declared + others;
@@ -115,15 +108,11 @@ function judgeTenants(declared: number, others: number): Finding[] {
   return findings;
 }
 
-function checksOf(
-  config: Config,
-  service: PostingService,
-  others: readonly OtherTenant[],
-): Check[] {
+function checksOf(config: Config, service: PostingService, others: OtherTenants): Check[] {
   const { ejabberd } = config;
   const { apiUser, xmpp, allowPlaintext } = ejabberd;
   const tenants = config.tenants.slice(0, MOST_TENANTS);
-  const made = others.slice(0, MOST_TENANTS - tenants.length);
+  const made = others.tenants.slice(0, MOST_TENANTS - tenants.length);
   const hosts = [...new Set([...tenants, ...made, ...config.templates].map(({ host }) => host))];
   const firstOfHosts = hosts.flatMap((host) => tenants.find((each) => each.host === host) ?? []);
   const webhook = createWebhookWatch(service, { shared: config.sharedLog });
@@ -146,7 +135,7 @@ function checksOf(
     c2sCheck(ejabberd, hosts, reach),
     backlogCheck(xmpp, reach),
     ...[...tenants, ...made].map((tenant) => needsApi(reach, rosterGroupsCheck(api, tenant))),
-    ...wireChecks(config, service, (host) =>
+    ...wireChecks(config, wireOf(config, service, others.useWire), service, (host) =>
       needsApi(reach, roomRightsCheck(api, ejabberd.apiUser, host)),
     ),
     ...[...tenants, ...made].map((tenant) => needsApi(reach, operatorsCheck(api, service, tenant))),
@@ -161,10 +150,10 @@ function checksOf(
 /** The checks of the xmppservice wire, where somebody uses it. */
 function wireChecks(
   config: Config,
+  wire: Wire,
   service: PostingService,
   roomRights: (host: string) => Check,
 ): Check[] {
-  const wire = wireOf(config, service);
   const users = wire.users.slice(0, MOST_TENANTS);
   const hosts = [...new Set(users.map(({ host }) => host))];
   const allowed = config.olderModulesFrom.length > 0;

@@ -18,6 +18,9 @@ const Listed = z.object({
   removal: z.object({ step: z.string(), reason: z.string().nullable() }).nullish(),
   callbackUrl: z.string().nullish(),
   readOnly: z.boolean().optional(),
+  routing: z.object({ by: z.string() }).optional(),
+  callbackFlavour: z.string().optional(),
+  hasLegacySecret: z.boolean().optional(),
 });
 const Page = z.object({ items: z.array(Listed), next: z.string().nullable() });
 
@@ -31,10 +34,14 @@ export interface OtherTenants {
   readonly tenants: readonly OtherTenant[];
   /** What is to say of the list as a whole. */
   readonly findings: readonly Finding[];
+  /** Whether one of them, or a template, uses the xmppservice wire. */
+  readonly useWire: boolean;
 }
 
+export const NO_OTHERS: OtherTenants = { tenants: [], findings: [], useWire: false };
+
 const unseen = (why: string, advice: string): OtherTenants => ({
-  tenants: [],
+  ...NO_OTHERS,
   findings: [warning(`tenants that were made at run time were not looked at: ${why}`, advice)],
 });
 
@@ -48,6 +55,7 @@ export async function otherTenants(
 ): Promise<OtherTenants> {
   const tenants: OtherTenant[] = [];
   const findings: Finding[] = [];
+  let useWire = false;
   for (let cursor: string | null = '', pages = 0; cursor !== null && pages < MOST_PAGES; pages++) {
     const query = new URLSearchParams({
       limit: String(TENANTS_PER_PAGE),
@@ -61,13 +69,18 @@ export async function otherTenants(
       );
     }
     // An older service, before it is updated: it knows no such tenants.
-    if (answer.status === 404) return { tenants: [], findings: [] };
+    if (answer.status === 404) return NO_OTHERS;
     const { data }: { data?: z.output<typeof Page> | undefined } = Page.safeParse(answer.body);
     if (!data) {
       const reason = `the service answered ${answer.status} to the question for them`;
       return unseen(reason, 'set ADMIN_TOKEN as for the service');
     }
-    for (const { id, host, instance, state, removal, callbackUrl, readOnly } of data.items) {
+    for (const each of data.items) {
+      const { id, host, instance, state, removal, callbackUrl, readOnly } = each;
+      useWire ||=
+        each.routing?.by === 'lhc' ||
+        each.callbackFlavour === 'xmppservice' ||
+        each.hasLegacySecret === true;
       if (state === 'removing') findings.push(judgeRemoval(id, removal?.reason ?? null));
       // The file of the service declares it: it was changed since, or the doctor has another one.
       else if (!declared.has(id) && !readOnly && instance !== ANY_INSTANCE) {
@@ -77,7 +90,7 @@ export async function otherTenants(
     }
     cursor = data.next;
   }
-  return { tenants, findings };
+  return { tenants, findings, useWire };
 }
 
 const judgeRemoval = (id: string, reason: string | null): Finding =>

@@ -34,6 +34,8 @@ export interface Wire {
   readonly rpcPassword: string | undefined;
   /** Tenants and templates that use the wire. */
   readonly users: readonly (TenantSettings | TenantTemplate)[];
+  /** Whether others use it, that were made at run time. */
+  readonly hasOtherUsers: boolean;
 }
 
 /** Without the service there is nothing to find: the check `service` says so. */
@@ -66,7 +68,7 @@ const anotherProgram = (url: string, { poweredBy }: WireAnswer): Finding =>
 export const wireCheck = (wire: Wire): Check => ({
   name: 'xmppservice wire',
   async run() {
-    const { api, users } = wire;
+    const { api, users, hasOtherUsers } = wire;
     if (!api) {
       const closed = givenOut(wire);
       if (closed.length === 0) return [];
@@ -88,14 +90,14 @@ export const wireCheck = (wire: Wire): Check => ({
     if (refused.status !== 403) return [anotherProgram(api.url, refused)];
     return [
       ok(`LHC's calls are answered at ${api.url}, and a wrong key gets 403`),
-      ...(users.length === 0 ? [NO_USERS] : []),
+      ...(users.length === 0 && !hasOtherUsers ? [NO_USERS] : []),
     ];
   },
 });
 
 const NO_USERS = warning(
-  'the listener is open, and no tenant in TENANTS_FILE uses it',
-  'give the tenant "routing": { "by": "lhc" } and "callbackFlavour": "xmppservice", or set LEGACY_LISTEN=off. Tenants that were made over HTTP are not looked at',
+  'the listener is open, and no tenant uses it',
+  'give the tenant "routing": { "by": "lhc" } and "callbackFlavour": "xmppservice", or set LEGACY_LISTEN=off',
 );
 
 const Outcome = z.object({ error: z.boolean(), msg: z.string() });
@@ -241,6 +243,7 @@ const notOurRpc = (url: string): Finding =>
 export function wireOf(
   { xmppservice, xmlRpc, tenants, templates }: Config,
   service: ServicePort,
+  hasOtherUsers: boolean,
 ): Wire {
   return {
     service,
@@ -249,5 +252,6 @@ export function wireOf(
     secretKey: xmppservice.secretKey,
     rpcPassword: xmlRpc.password,
     users: [...tenants, ...templates].filter(usesWire),
+    hasOtherUsers,
   };
 }

@@ -62,9 +62,20 @@ it.each([
   expect(findings).toMatchObject([{ status: 'warning', message: expect.stringMatching(expected) }]);
 });
 
+it('use the xmppservice wire, or do not', async () => {
+  const useWire = async (...items: readonly object[]) =>
+    (await otherTenants(serviceWith(...items), new Set())).useWire;
+  expect(await useWire(listed('shop', { routing: { by: 'service' } }))).toBe(false);
+  expect(await useWire(listed('shop', { routing: { by: 'lhc' } }), listed('b'))).toBe(true);
+  expect(await useWire(listed('all', { instance: '*', hasLegacySecret: true }))).toBe(true);
+});
+
 it('are none in a service of an older version', async () => {
   const service = { url: URL, get: async () => ({ status: 404, body: {} }) };
-  expect(await otherTenants(service, new Set())).toEqual({ tenants: [], findings: [] });
+  expect(await otherTenants(service, new Set())).toMatchObject({
+    tenants: [],
+    findings: [],
+  });
 });
 
 it('have their callback tested by the service, which knows the secret', async () => {

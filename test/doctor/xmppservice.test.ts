@@ -61,6 +61,7 @@ const wire = (more: Partial<Wire> = {}): Wire => ({
   secretKey: KEY,
   rpcPassword: 'rpc&pw',
   users: [tenant()],
+  hasOtherUsers: false,
   ...more,
 });
 
@@ -166,6 +167,7 @@ it('names settings that do not fit each other', async () => {
     /\nwarning: .*own routing picks them too -> /,
   );
   expect(await found(wireCheck(wire({ users: [] })))).toMatch(/\nwarning: .*no tenant.* uses it/);
+  expect(await found(wireCheck(wire({ users: [], hasOtherUsers: true })))).not.toMatch(/warning/);
 });
 
 const NOW = 1_800_000_000_000;
