@@ -120,12 +120,13 @@ export function createCallees({ tenants, instances, secretKey }: XmppserviceDeps
   }
 
   /** True if the key is of somebody on the host that the call names: they may read why the call is wrong. */
-  function isOfHost({ secret_key, host, jid }: Readonly<Record<string, unknown>>): boolean {
-    const named = String(host ?? '');
-    const name = (jid === undefined ? named : String(jid).split('@')[1])?.toLowerCase() ?? '';
-    const template = instances.templateOf(name);
-    const holders = [...tenants.ofHost(name), ...(template ? [template] : [])];
-    return holders.some(({ legacyDigest }) => serves(secret_key, legacyDigest));
+  function isOfHost(about: LhcCall['about'], body: Readonly<Record<string, unknown>>): boolean {
+    const named = about === 'jid' ? body.jid : body.host;
+    if (typeof named !== 'string') return false;
+    const host = named.slice(named.lastIndexOf('@') + 1).toLowerCase();
+    const template = instances.templateOf(host);
+    const holders = [...tenants.ofHost(host), ...(template ? [template] : [])];
+    return holders.some(({ legacyDigest }) => serves(body.secret_key, legacyDigest));
   }
 
   return {
@@ -145,7 +146,8 @@ export function createCallees({ tenants, instances, secretKey }: XmppserviceDeps
         const own = instance ? name.local.slice(0, -instance.length - 1) : name.local;
         return { ...holder, subject: subjectOf(about, own, name.fields.local) };
       } catch (error) {
-        if (hasCode(error, 'invalid') && !isCommon && !isOfHost(fields)) throw new NotAdmitted();
+        if (hasCode(error, 'invalid') && !isCommon && !isOfHost(about, fields))
+          throw new NotAdmitted();
         throw error;
       }
     },

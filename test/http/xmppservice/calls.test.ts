@@ -147,6 +147,21 @@ describe('a key', () => {
     ).toBe(403);
   });
 
+  it('of nobody gets the same answer, whatever names the host; that of one host tells nothing of others', async () => {
+    const { call } = await open({ tenants: [own, beta] });
+    const forbidden = { status: 403, type: 'text/plain', text: 'Forbidden' };
+    const deep = JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`);
+    for (const host of [{ toString: 1 }, [HOST], deep, null, 7]) {
+      for (const path of ['/xmpp', '/xmpp-register', '/xmpp-setup-instance-roasters']) {
+        const names = { user: 'olga', group: 'visitors', jid: host, host };
+        expect(await call(path, { ...names, secret_key: 'the key of nobody' })).toEqual(forbidden);
+      }
+    }
+    const secret_key = 'the secret of acme alone';
+    const wrong = { user: 'olga', host: 'nobody.example', jid: `olga@${HOST}`, secret_key };
+    expect(await call('/xmpp-register', wrong)).toEqual(forbidden);
+  });
+
   it('is none without a setting', async () => {
     const { call } = await open({ deps: { secretKey: undefined } });
     expect((await call('/xmpp', { ...page('visitor.7'), secret_key: '' })).status).toBe(403);
