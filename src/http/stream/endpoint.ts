@@ -1,5 +1,6 @@
 /** A tenant's changes as they happen: server-sent events, from where the caller stopped. */
 import { z } from '@hono/zod-openapi';
+import type { HonoRequest } from 'hono';
 import { STREAM_TYPES } from '../../projections/changes.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
@@ -57,6 +58,7 @@ export function addStreamEndpoint(api: Api, access: Access<Caller>, hub: StreamH
         headers: { 'X-Accel-Buffering': 'no' },
         stream: await hub.open({
           tenant,
+          isAdmitted: () => isAdmitted(access, request),
           hangUp,
           types: new Set(query.types ?? STREAM_TYPES),
           lastEventId: request.header('last-event-id'),
@@ -64,4 +66,14 @@ export function addStreamEndpoint(api: Api, access: Access<Caller>, hub: StreamH
       };
     },
   );
+}
+
+/** Whether a request that was let in would be let in now. */
+function isAdmitted(access: Access<Caller>, request: HonoRequest): boolean {
+  try {
+    access.authorize(request);
+    return true;
+  } catch {
+    return false;
+  }
 }

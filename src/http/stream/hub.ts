@@ -57,6 +57,8 @@ export interface OpenOptions {
   readonly types: ReadonlySet<StreamType>;
   /** Where the reader stopped. */
   readonly lastEventId?: string | undefined;
+  /** Asked with each heartbeat: false ends the connection. Its key may have ended meanwhile, or its tenant was removed. */
+  isAdmitted(): boolean;
   /** @returns false if there is no socket to close */
   hangUp(): boolean;
 }
@@ -84,7 +86,7 @@ export interface StreamHubOptions {
   readonly limits?: Partial<StreamLimits>;
 }
 
-interface Reader {
+interface Reader extends Pick<OpenOptions, 'isAdmitted'> {
   readonly tenant: Tenant;
   readonly connection: Connection;
   /** The reader has all events up to here; null: up to the beginning of the log. */
@@ -173,8 +175,9 @@ function sendLive(hub: Hub, { tenant, position, events }: Change): void {
 /** A live reader has everything in the rows, so its last event id may move to their position. */
 function heartbeat(hub: Hub): void {
   const beat = (position: Position | null): void => {
-    for (const { connection, live, at } of readersOf(hub)) {
-      connection.heartbeat(live && isBefore(hub, at, position) ? position : null);
+    for (const { connection, live, at, isAdmitted } of readersOf(hub)) {
+      if (isAdmitted()) connection.heartbeat(live && isBefore(hub, at, position) ? position : null);
+      else connection.end();
     }
   };
   // Without an answer there is no position, and the connections are still alive.
@@ -183,7 +186,7 @@ function heartbeat(hub: Hub): void {
 
 async function open(
   hub: Hub,
-  { tenant, types, lastEventId, hangUp }: OpenOptions,
+  { tenant, types, lastEventId, isAdmitted, hangUp }: OpenOptions,
 ): Promise<ReadableStream> {
   const { limits, changes, byTenant, stats, random } = hub;
   if (stats.connections >= limits.maxConnections) {
@@ -200,7 +203,7 @@ async function open(
     drainWithinMs: limits.drainWithinMs,
     onEnd: (how) => forget(hub, reader, how),
   });
-  const reader: Reader = { tenant, connection, at: null, live: false };
+  const reader: Reader = { tenant, connection, isAdmitted, at: null, live: false };
   stats.connections += 1;
   const audience = known ?? { readers: new Set(), reported: null };
   byTenant.set(tenant.id, audience);

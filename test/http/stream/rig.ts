@@ -1,5 +1,6 @@
 /** The live stream of a log, on a socket. */
 import { pino } from 'pino';
+import type { HttpDeps } from '../../../src/http/deps.ts';
 import { type Listening, serve } from '../../../src/http/serve.ts';
 import {
   createStreamHub,
@@ -30,6 +31,7 @@ export async function startStreamRig(
   log: Log,
   readModels: ReadModels,
   limits: Partial<StreamLimits> = {},
+  more: Pick<Partial<HttpDeps>, 'tenants'> = {},
 ): Promise<StreamRig> {
   const { store, now, vault } = log;
   const readers: LiveReader[] = [];
@@ -41,7 +43,7 @@ export async function startStreamRig(
     logger,
     limits,
   });
-  const { app } = fakeApp({ readModels, store, vault, now, stream });
+  const { app } = fakeApp({ readModels, store, vault, now, stream, ...more });
   const server = await serve(app, { host: '127.0.0.1', port: 0, variable: 'LISTEN' });
   return {
     stream,

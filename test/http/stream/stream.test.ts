@@ -3,13 +3,17 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { TenantId } from '../../../src/actors/ids.ts';
+import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
+import type { Tenant } from '../../../src/actors/tenant/tenant.ts';
 import type { VisitorCommand } from '../../../src/actors/visitor/decisions.ts';
 import type { Listening } from '../../../src/http/serve.ts';
 import type { StreamLimits } from '../../../src/http/stream/hub.ts';
+import { digestOf } from '../../../src/kit/key-digest.ts';
 import type { Follower } from '../../../src/projections/builds.ts';
 import { createReadModels } from '../../../src/projections/read-models.ts';
 import { type Following, type Log, openTestLog } from '../../projections/log.ts';
-import type { LiveReader } from '../../support/events.ts';
+import { type LiveReader, readEvents } from '../../support/events.ts';
+import { tenantWith } from '../../support/tenant.ts';
 import { waitFor } from '../../support/wait.ts';
 import { KEYS } from '../fakes.ts';
 import { type StreamRig, startStreamRig } from './rig.ts';
@@ -330,6 +334,26 @@ test("keeps connections alive, and moves their id with other tenants' events", a
   await reader.until(() => reader.lastEventId === live.projections.position());
   await live.projections.waitFor(await log.head(), 5000);
   expect(reader.events.map(({ event }) => event)).toEqual(['hello']);
+});
+
+test('ends when its key has ended, or its tenant was removed', async () => {
+  const acme = tenantWith({ id: 'acme', host: 'xmpp.test', apiKey: KEYS.acme });
+  const beta = tenantWith({ id: 'beta', host: 'beta.test', apiKey: KEYS.beta });
+  const keys = [...acme.keys, { digest: digestOf('the-key-of-before-0123'), until: null }];
+  const known = (...all: Tenant[]) => createTenantDirectory(all);
+  let now = known({ ...acme, keys }, beta);
+  const tenants = { ...now, get: (id: TenantId) => now.get(id) };
+  const rig = await startStreamRig(log, live.readModels, { heartbeatMs: 20 }, { tenants });
+  rigs.push(rig);
+  const key = 'the-key-of-before-0123';
+  const old = await readEvents(`${rig.server.url}/v1/acme/stream`, { key });
+  const [present, other] = [await rig.open(), await rig.open({ tenant: 'beta' })];
+  for (const each of [old, present, other]) await each.until(() => each.comments > 2);
+  now = known(acme);
+  for (const each of [old, other]) await each.until(() => each.ended !== null);
+  const { comments } = present;
+  await present.until(() => present.comments > comments + 2);
+  await waitFor(() => rig.stream.stats().connections === 1);
 });
 
 /** A reader that reads nothing until it is resumed. */
