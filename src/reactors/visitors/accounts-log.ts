@@ -130,7 +130,10 @@ export function createAccountsLog(options: AccountsLogOptions): AccountsLog {
       // Without a mark of its own a process removes nothing: the log that marks first is the owner.
       if (!mayMark) return;
       await admin.markGroup(host, rosterGroups(tenant), logId);
-      if (isGiven) logger.warn({ tenant: id, host, logId, mark }, 'the accounts were taken over');
+      // A new instance of a template has nobody to take over.
+      if (isTold || (isGiven && strangers.length > 0)) {
+        logger.warn({ tenant: id, host, logId, mark }, 'the accounts were taken over');
+      }
       own.add(id);
       kept.delete(id);
     },
