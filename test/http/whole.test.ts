@@ -1,6 +1,9 @@
 /** The API over a real log, real actors and real read models, without ejabberd and LHC. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { TenantId } from '../../src/actors/ids.ts';
+import { TenantSettings } from '../../src/actors/tenant/settings.ts';
 import { AppError } from '../../src/errors.ts';
+import { digestOf } from '../../src/kit/key-digest.ts';
 import { type Following, type Log, openTestLog } from '../projections/log.ts';
 import { ADMIN, fakeApp, KEYS } from './fakes.ts';
 
@@ -118,6 +121,50 @@ describe('/debug', () => {
     const rest = await debug(`events?prefix=visitor-acme.&after=${after}`);
     expect(rest.json.items.map(({ revision }: { revision: number }) => revision)).toEqual([1, 2]);
     expect((await debug('events?after=nowhere')).json.errors[0].field).toBe('after');
+  });
+
+  test("shows no secret of a tenant's configuration", async () => {
+    const shop = TenantId.parse('shop');
+    const {
+      id: _,
+      host: __,
+      apiKey: ___,
+      ...settings
+    } = TenantSettings.parse({
+      id: shop,
+      host: 'shop.test',
+      apiKey: 'key-of-shop-0123456789',
+    });
+    await log.actors.tenant(shop).send({
+      type: 'ConfigureTenant',
+      source: 'http',
+      host: 'shop.test',
+      instance: null,
+      settings: JSON.parse(JSON.stringify(settings)),
+      sealed: 'fingerprint',
+      key: digestOf('key-of-shop-0123456789'),
+      firstKey: null,
+      secrets: {
+        callbackUrl: 'https://lhc:the-password@shop.test/',
+        callbackSecret: 'whsec_the-secret',
+        legacySecret: digestOf('short'),
+      },
+      anew: false,
+    });
+    for (const path of [
+      'streams/tenant-shop',
+      'streams/tenant-shop/state',
+      'events?prefix=tenant-',
+    ]) {
+      const { status, json } = await debug(path);
+      expect(status).toBe(200);
+      const text = JSON.stringify(json);
+      for (const secret of ['the-password', 'the-secret', digestOf('short')]) {
+        expect(text).not.toContain(secret);
+      }
+    }
+    const [configured] = (await debug('streams/tenant-shop')).json.items;
+    expect(configured).toMatchObject({ personal: { hidden: true }, erased: false });
   });
 
   test('answers 404 for streams and dead letters that do not exist', async () => {

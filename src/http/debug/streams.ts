@@ -3,6 +3,7 @@
  * the admin token; only src/http/app.ts imports it.
  */
 import { z } from '@hono/zod-openapi';
+import type { ConfigurationPersonal } from '../../actors/tenant/configuration.ts';
 import { AppError } from '../../errors.ts';
 import type { EventStore, Position, RecordedEvent } from '../../eventstore/port.ts';
 import type { Access } from '../frame/auth.ts';
@@ -30,7 +31,8 @@ const EventView = z
     schemaVersion: z.int(),
     data: z.unknown(),
     personal: z.unknown().openapi({
-      description: 'Personal data, opened; null if the event has none, or the key is gone',
+      description:
+        'Personal data, opened; null if the event has none, or the key is gone. Secrets of tenants are left out',
     }),
     erased: z
       .boolean()
@@ -55,6 +57,12 @@ const StateView = z
   })
   .openapi('State');
 
+const HIDDEN = { hidden: true };
+
+/** What is sealed in it are secrets of a tenant. They are no help to an engineer, and no answer has them. */
+const hasSecrets = ({ type }: RecordedEvent): boolean =>
+  type === ('TenantConfigured' satisfies keyof ConfigurationPersonal);
+
 /** An event with its personal data opened. */
 async function viewOf({ vault }: Pick<EndpointDeps, 'vault'>, event: RecordedEvent) {
   const { position, stream, revision, id, type, schemaVersion, data, metadata } = event;
@@ -67,8 +75,8 @@ async function viewOf({ vault }: Pick<EndpointDeps, 'vault'>, event: RecordedEve
     type,
     schemaVersion,
     // The events of key streams hold data keys, encrypted. Nobody needs to see them.
-    data: stream.startsWith('key-') ? { hidden: true } : data,
-    personal,
+    data: stream.startsWith('key-') ? HIDDEN : data,
+    personal: personal !== null && hasSecrets(event) ? HIDDEN : personal,
     erased: event.personal !== null && personal === null,
     metadata,
   };
