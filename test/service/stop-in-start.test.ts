@@ -95,6 +95,9 @@ it('ends with 0 before the table is complete; the next start goes on', {
 }, async () => {
   const running = await service();
   await running.start();
+  await waitFor(() => running.logs().includes('"msg":"ready"'), {
+    what: 'the service to be ready',
+  });
   await running.stop();
   const store = await openSqliteEventStore(join(running.dataDir, 'events.db'));
   for (let n = 0; n < STREAMS; n++) {
