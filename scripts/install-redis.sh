@@ -1,40 +1,10 @@
 #!/bin/sh
-# Installs redis-server for the tests if it is missing (Debian or Ubuntu, as root). It asks no questions and can be run
-# again safely. The tests start servers of their own, so the daemon of the package must never start: policy-rc.d prevents
-# that.
+# Installs redis-server for the tests if it is missing (apt-package.sh).
 set -eu
+. "${0%/*}/apt-package.sh"
 
 present() {
   command -v redis-server >/dev/null 2>&1
 }
 
-give_up() {
-  echo "redis-server is missing: $1" >&2
-  echo "Install Redis 6 or newer, and run this again." >&2
-  echo "On Debian or Ubuntu, as root: apt-get install --no-install-recommends redis-server" >&2
-  exit 1
-}
-
-if present; then
-  exit 0
-fi
-
-command -v apt-get >/dev/null 2>&1 || give_up "this script can install it on Debian and Ubuntu only."
-[ "$(id -u)" = 0 ] || give_up "installing it needs root."
-
-# Without this file the package's postinst starts a daemon on port 6379 (invoke-rc.d asks it first).
-policy=/usr/sbin/policy-rc.d
-if [ ! -e "$policy" ]; then
-  trap 'rm -f "$policy"' EXIT
-  trap 'exit 1' HUP INT TERM
-  printf '#!/bin/sh\nexit 101\n' >"$policy"
-  chmod 755 "$policy"
-fi
-
-export DEBIAN_FRONTEND=noninteractive
-echo "Installing redis-server ..." >&2
-# Waits for another apt (unattended upgrades) that holds the lock.
-apt-get -o DPkg::Lock::Timeout=120 update -qq </dev/null >&2
-apt-get -o DPkg::Lock::Timeout=120 install -y -qq --no-install-recommends redis-server </dev/null >&2
-
-present || give_up "the package was installed, but redis-server cannot be found."
+install_package redis-server "Redis 6 or newer" redis-server
