@@ -1,9 +1,9 @@
 /** Tenants at run time, for the administrator: made, changed and removed, and their keys rotated (docs/adr/0036). */
 import { createHmac } from 'node:crypto';
 import { z } from '@hono/zod-openapi';
-import { Instance, TenantId } from '../../actors/ids.ts';
+import { TenantId } from '../../actors/ids.ts';
 import { tenantsNotKnown } from '../../actors/tenant/directory.ts';
-import { ANY_INSTANCE, TenantSettings, TenantTemplate } from '../../actors/tenant/settings.ts';
+import { ANY_INSTANCE } from '../../actors/tenant/settings.ts';
 import type { Template, Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError } from '../../errors.ts';
 import { withoutCredentials } from '../../kit/fetch-url.ts';
@@ -14,107 +14,15 @@ import { ACCEPTED, answerCommand, originOf } from '../frame/commands.ts';
 import type { EndpointDeps } from '../frame/deps.ts';
 import { type Api, addEndpoint, type Call } from '../frame/endpoint.ts';
 import { BooleanParameter, ListQuery, pageSchema } from '../frame/reading.ts';
-
-/** How long the keys of before can stay valid, in seconds: 30 days. */
-export const MAX_OVERLAP_S = 30 * 86_400;
-
-const { id: ownId, apiKey, instance: _instance, callbackUrl, ...settings } = TenantSettings.shape;
-
-const PutTenant = z
-  .strictObject({
-    ...settings,
-    instance: z.union([z.literal(ANY_INSTANCE), Instance]).optional(),
-    apiKey: apiKey.optional(),
-    callbackUrl: z.string().optional(),
-  })
-  .superRefine((wish, { addIssue }) => {
-    const isTemplate = wish.instance === ANY_INSTANCE;
-    const address = isTemplate ? TenantTemplate.shape.callbackUrl : callbackUrl;
-    for (const { message } of address.safeParse(wish.callbackUrl).error?.issues ?? []) {
-      addIssue({ code: 'custom', path: ['callbackUrl'], message });
-    }
-    if (isTemplate && wish.apiKey !== undefined) {
-      addIssue({ code: 'custom', path: ['apiKey'], message: 'a template has no key' });
-    }
-  })
-  .openapi('PutTenant', {
-    description:
-      'All settings of the tenant, as in TENANTS_FILE without `id` (docs/configuration.md). What is left out gets its default. Without `apiKey` it keeps its keys',
-  });
-
-const RotateKey = z
-  .strictObject({
-    apiKey: apiKey.optional().openapi({ description: 'The new key. Default: one is made' }),
-    overlap: z
-      .number()
-      .int()
-      .min(0)
-      .max(MAX_OVERLAP_S)
-      .openapi({ description: 'How long the key of before is valid, in seconds. 0 ends it now' }),
-  })
-  .openapi('RotateKey');
-
-const { legacySecret: _legacy, callbackSecret: _callback, ...shown } = settings;
-const TenantView = z
-  .object({
-    ...shown,
-    id: z.string(),
-    instance: z.string().nullable().openapi({ description: '`*` for a template' }),
-    callbackUrl: z.string().nullable().openapi({ description: 'Without user and password' }),
-    hasCallbackSecret: z.boolean(),
-    hasLegacySecret: z.boolean(),
-    keys: z.array(
-      z.object({
-        until: z
-          .number()
-          .nullable()
-          .openapi({ description: 'When it ends, in ms since 1970; null for the newest key' }),
-      }),
-    ),
-    state: z.enum(['active', 'removing']),
-    source: z.enum(['file', 'http', 'template']).openapi({ description: 'Who wrote it last' }),
-    readOnly: z.boolean().openapi({ description: 'TENANTS_FILE declares it: change it there' }),
-    removal: z.object({ step: z.string(), reason: z.string().nullable() }).nullable().openapi({
-      description:
-        'How far its removal is, and why the last try failed. null in processes that do not work on it',
-    }),
-  })
-  .openapi('Tenant');
-
-const Groups = z
-  .object({ state: z.enum(['ready', 'pending']), reason: z.string().optional() })
-  .openapi('TenantGroups', {
-    description:
-      'Its shared roster groups in ejabberd. `pending`: they are not there, or ejabberd does not say; they are made later',
-  });
-
-const OneTenant = TenantView.extend({
-  groups: Groups.nullable().openapi({ description: 'null for a template' }),
-}).openapi('OneTenant');
-
-const CallbackTested = z
-  .object({
-    status: z.enum(['ok', 'warning', 'problem']),
-    message: z.string().openapi({ example: 'LHC takes callbacks, in 12 ms' }),
-    advice: z.string().optional().openapi({ description: 'What to do' }),
-    httpStatus: z.number().nullable().openapi({ description: "Of LHC's answer; null without one" }),
-    tookMs: z.number(),
-    clockOffset: z
-      .number()
-      .nullable()
-      .openapi({ description: "LHC's clock minus ours, in seconds; null if LHC did not say" }),
-  })
-  .openapi('CallbackTest');
-
-const Made = ACCEPTED.schema
-  .extend({
-    apiKey: z.string().optional().openapi({
-      description:
-        'The key that was made. Nobody can read it again: only the same request with the same `Idempotency-Key` is answered with it',
-    }),
-    groups: Groups.optional().openapi({ description: 'Not of a template, and not of a new key' }),
-  })
-  .openapi('AcceptedWithKey');
+import {
+  CallbackTested,
+  Made,
+  OneTenant,
+  PutTenant,
+  RotateKey,
+  TenantName,
+  TenantView,
+} from './tenant-bodies.ts';
 
 function viewOf(
   one: Tenant | Template,
@@ -184,7 +92,7 @@ export function addTenantEndpoints(api: Api, access: Access<null>): void {
       description: `The body is the whole wish, and the same again changes nothing. A new tenant without \`apiKey\` gets a key,
 which is in this answer alone. Host and instance never change. With \`"instance": "*"\` it is a template for the instances of
 its host.`,
-      params: z.object({ tenant: ownId }),
+      params: z.object({ tenant: TenantName }),
       body: PutTenant,
       command: true,
       success: { ...ACCEPTED, schema: Made },

@@ -104,12 +104,12 @@ const rowOf = ({ tenant, standing, purge, event, configuration, personal }: Stor
   tenant,
   standing,
   purge: purge === 1,
-  configuration: configuration === null ? null : (JSON.parse(configuration) as Configuration),
+  configuration: configuration === null ? null : (JSON.parse(configuration) as Configuration), // as `apply` has stored it
   event: {
     stream: `${STREAMS}${tenant}`,
     type: 'TenantConfigured',
     id: event,
-    personal: personal === null ? null : (JSON.parse(personal) as Sealed),
+    personal: personal === null ? null : (JSON.parse(personal) as Sealed), // the same
   },
 });
 
@@ -126,9 +126,10 @@ export function openTenantTable(db: DatabaseSync): {
   return {
     get(tenant) {
       const row = query('get').get(tenant);
-      return row ? rowOf(row as unknown as Stored) : null;
+      return row ? rowOf(row as unknown as Stored) : null; // the columns of that statement
     },
     all: () =>
+      // The same columns.
       query('all')
         .all()
         .map((row) => rowOf(row as unknown as Stored)),
