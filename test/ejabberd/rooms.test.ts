@@ -53,6 +53,7 @@ const { request } = createXmlRpc({
       // Of an operator's state only this is read.
       operator: (tenant, name) =>
         ({
+          // Of an operator's state only this is read.
           state: async () => ({ context: { registered: OPERATORS.has(`${tenant}.${name}`) } }),
           latest: async () => null,
         }) as never,

@@ -154,6 +154,7 @@ describe('CALLBACK_ALLOW opens', () => {
 
 it('a DNS that hangs, or knows nothing, is a failure within the deadline', async () => {
   const url = named('lhc.example.org');
+  // As above.
   const silent = { asked: [], resolve: (() => undefined) as unknown as typeof lookup };
   expect(await deliver({ url, dns: silent, timeoutMs: 50 })).toEqual({
     outcome: 'retry',

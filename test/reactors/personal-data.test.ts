@@ -105,7 +105,7 @@ it('after any page views and chats, each detail is the last one that was told', 
           const { nick, country, city, timezone, visits } = expected;
           const place = 'country' in given || 'city' in given ? {} : { country, city };
           expected = { nick, timezone, visits, ...place, ...given };
-          await view(key, given as unknown as Profile);
+          await view(key, given as unknown as Profile); // some fields of a profile, as the arbitrary makes them
         } else {
           await chat(key, `c${n}`, each.chat);
           expected = { ...expected, ...(each.chat !== undefined && { nick: each.chat }) };

@@ -50,6 +50,7 @@ export function step(
   inert.actions = [];
   // `never`: AnyStateMachine accepts no snapshot by type. This snapshot is from the same machine.
   const next = machine.transition(snapshot as never, event as never, inert.scope);
+  // A transition of a machine ends in a snapshot of that machine.
   return { snapshot: next as AnyMachineSnapshot, actions: inert.actions };
 }
 

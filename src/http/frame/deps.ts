@@ -10,11 +10,10 @@ import type {
   Inbox,
   OlderModules,
   OperatorAccounts,
-  TenantEffects,
-  Tenants,
   Transfer,
   Vault,
 } from '../../runtime/ports.ts';
+import type { TenantEffects, Tenants } from '../../runtime/tenant-ports.ts';
 
 export interface EndpointDeps {
   readonly actors: Pick<Actors, 'visitor'>;

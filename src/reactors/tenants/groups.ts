@@ -5,7 +5,7 @@ import { groupsOf, type Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError, messageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { within } from '../../kit/deadline.ts';
-import type { GroupsState } from '../../runtime/ports.ts';
+import type { GroupsState } from '../../runtime/tenant-ports.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
 
 /** Waits between the tries to make a tenant's groups. */

@@ -12,7 +12,7 @@ import { messageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { createLimiter } from '../../kit/limiter.ts';
 import { type Ownership, partitionOf } from '../../runtime/leases/ownership.ts';
-import type { RemovalState, TenantEffects } from '../../runtime/ports.ts';
+import type { RemovalState, TenantEffects } from '../../runtime/tenant-ports.ts';
 import { createTenantGroups } from './groups.ts';
 import { removeTenant, type TenantRemovalOptions } from './removal.ts';
 

@@ -3,24 +3,20 @@
  * every few minutes. Repairs differences only, and removes orphans: accounts and members that no fact calls for. It
  * removes nothing while the accounts belong to another log (`accounts-log.ts`).
  */
-import type { Logger } from 'pino';
-import {
-  operatorJid,
-  personOf,
-  rosterGroups,
-  type TenantId,
-  type Username,
-  visitorJid,
-} from '../../actors/ids.ts';
-import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import { isPermanent, messageOf } from '../../errors.ts';
+import { personOf, visitorJid } from '../../actors/ids.ts';
+import { messageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { createTurns } from '../../kit/turns.ts';
-import { type Ownership, PARTITIONS, partitionOf } from '../../runtime/leases/ownership.ts';
-import type { Actors, OperatorAccounts } from '../../runtime/ports.ts';
+import { PARTITIONS, partitionOf } from '../../runtime/leases/ownership.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
 import type { VisitorAccounts } from './accounts.ts';
 import type { AccountsLog } from './accounts-log.ts';
+import {
+  adoptOperators,
+  isToStay,
+  type OperatorsOptions,
+  repairOperators,
+} from './compared-operators.ts';
 import type { DesiredVisitors, Visitor } from './desired.ts';
 import type { Leftovers } from './leftovers.ts';
 import { type Listing, listAccounts, listGroups } from './listing.ts';
@@ -44,18 +40,12 @@ export interface Comparison {
   stop(): void;
 }
 
-export interface ComparisonOptions {
+export interface ComparisonOptions extends OperatorsOptions {
   readonly desired: DesiredVisitors;
   readonly accounts: VisitorAccounts;
   readonly accountsLog: AccountsLog;
   readonly leftovers: Pick<Leftovers, 'mark'>;
-  readonly actors: Actors;
   readonly admin: EjabberdAdmin;
-  readonly tenants: TenantDirectory;
-  readonly ownership: Ownership;
-  /** The registered operators in the log. */
-  readonly operatorsOf: (tenant: TenantId) => readonly Username[];
-  readonly adoptOperator: OperatorAccounts['adopt'];
   /** Resolves when the table of desired visitors has seen the whole log. */
   readonly caughtUp: () => Promise<void>;
   /** Visitors that somebody works on. The comparison leaves them alone, and adds those that it works on itself. */
@@ -64,65 +54,12 @@ export interface ComparisonOptions {
   /** Called with each visitor that has to be reconciled. */
   readonly mark: (visitor: Visitor) => void;
   readonly random: () => number;
-  readonly logger: Logger;
 }
 
 /** Requests that one comparison serves. */
 interface Turn {
   readonly partitions: Set<number>;
   readonly waiting: (() => void)[];
-}
-
-/** False when a removal has begun since the listing: nobody may make again what it deletes. */
-const isToStay = ({ tenants }: Pick<ComparisonOptions, 'tenants'>, tenant: TenantId): boolean =>
-  tenants.get(tenant)?.removing === false;
-
-/** Operators who have lost their account or group: a kill of ejabberd forgets Mnesia's last two seconds (measured). */
-async function repairOperators(
-  { operatorsOf, admin, ownership, tenants, logger }: ComparisonOptions,
-  { tenant, accounts, operators }: Listing,
-): Promise<void> {
-  if (!operators) return;
-  for (const username of operatorsOf(tenant.id)) {
-    const jid = operatorJid(tenant, username);
-    if (!accounts.has(username)) {
-      logger.error(
-        { tenant: tenant.id, username },
-        'ejabberd has lost the account of an operator: register the operator again with a password',
-      );
-    } else if (!operators.has(jid) && isToStay({ tenants }, tenant.id)) {
-      if (!ownership.owns(partitionOf(tenant.id))) return;
-      await admin.joinGroup(jid, rosterGroups(tenant).operators);
-    }
-  }
-}
-
-/**
- * The old Node server made operators by their accounts alone, and LHC does not register them again. So the members of the
- * group become operators whom this log does not know, where LHC picks them. Whoever was removed here stays removed.
- */
-async function adoptOperators(
-  { actors, adoptOperator, operatorsOf, ownership, logger }: ComparisonOptions,
-  { tenant, accounts, operators }: Listing,
-): Promise<void> {
-  if (!operators || tenant.routing.by !== 'lhc' || tenant.removing) return;
-  const registered = new Set(operatorsOf(tenant.id));
-  for (const jid of operators) {
-    const person = personOf(jid, () => [tenant]);
-    if (person?.kind !== 'operator' || !accounts.has(person.name)) continue;
-    if (registered.has(person.name)) continue;
-    if (await actors.operator(tenant.id, person.name).state()) continue;
-    if (!ownership.owns(partitionOf(tenant.id))) return;
-    const adopted = await adoptOperator(tenant.id, person.name).then(
-      () => true,
-      (error: unknown) => {
-        if (!isPermanent(error)) throw error;
-        return false; // a reserved name: the service's own account
-      },
-    );
-    const about = { tenant: tenant.id, username: person.name };
-    if (adopted) logger.info(about, 'an account that the old Node server made is an operator now');
-  }
 }
 
 type IsMine = (visitor: Visitor) => boolean;

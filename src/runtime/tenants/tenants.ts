@@ -15,7 +15,8 @@ import { AppError, hasCode, isRejected, messageOf } from '../../errors.ts';
 import type { JsonObject } from '../../kit/json.ts';
 import { digestOf } from '../../kit/key-digest.ts';
 import type { PendingWork } from '../pending-work.ts';
-import type { Actors, Dispatched, Origin, Tenants, TenantWish } from '../ports.ts';
+import type { Actors, Dispatched, Origin } from '../ports.ts';
+import type { Tenants, TenantWish } from '../tenant-ports.ts';
 import type { Declared, LiveDirectory } from './live-directory.ts';
 
 /** Tenants and templates of one service, at most. */

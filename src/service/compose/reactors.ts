@@ -34,8 +34,9 @@ import { createDeadLetterExpiry } from '../../runtime/lanes/dead-letter-expiry.t
 import { createDeadLetters } from '../../runtime/lanes/dead-letters.ts';
 import { createLanes } from '../../runtime/lanes/lanes.ts';
 import { openLaneTable } from '../../runtime/lanes/pending-effects.ts';
-import type { CallbackTest, ForwardTyping } from '../../runtime/ports.ts';
+import type { ForwardTyping } from '../../runtime/ports.ts';
 import { createStreamCut } from '../../runtime/stream-cut.ts';
+import type { CallbackTest } from '../../runtime/tenant-ports.ts';
 import { createTenantPurge } from '../../runtime/tenant-purge.ts';
 import { createEjabberdAdmin } from '../../xmpp/admin/admin.ts';
 import { createEjabberdRooms } from '../../xmpp/admin/rooms.ts';

@@ -19,7 +19,7 @@ import { laneTable } from '../../runtime/lanes/pending-effects.ts';
 import { createLeases } from '../../runtime/leases/leases.ts';
 import { soleOwner } from '../../runtime/leases/ownership.ts';
 import { createPendingWork, type PendingWork } from '../../runtime/pending-work.ts';
-import type { TenantWish } from '../../runtime/ports.ts';
+import type { TenantWish } from '../../runtime/tenant-ports.ts';
 import { createLiveDirectory } from '../../runtime/tenants/live-directory.ts';
 import { TENANTS_TABLE } from '../../runtime/tenants/table.ts';
 import { createTenants } from '../../runtime/tenants/tenants.ts';

@@ -100,6 +100,7 @@ describe('the connection', () => {
         'esdb://127.0.0.1:1,127.0.0.1:2?tls=false&maxDiscoverAttempts=1',
       ),
     );
+    // `never`: of both arguments the client reads no more than is here.
     const unavailable = new UnavailableError(new Error('away') as never);
     // biome-ignore lint/complexity/useLiteralKeys: protected, and the subject of this test
     const discovery = client['getChannel']().catch((error: unknown) => error);

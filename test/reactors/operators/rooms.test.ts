@@ -49,6 +49,7 @@ function roomsThat(answer: (what: string, room: string) => Promise<void>) {
       // Of an operator's state only this is read.
       operator: (_tenant, name) =>
         ({
+          // Of an operator's state only this is read.
           state: async () => ({ context: { registered: name === 'olga' } }),
           latest: async () => null,
         }) as never,

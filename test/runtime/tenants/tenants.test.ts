@@ -4,7 +4,8 @@ import { TenantId } from '../../../src/actors/ids.ts';
 import { TenantSettings } from '../../../src/actors/tenant/settings.ts';
 import { isKeyOf, isLegacySecret } from '../../../src/actors/tenant/tenant.ts';
 import { digestOf } from '../../../src/kit/key-digest.ts';
-import type { Origin, TenantWish } from '../../../src/runtime/ports.ts';
+import type { Origin } from '../../../src/runtime/ports.ts';
+import type { TenantWish } from '../../../src/runtime/tenant-ports.ts';
 import { newId, openRig, type Rig } from '../../support/rig.ts';
 import { runningProcess, startProcess, stopProcesses } from '../../support/tenant-process.ts';
 
