@@ -1,21 +1,23 @@
 /** The change of a visitor's context by each fact. The machine (machine.ts) calls `changesBy` once for each fact. */
-import { shortHash } from '../../kit/hash.ts';
-import type { Username } from '../ids.ts';
 import { addressedAfter, NOTHING_ADDRESSED, pickedAfter } from './addressed.ts';
 import { type ChatEvent, chatAfter } from './chat.ts';
-import type {
-  SettledMessage,
-  VisitorContext,
-  VisitorDelays,
-  VisitorEvent,
-  VisitorKept,
-} from './facts.ts';
+import type { VisitorContext, VisitorDelays, VisitorEvent, VisitorKept } from './facts.ts';
+import {
+  type Change,
+  changeReceivers,
+  display,
+  displayMarkable,
+  keepMarkable,
+  keepMessage,
+  type Of,
+  settle,
+  settledOf,
+  take,
+} from './message-changes.ts';
 import type { Facet } from './profile.ts';
 
-/** Lengths of the lists in the context. */
+/** Length of the list in the context. */
 export const MAX_REVOKED_RESERVATIONS = 32;
-export const MAX_SETTLED_MESSAGES = 256;
-export const MAX_MARKABLE_MESSAGES = 32;
 
 /** Delays of a visitor without a fact that has any. */
 export const DEFAULT_DELAYS: VisitorDelays = {
@@ -59,9 +61,6 @@ export const EMPTY_CONTEXT: VisitorContext = {
   settledMessages: [],
   displayedRevision: null,
 };
-
-type Change = Partial<VisitorContext>;
-type Of<T extends VisitorEvent['type']> = Extract<VisitorEvent, { type: T }>;
 
 function arrive(context: VisitorContext, event: Of<'VisitorArrived' | 'PageViewed'>): Change {
   const { digest, department, delays, told = TOLD_BY_PAGE_VIEW } = event.data;
@@ -151,57 +150,6 @@ function changeChat(context: VisitorContext, event: FactOfChat): Change {
   };
 }
 
-function keepMessage(
-  { openMessages, chat, chatMessages, firstWaiting }: VisitorContext,
-  { data, at, revision }: Of<'VisitorMessageSent'>,
-): Change {
-  const { messageId: id, chatId, digest, to } = data;
-  const message = {
-    ...{ id, chatId, revision, taken: false },
-    ...(digest !== undefined && { digest }),
-    ...(to !== undefined && { to: [to] }),
-  };
-  // A message that LHC addresses waits for nobody.
-  const waits = chat?.operator === null && to === undefined;
-  return {
-    lastSeen: at,
-    openMessages: [...openMessages, message],
-    chatMessages: chatMessages + 1,
-    firstWaiting: firstWaiting ?? (waits ? revision : null),
-  };
-}
-
-/** A visitor's message that is open or was settled lately, in the form of a settled one; undefined for any other. */
-export function knownMessage(
-  { openMessages, settledMessages }: VisitorContext,
-  messageId: string,
-): SettledMessage | undefined {
-  const hash = shortHash(messageId);
-  const open = openMessages.find(({ id }) => id === messageId);
-  if (!open) return settledMessages.find(([known]) => known === hash);
-  const { revision, digest, chatId } = open;
-  return digest === undefined ? [hash, revision] : [hash, revision, digest, shortHash(chatId)];
-}
-
-/** Revision of such a message; null for any other message. */
-export const revisionOf = (context: VisitorContext, messageId: string): number | null =>
-  knownMessage(context, messageId)?.[1] ?? null;
-
-function settle(context: VisitorContext, ids: readonly string[]): Change {
-  const settled = ids.map((id): SettledMessage => knownMessage(context, id) ?? [shortHash(id), -1]);
-  return {
-    openMessages: context.openMessages.filter((message) => !ids.includes(message.id)),
-    settledMessages: [...context.settledMessages, ...settled].slice(-MAX_SETTLED_MESSAGES),
-  };
-}
-
-/** Release 0.1.0 kept ids without revisions. The order in which the messages were settled stands for the order of sending. */
-const settledOf = (context: VisitorContext, kept: VisitorKept['settledMessages']) =>
-  kept.map((each, index): SettledMessage => {
-    if (typeof each !== 'string') return each;
-    return [shortHash(each), revisionOf(context, each) ?? index - kept.length];
-  });
-
 function keep(context: VisitorContext, kept: VisitorKept | undefined): Change {
   if (!kept) return {};
   const { displayedRevision = context.displayedRevision } = kept;
@@ -210,42 +158,6 @@ function keep(context: VisitorContext, kept: VisitorKept | undefined): Change {
     settledMessages: settledOf(context, kept.settledMessages),
     displayedRevision,
   };
-}
-
-/** Changes to whom this open message may still go. */
-const changeReceivers = (
-  { openMessages }: VisitorContext,
-  messageId: string,
-  change: (to: Username[]) => Username[],
-): Change => ({
-  openMessages: openMessages.map((message) =>
-    message.id === messageId && message.to ? { ...message, to: change(message.to) } : message,
-  ),
-});
-
-const take = ({ openMessages }: VisitorContext, ids: readonly string[]): Change => ({
-  openMessages: openMessages.map((message) =>
-    ids.includes(message.id) ? { ...message, taken: true } : message,
-  ),
-});
-
-function keepMarkable(context: VisitorContext, { data }: Of<'OperatorMessageReceived'>): Change {
-  if (!data.markable) return {};
-  const markable = { hash: shortHash(data.messageId), operator: data.operator };
-  return { markable: [...context.markable, markable].slice(-MAX_MARKABLE_MESSAGES) };
-}
-
-function displayMarkable({ markable }: VisitorContext, messageId: string): Change {
-  const shown = shortHash(messageId);
-  const index = markable.findIndex(({ hash }) => hash === shown);
-  return { markable: markable.slice(index + 1) };
-}
-
-/** Histories of release 0.1.0 may have an older marker behind a newer one. */
-function display(context: VisitorContext, messageId: string): Change {
-  const { displayedRevision: known } = context;
-  const revision = revisionOf(context, messageId) ?? known;
-  return { displayedRevision: known === null ? revision : Math.max(known, revision ?? known) };
 }
 
 const endChat = ({ chat }: VisitorContext, { data, at }: Of<'ChatClosed'>): Change => ({

@@ -8,7 +8,6 @@ import {
   type ConversationCommand,
   decideConversation,
   invitationExpired,
-  isSent,
   timedOut,
 } from './conversation.ts';
 import { decideReport, type VisitorReport } from './effect-reports.ts';
@@ -21,6 +20,7 @@ import type {
 } from './facts.ts';
 import { VISITOR_VERSION, type VisitorSnapshot, visitorMachine } from './machine.ts';
 import { facetsOf, type Profile } from './profile.ts';
+import { isSent } from './sent-messages.ts';
 
 export type VisitorCommand =
   | {

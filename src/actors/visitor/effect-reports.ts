@@ -2,9 +2,9 @@
 import { shortHash } from '../../kit/hash.ts';
 import type { Username } from '../ids.ts';
 import { copyOf, isByLhc } from './addressed.ts';
-import { revisionOf } from './changes.ts';
 import { chatUnassigned } from './chat-placement.ts';
 import type { OpenMessage, VisitorContext, VisitorFact } from './facts.ts';
+import { revisionOf } from './message-changes.ts';
 
 export type VisitorReport =
   | { type: 'ReportAccountReady' }

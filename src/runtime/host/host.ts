@@ -14,8 +14,8 @@ import { AUTOMATIC, OF_MESSAGE } from '../../actors/machine/idempotency.ts';
 import { nextDue } from '../../actors/machine/timers.ts';
 import type { OperatorCommand } from '../../actors/operator/decisions.ts';
 import type { TenantCommand } from '../../actors/tenant/machine.ts';
-import { otherMessage } from '../../actors/visitor/conversation.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
+import { otherMessage } from '../../actors/visitor/sent-messages.ts';
 import { AppError } from '../../errors.ts';
 import {
   type EventStore,

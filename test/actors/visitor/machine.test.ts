@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Fact } from '../../../src/actors/machine/decider.ts';
-import { MAX_OPEN_MESSAGES } from '../../../src/actors/visitor/conversation.ts';
 import { visitorDecider, visitorState } from '../../../src/actors/visitor/decisions.ts';
 import type { VisitorFact } from '../../../src/actors/visitor/facts.ts';
+import { MAX_OPEN_MESSAGES } from '../../../src/actors/visitor/sent-messages.ts';
 import {
   arrived,
   assignChat,

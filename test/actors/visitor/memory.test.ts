@@ -2,9 +2,9 @@
 import { expect, it } from 'vitest';
 import { emptyState, fold } from '../../../src/actors/machine/decider.ts';
 import { serialize } from '../../../src/actors/machine/state-json.ts';
-import { MAX_SETTLED_MESSAGES } from '../../../src/actors/visitor/changes.ts';
-import { MAX_OPEN_MESSAGES } from '../../../src/actors/visitor/conversation.ts';
 import { visitorDecider, visitorState } from '../../../src/actors/visitor/decisions.ts';
+import { MAX_SETTLED_MESSAGES } from '../../../src/actors/visitor/message-changes.ts';
+import { MAX_OPEN_MESSAGES } from '../../../src/actors/visitor/sent-messages.ts';
 import { MAX_APPEND_BYTES } from '../../../src/eventstore/port.ts';
 import { username } from '../../support/names.ts';
 import { sendMessage, startChat } from '../facts.ts';
