@@ -6,7 +6,8 @@
  */
 import { visitorFact } from '../actors/facts.ts';
 import { streamOf, type Username } from '../actors/ids.ts';
-import type { VisitorFact, VisitorState } from '../actors/visitor/facts.ts';
+import type { VisitorFact } from '../actors/visitor/facts.ts';
+import type { VisitorState } from '../actors/visitor/state.ts';
 import type { EventStore } from '../eventstore/port.ts';
 import { backwards } from '../eventstore/reading.ts';
 import type { Visitor } from './people.ts';

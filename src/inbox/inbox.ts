@@ -18,6 +18,7 @@ import { createLimiter } from '../kit/limiter.ts';
 import { Mailboxes } from '../runtime/host/mailbox.ts';
 import type { Inbox } from '../runtime/ports.ts';
 import { createWebhookCommands, type WebhookCommandOptions } from './commands.ts';
+import { createDrops } from './drops.ts';
 import { isKnownType, Numbered, WebhookEvent } from './events.ts';
 
 /** Tries of one event within its batch. */
@@ -36,11 +37,6 @@ export const BATCHES_AT_ONCE = 256;
 /** The place of a fault in a malformed event, at most. */
 const WHERE_MAX_CHARACTERS = 100;
 
-/** Reasons in the log's line about events that were dropped. Events with other reasons are counted together. */
-export const DROP_REASONS_LOGGED = 10;
-/** A reason in that line, at most. It may hold the name of a field that somebody chose. */
-const LOGGED_REASON_MAX_CHARACTERS = 300;
-
 /** What became of the events since this process started. */
 export interface InboxCounts {
   /** Messages that were kept as facts. */
@@ -57,30 +53,6 @@ interface Failure {
   readonly event: WebhookEvent | undefined;
   readonly reason: string;
 }
-
-/** The events of a batch that were dropped, by type and reason. */
-function createDrops() {
-  const reasons = new Map<
-    string,
-    { type: string; reason: string; events: number; seq: number | null }
-  >();
-  let events = 0;
-  return {
-    /** @param seq the number of the event; null if it has none */
-    add(type: unknown, reason: string, seq: number | null): void {
-      events += 1;
-      const known = { type: typeof type === 'string' ? type : '', reason: cut(reason) };
-      const key = JSON.stringify(known);
-      const entry = reasons.get(key);
-      if (entry) entry.events += 1;
-      else if (reasons.size < DROP_REASONS_LOGGED) reasons.set(key, { ...known, events: 1, seq });
-    },
-    /** For the log: how many, and why. `seq` is that of the first event with this reason. Null if there are none. */
-    summary: () => (events === 0 ? null : { events, reasons: [...reasons.values()] }),
-  };
-}
-
-const cut = (text: string): string => text.slice(0, LOGGED_REASON_MAX_CHARACTERS);
 
 /** The last part of a chain of events: each actor has one chain. */
 type Chains = Map<string, Promise<unknown>>;

@@ -3,7 +3,7 @@ import { bareJid, type Person, personOf } from '../actors/ids.ts';
 import type { OperatorCommand, OperatorState } from '../actors/operator/decisions.ts';
 import type { TenantDirectory } from '../actors/tenant/directory.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';
-import type { VisitorState } from '../actors/visitor/facts.ts';
+import type { VisitorState } from '../actors/visitor/state.ts';
 import { isStoreAway } from '../eventstore/port.ts';
 import type { Actor, Actors, ActorView, Origin } from '../runtime/ports.ts';
 import type { Ends } from './operator-commands/carry-out.ts';

@@ -4,7 +4,7 @@
  */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { openOffersOf } from '../actors/visitor/chat.ts';
-import type { Chat } from '../actors/visitor/facts.ts';
+import type { Chat } from '../actors/visitor/state.ts';
 import type { ApplyVisitorFact, OpenedVisitorFact, Recorded, RecordedOfVisitor } from './facts.ts';
 import type { Model } from './model.ts';
 

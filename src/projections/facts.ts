@@ -2,7 +2,8 @@
 import { operatorFact, visitorFact } from '../actors/facts.ts';
 import type { EventOf } from '../actors/machine/decider.ts';
 import type { OperatorFacts, OperatorPersonal } from '../actors/operator/facts.ts';
-import type { Chat, VisitorFacts, VisitorPersonal } from '../actors/visitor/facts.ts';
+import type { VisitorFacts, VisitorPersonal } from '../actors/visitor/facts.ts';
+import type { Chat } from '../actors/visitor/state.ts';
 import type { RecordedEvent } from '../eventstore/port.ts';
 import type { JsonObject } from '../kit/json.ts';
 

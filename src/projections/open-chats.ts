@@ -2,7 +2,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { TenantId, VisitorKey } from '../actors/ids.ts';
 import { chatAfter, isChatEvent, VISITOR_FOLD } from '../actors/visitor/chat.ts';
-import type { Chat, VisitorEvent } from '../actors/visitor/facts.ts';
+import type { VisitorEvent } from '../actors/visitor/facts.ts';
+import type { Chat } from '../actors/visitor/state.ts';
 import type { Model } from './model.ts';
 
 /** @returns the open chat after a fact of a chat; null without one, and for every other fact */

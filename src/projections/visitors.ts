@@ -1,6 +1,5 @@
 /** The read model of visitors: presence, conversation and profile, one row for each visitor. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import type { Chat } from '../actors/visitor/facts.ts';
 import {
   FACETS,
   type Facet,
@@ -9,6 +8,7 @@ import {
   type ProfileField,
   tells,
 } from '../actors/visitor/profile.ts';
+import type { Chat } from '../actors/visitor/state.ts';
 import type { ApplyVisitorFact, OpenedVisitorFact, Recorded, RecordedOfVisitor } from './facts.ts';
 import type { Model } from './model.ts';
 

@@ -1,7 +1,7 @@
 /** Opens the personal data that reactors need: a visitor's profile and the texts of messages. */
 import { streamOf, type TenantId, type VisitorKey, visitorRef } from '../actors/ids.ts';
-import type { VisitorState } from '../actors/visitor/facts.ts';
 import { type Profile, withFacets } from '../actors/visitor/profile.ts';
+import type { VisitorState } from '../actors/visitor/state.ts';
 import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 import { eventAt } from '../eventstore/reading.ts';
 import type { JsonObject } from '../kit/json.ts';

@@ -8,7 +8,7 @@ import type { OperatorCommand, OperatorState } from '../actors/operator/decision
 import type { TenantCommand, TenantState } from '../actors/tenant/machine.ts';
 import type { Tenant } from '../actors/tenant/tenant.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';
-import type { VisitorState } from '../actors/visitor/facts.ts';
+import type { VisitorState } from '../actors/visitor/state.ts';
 import type { Position, RecordedEvent, Sealed } from '../eventstore/port.ts';
 import type { JsonObject, JsonValue } from '../kit/json.ts';
 

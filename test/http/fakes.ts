@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { type ActorRef, operatorRef, visitorRef } from '../../src/actors/ids.ts';
 import { createTenantDirectory } from '../../src/actors/tenant/directory.ts';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
-import type { VisitorState } from '../../src/actors/visitor/facts.ts';
+import type { VisitorState } from '../../src/actors/visitor/state.ts';
 import { AppError } from '../../src/errors.ts';
 import type { Position } from '../../src/eventstore/port.ts';
 import { createApp } from '../../src/http/app.ts';

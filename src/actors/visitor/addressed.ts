@@ -1,6 +1,7 @@
 /** Whom LHC addressed with a visitor's messages, where LHC picks the operators itself (docs/adr/0037). */
 import type { Username } from '../ids.ts';
-import type { AddressedMessage, Copy, Picked, VisitorContext, VisitorEvent } from './facts.ts';
+import type { VisitorEvent } from './facts.ts';
+import type { AddressedMessage, Copy, Picked, VisitorContext } from './state.ts';
 
 /**
  * LHC sends one message to several operators as so many calls, without an id. The same text for another operator within this

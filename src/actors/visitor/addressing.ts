@@ -7,9 +7,10 @@ import { type DecisionContext, refuse } from '../machine/decider.ts';
 import { ADDRESSED_MAX_OPERATORS, NOTHING_ADDRESSED, SAME_MESSAGE_MS } from './addressed.ts';
 import { chatClosed } from './chat-placement.ts';
 import { chatStarted } from './conversation.ts';
-import type { AddressedMessage, VisitorContext, VisitorDelays, VisitorFact } from './facts.ts';
+import type { VisitorDelays, VisitorFact } from './facts.ts';
 import { knownMessage } from './message-changes.ts';
 import { visitorMessageSent } from './sent-messages.ts';
+import type { AddressedMessage, VisitorContext } from './state.ts';
 
 /**
  * LHC addresses an operator with a message of the visitor, or with a new chat that has no message yet. An unknown or absent

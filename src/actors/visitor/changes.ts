@@ -1,7 +1,7 @@
 /** The change of a visitor's context by each fact. The machine (machine.ts) calls `changesBy` once for each fact. */
 import { addressedAfter, NOTHING_ADDRESSED, pickedAfter } from './addressed.ts';
 import { type ChatEvent, chatAfter } from './chat.ts';
-import type { VisitorContext, VisitorDelays, VisitorEvent, VisitorKept } from './facts.ts';
+import type { VisitorDelays, VisitorEvent } from './facts.ts';
 import {
   type Change,
   changeReceivers,
@@ -15,6 +15,7 @@ import {
   take,
 } from './message-changes.ts';
 import type { Facet } from './profile.ts';
+import type { VisitorContext, VisitorKept } from './state.ts';
 
 /** Length of the list in the context. */
 export const MAX_REVOKED_RESERVATIONS = 32;

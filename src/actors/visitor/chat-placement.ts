@@ -3,7 +3,8 @@ import type { Username } from '../ids.ts';
 import { refuse } from '../machine/decider.ts';
 import type { Considered, PickReason } from '../operator-selection.ts';
 import { isByLhc } from './addressed.ts';
-import type { Chat, CloseParty, UnassignReason, VisitorContext, VisitorFact } from './facts.ts';
+import type { CloseParty, UnassignReason, VisitorFact } from './facts.ts';
+import type { Chat, VisitorContext } from './state.ts';
 
 /**
  * A pick of routing.

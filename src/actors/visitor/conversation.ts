@@ -3,16 +3,10 @@ import type { Username } from '../ids.ts';
 import { type DecisionContext, refuse } from '../machine/decider.ts';
 import { isByLhc } from './addressed.ts';
 import { chatAssigned, chatClosed, openChat, refuseForeign } from './chat-placement.ts';
-import type {
-  Chat,
-  CloseParty,
-  InvitationEnd,
-  VisitorContext,
-  VisitorFact,
-  VisitorState,
-} from './facts.ts';
+import type { CloseParty, InvitationEnd, VisitorFact } from './facts.ts';
 import { answerOfPicked, refuseUnpicked } from './picked.ts';
 import { isSent, otherMessage, visitorMessageSent } from './sent-messages.ts';
+import type { Chat, VisitorContext, VisitorState } from './state.ts';
 
 export type ConversationCommand =
   | {

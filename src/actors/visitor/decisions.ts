@@ -11,16 +11,11 @@ import {
   timedOut,
 } from './conversation.ts';
 import { decideReport, type VisitorReport } from './effect-reports.ts';
-import type {
-  VisitorContext,
-  VisitorDelays,
-  VisitorFact,
-  VisitorKept,
-  VisitorState,
-} from './facts.ts';
+import type { VisitorDelays, VisitorFact } from './facts.ts';
 import { VISITOR_VERSION, type VisitorSnapshot, visitorMachine } from './machine.ts';
 import { facetsOf, type Profile } from './profile.ts';
 import { isSent } from './sent-messages.ts';
+import type { VisitorContext, VisitorKept, VisitorState } from './state.ts';
 
 export type VisitorCommand =
   | {

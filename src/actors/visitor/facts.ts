@@ -1,9 +1,10 @@
-/** The facts of a web visitor, and the state that is folded from them. */
+/** The facts of a web visitor. state.ts has what is folded from them. */
 import type { Username } from '../ids.ts';
 import type { EventOf, FactOf } from '../machine/decider.ts';
 import type { SeenSummary } from '../machine/idempotency.ts';
 import type { Considered, PickReason } from '../operator-selection.ts';
 import type { Facet, Profile } from './profile.ts';
+import type { VisitorKept } from './state.ts';
 
 /** Durations of a visitor's timers, in ms. They are stored in facts, so a later change of settings does not change a replay. */
 export type VisitorDelays = {
@@ -180,17 +181,6 @@ export type VisitorFacts = {
   CleanedUp: { lastSeen: number; summary?: SeenSummary; kept?: VisitorKept };
 };
 
-/** The state that survives a clean-up. It is stored in `CleanedUp`, because earlier facts may be truncated. */
-export type VisitorKept = Pick<
-  VisitorContext,
-  'lastChatId' | 'chats' | 'lastOperator' | 'revokedReservations' | 'openMessages'
-> & {
-  /** Release 0.1.0 stored ids in full, without revisions. */
-  settledMessages: (SettledMessage | string)[];
-  /** Absent in facts of release 0.1.0. */
-  displayedRevision?: number | null;
-};
-
 /** The personal part of each fact that has one. */
 export type VisitorPersonal = {
   VisitorArrived: Profile;
@@ -205,146 +195,3 @@ export type VisitorPersonal = {
 
 export type VisitorFact = FactOf<VisitorFacts, VisitorPersonal>;
 export type VisitorEvent = EventOf<VisitorFacts>;
-
-/** A visitor's message that is neither delivered nor failed. `taken`: ejabberd has processed it. */
-export type OpenMessage = {
-  id: string;
-  chatId: string;
-  revision: number;
-  taken: boolean;
-  digest?: string;
-  /** Operators whom LHC addressed with it and who may still get it. */
-  to?: Username[];
-};
-
-/** A visitor's message for one of the operators whom LHC addressed with it. `opens`: as in `VisitorMessageSent`. */
-export type Copy = { operator: Username; opens?: true; taken?: true };
-
-/** A visitor's message with the operators whom LHC addressed with it. */
-export type AddressedMessage = {
-  id: string;
-  digest: string;
-  revision: number;
-  /** When LHC addressed the last operator with it, in ms since 1970. */
-  at: number;
-  to: Copy[];
-  /** Operators who knew everything that was said before it. */
-  knowing: Username[];
-  /** Operators whom something later has shown it, so that it needs no stanza for them. */
-  shown: Username[];
-};
-
-/** Whom LHC has picked: the operators whom it addressed with the visitor's last message. */
-export type Picked = {
-  operators: Username[];
-  /** Revision and time (ms since 1970) of that message, or of the first answer, if that is newer. */
-  revision: number;
-  at: number;
-};
-
-/**
- * A visitor's message that was delivered or failed: the hash of its id, the revision of `VisitorMessageSent`, and unless the
- * fact is of release 0.1.0 the fingerprint of its text and the hash of its chat's id.
- */
-export type SettledMessage =
-  | [hash: string, revision: number]
-  | [hash: string, revision: number, digest: string, chat: string];
-
-/** The open chat of a visitor. Times are ms since 1970. */
-export type Chat = {
-  id: string;
-  department: string | null;
-  invitedBy: Username | null;
-  /** The operator who answered last: in this chat, or else in the previous one. */
-  lastOperator: Username | null;
-  /** True if an operator has answered in this chat. */
-  answered: boolean;
-  operator: Username | null;
-  reservation: string | null;
-  accepted: boolean;
-  startedAt: number;
-  /** Revision of `ChatStarted`. */
-  startRevision: number;
-  /** Operators with an open offer from a broadcast. */
-  offeredTo: Username[];
-  /** Operators who missed or declined the chat, or transferred it to its department. They are asked again only last. */
-  passedBy: Username[];
-  /** Those of `passedBy` who have passed the chat more than once. They know it: an offer to them comes without a line. */
-  passedAgain: Username[];
-  /** The visitor timed out while nobody had answered. Until they are back, whoever passed the chat is not asked again. */
-  left: boolean;
-  /** Offers in a row that nobody answered. */
-  misses: number;
-  /** Since when the chat has no operator: the time of the fact that began the current round. */
-  freeSince: number;
-  /** The operator who transferred the chat to one who has not answered yet. They get it back if there is no answer. */
-  transferredBy: Username | null;
-  /** The transfer to the department, by an operator or (null) by LHC. Earlier operators of the visitor have no priority. */
-  departmentTransfer: { by: Username | null } | null;
-  /** Revision of the fact that began the current round: `ChatStarted`, `ChatUnassigned` or `ChatTransferred` (docs/adr/0017). */
-  searchRevision: number;
-  /** LHC picks its operators, and routing leaves it alone (docs/adr/0037). */
-  byLhc: boolean;
-};
-
-/** An operator's message whose client asked for a displayed marker (XEP-0333), by the hash of its id. */
-export type Markable = { hash: string; operator: Username };
-
-/** The state of a visitor beside the states of the machine. */
-export type VisitorContext = {
-  delays: VisitorDelays;
-  /** Fingerprint and time of the last page view. */
-  digest: string | null;
-  digestAt: number;
-  /** Revision of the last page view, whose personal part has the page. -1: there is none. */
-  profileRevision: number;
-  /** Revisions of the facts whose personal parts last said this of the visitor. Those of release 0.1.0 may say nothing. */
-  told: Partial<Record<Facet, number>>;
-  department: string | null;
-  lastSeen: number;
-  account: boolean;
-  loggedIn: boolean;
-  /** Why the last attempt to log in failed. A repeat with the same reason causes no fact. */
-  failure: string | null;
-  /**
-   * The operator of the last invitation, open or lapsed: an answer belongs to it, however late. A newer invitation, a chat
-   * or a clean-up replaces it.
-   */
-  inviter: Username | null;
-  chat: Chat | null;
-  /** Messages in a row that the operator returned in the current round. */
-  returnedInRow: number;
-  /** Number of messages that the visitor has sent in the open chat. */
-  chatMessages: number;
-  /** Revision of the visitor's first message in the current round that came while the chat had no operator. */
-  firstWaiting: number | null;
-  lastChatId: string | null;
-  /** Number of chats so far. */
-  chats: number;
-  /** The operator who last answered a chat of this visitor. */
-  lastOperator: Username | null;
-  /** The last chat, if it had an operator and somebody else ended it. That operator may still be writing. */
-  endedChat: { operator: Username; at: number } | null;
-  /** The last messages whose clients asked for a displayed marker. */
-  markable: Markable[];
-  /** Revision of the visitor's newest message that an operator's client has displayed. Markers only move forwards. */
-  displayedRevision: number | null;
-  /** Reservations that were revoked or are used up. An assignment with one of them is refused. */
-  revokedReservations: string[];
-  openMessages: OpenMessage[];
-  /** The last messages that were delivered or failed. The same id again is a repeat. */
-  settledMessages: SettledMessage[];
-  /** The last messages of the chat that LHC addressed, the oldest first. */
-  addressed: AddressedMessage[];
-  /** Null without an open chat whose operators LHC picks. */
-  picked: Picked | null;
-};
-
-/** A visitor's state by its regions. */
-export type VisitorState = {
-  presence: 'unknown' | 'online' | 'timedOut' | 'cleanedUp';
-  conversation: 'none' | 'invited' | 'waiting' | 'chatting';
-  /** Whether an operator has been asked to answer and has not done so. */
-  offer: 'none' | 'open';
-  context: VisitorContext;
-};

@@ -15,7 +15,8 @@ import { changesBy, EMPTY_CONTEXT } from './changes.ts';
 import { VISITOR_FOLD } from './chat.ts';
 import { chatClosed, offersMissed } from './chat-placement.ts';
 import { invitationExpired, timedOut } from './conversation.ts';
-import type { VisitorContext, VisitorEvent, VisitorFact } from './facts.ts';
+import type { VisitorEvent, VisitorFact } from './facts.ts';
+import type { VisitorContext } from './state.ts';
 
 export const VISITOR_VERSION = `visitor/${VISITOR_FOLD}`;
 

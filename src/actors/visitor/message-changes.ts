@@ -1,7 +1,8 @@
 /** What a fact changes in the messages that a visitor's context knows (changes.ts). */
 import { shortHash } from '../../kit/hash.ts';
 import type { Username } from '../ids.ts';
-import type { SettledMessage, VisitorContext, VisitorEvent, VisitorKept } from './facts.ts';
+import type { VisitorEvent } from './facts.ts';
+import type { SettledMessage, VisitorContext, VisitorKept } from './state.ts';
 
 /** Lengths of the lists in the context. */
 export const MAX_SETTLED_MESSAGES = 256;

@@ -3,7 +3,8 @@ import type { Username } from '../ids.ts';
 import { refuse } from '../machine/decider.ts';
 import { isPicked } from './addressed.ts';
 import { chatAssigned, refuseForeign } from './chat-placement.ts';
-import type { Chat, VisitorContext, VisitorFact } from './facts.ts';
+import type { VisitorFact } from './facts.ts';
+import type { Chat, VisitorContext } from './state.ts';
 
 /**
  * The facts by which an operator who writes has a chat that LHC gives out; none if they have it.

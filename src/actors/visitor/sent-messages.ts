@@ -5,8 +5,9 @@ import type { Username } from '../ids.ts';
 import { refuse } from '../machine/decider.ts';
 import { saysOther } from '../machine/idempotency.ts';
 import type { ConversationCommand } from './conversation.ts';
-import type { VisitorContext, VisitorFact } from './facts.ts';
+import type { VisitorFact } from './facts.ts';
 import { knownMessage } from './message-changes.ts';
+import type { VisitorContext } from './state.ts';
 
 type CommandOf<T extends ConversationCommand['type']> = Extract<ConversationCommand, { type: T }>;
 

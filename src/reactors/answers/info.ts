@@ -7,8 +7,9 @@ import {
   type VisitorKey,
   visitorRef,
 } from '../../actors/ids.ts';
-import type { Chat, CloseParty, VisitorState } from '../../actors/visitor/facts.ts';
+import type { CloseParty } from '../../actors/visitor/facts.ts';
 import type { Profile } from '../../actors/visitor/profile.ts';
+import type { Chat, VisitorState } from '../../actors/visitor/state.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { backwards } from '../../eventstore/reading.ts';
 import { cut } from '../../kit/cut.ts';

@@ -4,7 +4,8 @@
  */
 import type { TenantId, Username } from '../../actors/ids.ts';
 import { copyOf } from '../../actors/visitor/addressed.ts';
-import type { Chat, VisitorEvent, VisitorState } from '../../actors/visitor/facts.ts';
+import type { VisitorEvent } from '../../actors/visitor/facts.ts';
+import type { Chat, VisitorState } from '../../actors/visitor/state.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
 import type { Outcome } from '../../runtime/lanes/destination.ts';

@@ -3,7 +3,7 @@
  * one of them answers. This is no delivery: a message is received when the chat's owner has it, with the same id.
  */
 import { streamOf, type Username, visitorRef } from '../../actors/ids.ts';
-import type { VisitorState } from '../../actors/visitor/facts.ts';
+import type { VisitorState } from '../../actors/visitor/state.ts';
 import { isRefused } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';

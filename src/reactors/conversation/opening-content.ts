@@ -4,7 +4,7 @@
  */
 import { visitorFact } from '../../actors/facts.ts';
 import type { Username } from '../../actors/ids.ts';
-import type { Chat, VisitorState } from '../../actors/visitor/facts.ts';
+import type { Chat, VisitorState } from '../../actors/visitor/state.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
 import type { OperatorNames } from '../operator-names.ts';

@@ -9,7 +9,7 @@
  */
 import type { Logger } from 'pino';
 import { streamOf, type Username, visitorRef } from '../../actors/ids.ts';
-import type { VisitorContext, VisitorState } from '../../actors/visitor/facts.ts';
+import type { VisitorContext, VisitorState } from '../../actors/visitor/state.ts';
 import { isRefused } from '../../errors.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import { Lru } from '../../kit/lru.ts';

@@ -5,7 +5,7 @@
  * in memory, so after a crash there is none.
  */
 import type { Username } from '../../actors/ids.ts';
-import type { VisitorContext, VisitorState } from '../../actors/visitor/facts.ts';
+import type { VisitorContext, VisitorState } from '../../actors/visitor/state.ts';
 import { shortHash } from '../../kit/hash.ts';
 import { Lru } from '../../kit/lru.ts';
 

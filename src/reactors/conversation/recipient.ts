@@ -1,7 +1,7 @@
 /** The recipient of a visitor's message: the operator who has its chat, or who had it when it was closed. */
 import { visitorFact } from '../../actors/facts.ts';
 import type { Username } from '../../actors/ids.ts';
-import type { VisitorState } from '../../actors/visitor/facts.ts';
+import type { VisitorState } from '../../actors/visitor/state.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 
 /** Events to read at once in the search for the end of a chat. */

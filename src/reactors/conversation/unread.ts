@@ -2,7 +2,8 @@
 import { visitorFact } from '../../actors/facts.ts';
 import type { Username } from '../../actors/ids.ts';
 import { type ChatEvent, chatAfter, isChatEvent } from '../../actors/visitor/chat.ts';
-import type { Chat, OpenMessage, VisitorFact } from '../../actors/visitor/facts.ts';
+import type { VisitorFact } from '../../actors/visitor/facts.ts';
+import type { Chat, OpenMessage } from '../../actors/visitor/state.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { backwards, eventAt, READ_PAGE_EVENTS } from '../../eventstore/reading.ts';
 

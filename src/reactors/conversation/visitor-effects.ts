@@ -1,7 +1,8 @@
 /** Effects of a visitor's facts in XMPP: messages to operators, openings of chats, receipts, and notices. */
 import { visitorFact } from '../../actors/facts.ts';
 import type { TenantId, Username, VisitorKey } from '../../actors/ids.ts';
-import type { VisitorFact, VisitorFacts, VisitorState } from '../../actors/visitor/facts.ts';
+import type { VisitorFact, VisitorFacts } from '../../actors/visitor/facts.ts';
+import type { VisitorState } from '../../actors/visitor/state.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import type { Outcome } from '../../runtime/lanes/destination.ts';
 import type { Actors, ActorView } from '../../runtime/ports.ts';

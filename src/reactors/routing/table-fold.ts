@@ -4,7 +4,7 @@ import { operatorFact, visitorFact } from '../../actors/facts.ts';
 import { actorOf, type TenantId, type Username, type VisitorKey } from '../../actors/ids.ts';
 import type { Change, OperatorEvent } from '../../actors/operator/facts.ts';
 import { type ChatEvent, chatAfter, isChatEvent } from '../../actors/visitor/chat.ts';
-import type { Chat } from '../../actors/visitor/facts.ts';
+import type { Chat } from '../../actors/visitor/state.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import { SAME } from './table-schema.ts';
 

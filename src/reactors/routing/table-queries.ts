@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { TenantId, Username, VisitorKey } from '../../actors/ids.ts';
 import type { ChatCriteria } from '../../actors/operator-selection.ts';
 import { criteriaOf, VISITOR_FOLD } from '../../actors/visitor/chat.ts';
-import type { Chat } from '../../actors/visitor/facts.ts';
+import type { Chat } from '../../actors/visitor/state.ts';
 import type { WorkTable } from '../../runtime/pending-work.ts';
 import { forgetsByTenant } from '../../runtime/removed-tenant.ts';
 import { prepareLazily } from '../../sqlite/statements.ts';

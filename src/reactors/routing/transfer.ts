@@ -5,7 +5,7 @@ import { load, type OperatorCommand } from '../../actors/operator/decisions.ts';
 import { requireTenant, type TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { decidePlacement, refuseTransferByLhc } from '../../actors/visitor/chat-placement.ts';
-import type { Chat, VisitorContext } from '../../actors/visitor/facts.ts';
+import type { Chat, VisitorContext } from '../../actors/visitor/state.ts';
 import { isRefused, messageOf } from '../../errors.ts';
 import type { Actors, Dispatched, Origin, Receiver, Transfer } from '../../runtime/ports.ts';
 import type { OperatorNames } from '../operator-names.ts';

@@ -1,5 +1,6 @@
 /** The first line of an introduction: which chat it is, why it reaches this operator, and what they can do. */
-import type { Chat, VisitorFact } from '../../actors/visitor/facts.ts';
+import type { VisitorFact } from '../../actors/visitor/facts.ts';
+import type { Chat } from '../../actors/visitor/state.ts';
 import type { NameOf } from './names.ts';
 
 /** The waiting time is in minutes, and a shorter wait is not mentioned. */

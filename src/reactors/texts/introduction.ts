@@ -1,7 +1,7 @@
 /** Who a visitor is, for an operator who can accept the chat. */
 import type { VisitorKey } from '../../actors/ids.ts';
-import type { VisitorState } from '../../actors/visitor/facts.ts';
 import type { Profile } from '../../actors/visitor/profile.ts';
+import type { VisitorState } from '../../actors/visitor/state.ts';
 import { cut } from '../../kit/cut.ts';
 import type { NameOf } from './names.ts';
 import { pageLineOf, placeOf, visitorAs } from './presence-text.ts';

@@ -1,8 +1,8 @@
 /** A visitor in an operator's contact list: name, show and status text. */
 import type { Username, VisitorKey } from '../../actors/ids.ts';
-import type { VisitorState } from '../../actors/visitor/facts.ts';
 import { statusWithoutChat } from '../../actors/visitor/lhc-view.ts';
 import type { Profile } from '../../actors/visitor/profile.ts';
+import type { VisitorState } from '../../actors/visitor/state.ts';
 import { cut } from '../../kit/cut.ts';
 import type { VisitorPresence } from '../../xmpp/port.ts';
 import type { NameOf } from './names.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { VisitorContext, VisitorState } from '../../../src/actors/visitor/facts.ts';
 import type { Profile } from '../../../src/actors/visitor/profile.ts';
+import type { VisitorContext, VisitorState } from '../../../src/actors/visitor/state.ts';
 import {
   PAGE_MAX_LENGTH,
   presenceOf,
