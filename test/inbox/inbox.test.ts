@@ -5,12 +5,8 @@ import { createTenantDirectory } from '../../src/actors/tenant/directory.ts';
 import { AppError } from '../../src/errors.ts';
 import { EVENT_STORE, type EventStore, isStoreAway } from '../../src/eventstore/port.ts';
 import { type Budgets, createBudgets, operatorRates } from '../../src/inbox/budget.ts';
-import {
-  BATCHES_AT_ONCE,
-  createInbox,
-  DROP_REASONS_LOGGED,
-  EVENT_DEADLINE_MS,
-} from '../../src/inbox/inbox.ts';
+import { DROP_REASONS_LOGGED } from '../../src/inbox/drops.ts';
+import { BATCHES_AT_ONCE, createInbox, EVENT_DEADLINE_MS } from '../../src/inbox/inbox.ts';
 import { createSetAside } from '../../src/inbox/set-aside.ts';
 import type { InboxSignals, Returned } from '../../src/inbox/signals.ts';
 import type { Transfer } from '../../src/runtime/ports.ts';
