@@ -1,38 +1,20 @@
 /** A whole day of a real Live Helper Chat on the wire of existing installations, with the service killed in between. */
 import { afterAll, expect, test } from 'vitest';
-import { freePorts } from '../../scripts/ejabberd/ports.ts';
 import { recorded } from '../lhc-wire/recording.ts';
 import { recordedFor, replay, shownTo } from '../lhc-wire/replay.ts';
+import { HOST, startWireSite } from '../lhc-wire/site.ts';
 import { testWorld } from '../support/test-world.ts';
 import { waitFor } from '../support/wait.ts';
-import { startXmppserviceLhc } from '../support/xmppservice-lhc.ts';
 
-const HOST = 'xmpp.acme.example';
 const lines = recorded('day');
-const lhc = await startXmppserviceLhc();
+const site = await startWireSite();
+const { lhc } = site;
 afterAll(lhc.close);
-const { http: nodePort, component: rpcPort } = await freePorts({});
 
 const world = await testWorld({
-  tenants: [
-    {
-      id: 'acme',
-      host: HOST,
-      settings: {
-        callbackUrl: `${lhc.origin}/xmppservice`,
-        callbackFlavour: 'xmppservice',
-        callbackSecret: undefined,
-        legacySecret: 'legacy-secret-1',
-        routing: { by: 'lhc' },
-      },
-    },
-  ],
+  tenants: [{ id: 'acme', host: HOST, settings: site.settings('/xmppservice') }],
   modLhc: { ping_interval: 1 },
-  environment: {
-    LEGACY_LISTEN: `127.0.0.1:${nodePort}`,
-    XMLRPC_LISTEN: `127.0.0.1:${rpcPort}`,
-    XMLRPC_PASSWORD: 'rpc-pass',
-  },
+  environment: site.environment,
 });
 
 /**
@@ -52,7 +34,7 @@ const wordsOf = (expected: readonly string[]) => (words: string, index: number) 
 test('the operators and LHC see what they saw with the old server, each once', async () => {
   const { operators } = await replay({
     lines,
-    ports: { 4567: nodePort, 4560: rpcPort },
+    ports: site.ports,
     xmpp: world.ejabberd.xmpp,
     lhcOf: () => lhc,
     refused: REFUSED,

@@ -1,19 +1,16 @@
 /** Hosting on the wire of existing installations: a recorded day of two instances, and instances that come and go. */
 import { afterAll, expect, test } from 'vitest';
-import { freePorts } from '../../scripts/ejabberd/ports.ts';
 import { recorded, type ToLhc } from '../lhc-wire/recording.ts';
 import { recordedFor, replay, shownTo } from '../lhc-wire/replay.ts';
+import { HOST, SECRET, startWireSite } from '../lhc-wire/site.ts';
 import { connectOperator } from '../support/operator.ts';
 import { testWorld } from '../support/test-world.ts';
 import { waitFor } from '../support/wait.ts';
-import { startXmppserviceLhc } from '../support/xmppservice-lhc.ts';
 
-const HOST = 'xmpp.acme.example';
-const SECRET = 'legacy-secret-1';
 const lines = recorded('hosting');
-const lhc = await startXmppserviceLhc();
+const site = await startWireSite();
+const { lhc } = site;
 afterAll(lhc.close);
-const { http: nodePort, component: rpcPort } = await freePorts({});
 
 const world = await testWorld({
   tenants: [
@@ -21,23 +18,12 @@ const world = await testWorld({
       id: 'shops',
       host: HOST,
       instance: '*',
-      settings: {
-        apiKey: undefined,
-        callbackUrl: `${lhc.origin}/{address}/xmppservice`,
-        callbackFlavour: 'xmppservice',
-        callbackSecret: undefined,
-        legacySecret: SECRET,
-        routing: { by: 'lhc' },
-      },
+      // A template has no key.
+      settings: { ...site.settings('/{address}/xmppservice'), apiKey: undefined },
     },
   ],
   modLhc: { ping_interval: 1 },
-  environment: {
-    LEGACY_LISTEN: `127.0.0.1:${nodePort}`,
-    XMLRPC_LISTEN: `127.0.0.1:${rpcPort}`,
-    XMLRPC_PASSWORD: 'rpc-pass',
-    CALLBACK_ALLOW: '127.0.0.1',
-  },
+  environment: { ...site.environment, CALLBACK_ALLOW: '127.0.0.1' },
 });
 
 const admin = async (path: string): Promise<{ status: number; text: string }> => {
@@ -54,7 +40,7 @@ const KILLED_BEFORE = [30, 75, 92];
 test('a day of two instances is as it was with the old server', async () => {
   const { operators } = await replay({
     lines,
-    ports: { 4567: nodePort, 4560: rpcPort },
+    ports: site.ports,
     xmpp: world.ejabberd.xmpp,
     lhcOf: siteOf,
     async before({ n }) {
@@ -77,13 +63,13 @@ test('a day of two instances is as it was with the old server', async () => {
     const foreign = operator.stanzas.filter((stanza) => stanza.toString().includes(other));
     expect(foreign, `${name} sees of ${other}`).toEqual([]);
   }
-  for (const site of ['acme.shop', 'zeta']) {
+  for (const name of ['acme.shop', 'zeta']) {
     const said = lines.flatMap((line) =>
-      line.dir === 'ejabberd-to-lhc' && line.body.includes('type=chat') && siteNameOf(line) === site
+      line.dir === 'ejabberd-to-lhc' && line.body.includes('type=chat') && siteNameOf(line) === name
         ? [line.body]
         : [],
     );
-    const passedOn = lhc.site(site).requests.filter(({ body }) => body.includes('type=chat'));
+    const passedOn = lhc.site(name).requests.filter(({ body }) => body.includes('type=chat'));
     expect(passedOn.map(({ body }) => body)).toEqual(said);
   }
 });
@@ -120,7 +106,7 @@ test('read models, debug and logs keep the instances apart', async () => {
 
 test('twenty instances come and go while others chat', async () => {
   const call = async (path: string, fields: Readonly<Record<string, unknown>>): Promise<void> => {
-    const response = await fetch(`http://127.0.0.1:${nodePort}${path}`, {
+    const response = await fetch(`http://127.0.0.1:${site.ports[4567]}${path}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ host: HOST, grouphost: HOST, secret_key: SECRET, ...fields }),
