@@ -6,6 +6,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { benchBatch } from './batch.ts';
 import { benchDeadLhc } from './dead-lhc.ts';
 import { benchEsdb } from './esdb.ts';
 import { benchEventStore } from './eventstore.ts';
@@ -37,6 +38,7 @@ const benches: Record<string, () => Promise<Row[]>> = {
   fold: benchFold,
   rebuild: benchRebuild,
   'page-views': () => benchPageViews(execArgv),
+  batch: () => benchBatch(execArgv),
   xmppservice: () => benchXmppservice(execArgv),
   messages: () => benchMessages(execArgv),
   queries: () => benchQueries(execArgv),

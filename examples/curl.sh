@@ -42,6 +42,11 @@ curl -X POST "$API/v1/$TENANT/visitors/$VISITOR/typing" -H "$KEY" -H "$JSON" -d 
 # The visitor has seen an operator's message, and all before it. The id is from chat.message or visitor.invited.
 curl -X POST "$API/v1/$TENANT/visitors/$VISITOR/displayed" -H "$KEY" -H "$JSON" -d '{"messageId":"a1b2"}'
 
+# Several commands in one request, each with an id. They are answered one by one.
+curl -X POST "$API/v1/$TENANT/batch" -H "$KEY" -H "$JSON" -d '{"requests":[
+  {"id":"b1-'$CHAT'","method":"POST","path":"visitors/'$VISITOR'/page-views","body":{"page":"https://shop.example/boots"}},
+  {"id":"b2-'$CHAT'","method":"POST","path":"visitors/'$VISITOR'/messages","body":{"body":"Or these?"}}]}'
+
 # --- Queries ---
 
 # One visitor, its messages, and all visitors that are online.

@@ -13,14 +13,17 @@ import type { HttpDeps } from './deps.ts';
 import { DOCS_CSP, docsPage } from './docs.ts';
 import { type Answer, respond } from './frame/answer.ts';
 import { createAuth } from './frame/auth.ts';
-import { type Api, requestIdOf } from './frame/endpoint.ts';
+import type { Api } from './frame/endpoint.ts';
 import { limited } from './frame/limits.ts';
 import { endsConnection } from './frame/node-request.ts';
 import { createOverBounds } from './frame/over-bounds.ts';
 import { type Problem, problem, problemOf } from './frame/problem.ts';
+import { requestIdOf } from './frame/source.ts';
+import { createTenantCommands } from './frame/tenant-commands.ts';
 import { addHealthEndpoints } from './health.ts';
 import { createMetrics } from './metrics.ts';
 import { addStreamEndpoint } from './stream/endpoint.ts';
+import { addBatchEndpoint } from './v1/batch.ts';
 import { addChatEndpoints } from './v1/chats.ts';
 import { addDepartmentsEndpoint } from './v1/departments.ts';
 import { addOperatorEndpoints } from './v1/operators.ts';
@@ -52,7 +55,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   const receipts = createWebhookReceipts((host) => deps.tenants.ofHost(host).length > 0, deps.now);
   const overBounds = createOverBounds(deps.logger);
   const metrics = createMetrics(deps, receipts.view, overBounds);
-  const api: Api = { app, deps, metrics, overBounds };
+  const api: Api = { app, deps, metrics, overBounds, commands: createTenantCommands() };
   const auth = createAuth(deps.tenants, deps.adminToken, deps.now);
   const tenant = limited(auth.tenant, overBounds);
 
@@ -65,6 +68,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   addTypingEndpoint(api, tenant);
   addVisitorQueries(api, tenant);
   addOperatorEndpoints(api, tenant);
+  addBatchEndpoint(api, tenant);
   addDepartmentsEndpoint(api, tenant);
   addChatEndpoints(api, tenant);
   addQueueEndpoint(api, tenant);

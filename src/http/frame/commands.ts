@@ -52,10 +52,10 @@ export const ACCEPTED = {
  */
 export function originOf(
   { deps }: Pick<Api, 'deps'>,
-  { request, requestId, freshId, body }: Call<unknown, unknown, unknown, unknown>,
+  { asked, requestId, freshId, body }: Call<unknown, unknown, unknown, unknown>,
   message?: { readonly id: string; readonly digest?: string },
 ): Origin {
-  const key = request.header('idempotency-key');
+  const { key, method, path } = asked;
   if (key !== undefined && !/^[!-~]{1,200}$/.test(key)) {
     throw new AppError('invalid', 'has to be 1 to 200 visible ASCII characters', {
       field: 'Idempotency-Key',
@@ -67,8 +67,8 @@ export function originOf(
   }
   if (key === undefined) return { ...common, commandId: `${AUTOMATIC}${freshId}` };
   // The fields of a parsed body are in the order of its schema, whatever the caller's was.
-  const asked = fingerprint(deps.digestKey, [request.method, request.path, body]);
-  return { ...common, commandId: `${OF_KEY}${key}`, request: asked };
+  const request = fingerprint(deps.digestKey, [method, path, body]);
+  return { ...common, commandId: `${OF_KEY}${key}`, request };
 }
 
 /** Characters of base64url in a fingerprint: 48 bits, as many as tell two requests with the same id apart. */
@@ -84,7 +84,8 @@ export function fingerprint(key: Uint8Array, parts: readonly unknown[]): string 
   return name + digest(JSON.stringify(parts)).slice(0, FINGERPRINT_CHARACTERS);
 }
 
-const late = (): AppError =>
+/** Of a command whose answer did not come in time. */
+export const late = (): AppError =>
   new AppError(
     'timeout',
     'the service does not know yet whether the command is done; send it again with the same message id or Idempotency-Key',

@@ -12,27 +12,22 @@ import { createLineBudget } from '../../kit/line-budget.ts';
 import { inOurWords } from '../../kit/schema-words.ts';
 import { type Answer, isProblem, respond } from './answer.ts';
 import type { Access } from './auth.ts';
-import { isJson, MAX_COMMAND_BYTES, parseJson, readBytes } from './body.ts';
 import { changesOf } from './changes.ts';
 import { conditional } from './conditional.ts';
 import type { EndpointDeps, RequestMetrics } from './deps.ts';
 import { describe, isConditional } from './description.ts';
 import { endsConnection, hangUp, isBodyHere, remoteAddressOf } from './node-request.ts';
 import type { OverBounds } from './over-bounds.ts';
-import {
-  type FieldError,
-  hidesReason,
-  invalid,
-  type Problem,
-  problem,
-  problemOf,
-} from './problem.ts';
+import { type FieldError, hidesReason, invalid, type Problem, problemOf } from './problem.ts';
+import { type Asked, type Source, sourceOf } from './source.ts';
+import type { TenantCommands } from './tenant-commands.ts';
 
 export interface Api {
   readonly app: OpenAPIHono;
   readonly deps: EndpointDeps;
   readonly metrics: RequestMetrics;
   readonly overBounds: OverBounds;
+  readonly commands: TenantCommands;
 }
 
 export interface Spec<A, P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> {
@@ -73,7 +68,9 @@ export interface Spec<A, P extends z.ZodType, Q extends z.ZodType, B extends z.Z
 }
 
 export interface Call<A, P, Q, B> {
+  /** The HTTP request. Others may have come in it too. */
   readonly request: HonoRequest;
+  readonly asked: Asked;
   /** The caller's X-Request-Id, or a fresh one. Also the correlation id of what the request causes. */
   readonly requestId: string;
   /** An id for this request alone. */
@@ -90,53 +87,49 @@ export interface Call<A, P, Q, B> {
   readonly body: B;
 }
 
-/** Adds an endpoint to the app and to its document. */
+/** What an endpoint does with a request that was let in and parsed. */
+export type Handle<A, P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> = (
+  call: Call<A, z.output<P>, z.output<Q>, z.output<B>>,
+) => Answer | Problem | Promise<Answer | Problem>;
+
+/**
+ * Admits a request of a caller who is authorised, and carries it out. It counts and logs as one that came alone. Every
+ * error is a problem.
+ */
+export type CarryOut<A> = (caller: A, source: Source) => Promise<Answer | Problem>;
+
+/** Adds an endpoint to the app and to its document. @returns its way in for requests that do not come alone */
 export function addEndpoint<
   A,
   P extends z.ZodType = z.ZodUndefined,
   Q extends z.ZodType = z.ZodUndefined,
   B extends z.ZodType = z.ZodUndefined,
->(
-  { app, deps, metrics }: Api,
-  spec: Spec<A, P, Q, B>,
-  handle: (
-    call: Call<A, z.output<P>, z.output<Q>, z.output<B>>,
-  ) => Answer | Problem | Promise<Answer | Problem>,
-): void {
+>({ app, deps, metrics }: Api, spec: Spec<A, P, Q, B>, handle: Handle<A, P, Q, B>): CarryOut<A> {
   const { method, path, access } = spec;
   const count = metrics.route(method, path);
   const log = failureLog(deps);
   const hasEtag = isConditional(spec);
   const kind = spec.urgent ? 'urgent' : hasEtag ? 'query' : 'other';
 
-  const answer = async (
-    { req: request, env }: Context,
-    requestId: string,
-    freshId: string,
-  ): Promise<Answer | Problem> => {
-    const caller = access.authorize(request);
+  const admitted = async (caller: A, source: Source): Promise<Answer | Problem> => {
     const admission = access.admit?.(caller, kind) ?? null;
     if (admission && isProblem(admission)) return admission;
     try {
-      return await answerAdmitted(caller, request, env, requestId, freshId);
+      return await answer(caller, source);
     } finally {
       admission?.();
     }
   };
 
-  const answerAdmitted = async (
-    caller: A,
-    request: HonoRequest,
-    env: unknown,
-    requestId: string,
-    freshId: string,
-  ): Promise<Answer | Problem> => {
-    const parsed = await parse(spec, request, bodyLimits(deps));
+  const answer = async (caller: A, source: Source): Promise<Answer | Problem> => {
+    const parsed = await parse(spec, source);
     if (isProblem(parsed)) return parsed;
     const { changed = [], ...parts } = parsed;
+    const { request, asked, requestId, freshId, env } = source;
     // Each part is the output of its schema. Where there is no schema, the type of the part is undefined.
     const result = await handle({
       request,
+      asked,
       requestId,
       freshId,
       hangUp: () => hangUp(env),
@@ -149,31 +142,36 @@ export function addEndpoint<
     return hasEtag ? conditional(request, result) : withChanges(result, changed);
   };
 
-  app[method](path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c: Context) => {
+  /** Counts and logs what comes of a request. */
+  const observed = async (
+    work: () => Promise<Answer | Problem>,
+    { request, requestId }: Pick<Source, 'request' | 'requestId'>,
+  ): Promise<Answer | Problem> => {
     const startedAt = performance.now();
-    const freshId = deps.newId();
-    const requestId = requestIdOf(c.req.header('x-request-id')) ?? freshId;
     let result: Answer | Problem;
     try {
-      result = await answer(c, requestId, freshId);
+      result = await work();
     } catch (error) {
       const found = problemOf(error);
       if (found.status >= 500 || hidesReason(error))
-        log(error, found, { requestId, method, path }, c.req.param('tenant'));
+        log(error, found, { requestId, method, path }, request.param('tenant'));
       result = found;
     }
-    // RFC 9110 §9.3.2: the answer to HEAD has no body, so nobody else would ever cancel this stream.
-    if (c.req.method === 'HEAD' && !isProblem(result)) await result.stream?.cancel();
     count(result.status, performance.now() - startedAt);
     deps.logger.debug({ requestId, method, path, status: result.status }, 'request');
-    return respond(result, requestId, await endsConnection(c.env, result.status));
+    return result;
+  };
+
+  app[method](path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c: Context) => {
+    const source = sourceOf(c, deps);
+    const result = await observed(async () => admitted(access.authorize(c.req), source), source);
+    // RFC 9110 §9.3.2: the answer to HEAD has no body, so nobody else would ever cancel this stream.
+    if (c.req.method === 'HEAD' && !isProblem(result)) await result.stream?.cancel();
+    return respond(result, source.requestId, await endsConnection(c.env, result.status));
   });
   describe(app, spec);
+  return (caller, source) => observed(() => admitted(caller, source), source);
 }
-
-/** How long the frame waits for a body. */
-export const bodyLimits = ({ bodyDeadlineMs }: EndpointDeps): { deadlineMs?: number } =>
-  bodyDeadlineMs === undefined ? {} : { deadlineMs: bodyDeadlineMs };
 
 interface Parts {
   params?: unknown;
@@ -196,27 +194,21 @@ async function parse(
     query,
     body,
   }: Pick<Spec<unknown, z.ZodType, z.ZodType, z.ZodType>, keyof Omit<Parts, 'changed'>>,
-  request: HonoRequest,
-  limits: { deadlineMs?: number },
+  source: Source,
 ): Promise<Parts | Problem> {
   const parts: Parts = {};
   if (params) {
-    const result = params.safeParse(request.param(), { error: inOurWords });
+    const result = params.safeParse(source.params(), { error: inOurWords });
     if (!result.success) return invalid(result.error.issues);
     parts.params = result.data;
   }
   if (query) {
-    const result = query.safeParse(request.query(), { error: inOurWords });
+    const result = query.safeParse(source.query(), { error: inOurWords });
     if (!result.success) return invalid(result.error.issues);
     parts.query = result.data;
   }
   if (body) {
-    if (!isJson(request.header('content-type'))) {
-      return problem('unsupported-media-type', 'send the body as application/json', [
-        { field: 'Content-Type', reason: 'is not application/json' },
-      ]);
-    }
-    const given = parseJson(await readBytes(request, MAX_COMMAND_BYTES, limits));
+    const given = await source.body();
     const result = body.safeParse(given, { error: inOurWords });
     if (!result.success) return invalid(result.error.issues);
     parts.body = result.data;
@@ -224,10 +216,6 @@ async function parse(
   }
   return parts;
 }
-
-/** A caller's X-Request-Id, if it is safe in logs and headers. */
-export const requestIdOf = (text: string | undefined): string | undefined =>
-  text !== undefined && /^[A-Za-z0-9._:-]{1,128}$/.test(text) ? text : undefined;
 
 /**
  * Logs why a request failed. Each defect is a line. All else has a budget: strangers can cause a 503, and a tenant a

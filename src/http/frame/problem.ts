@@ -14,6 +14,7 @@ type ProblemCode =
   | 'version-not-supported'
   | 'unsupported-media-type'
   | 'too-many-requests'
+  | 'waits'
   | 'internal';
 
 export interface FieldError {
@@ -61,6 +62,7 @@ export const PROBLEM_KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
   overloaded: { status: 503, title: 'Too busy' },
   unavailable: { status: 503, title: 'A part is away' },
   timeout: { status: 503, title: 'Too late' },
+  waits: { status: 503, title: 'Behind an earlier request' },
   unfit: {
     status: 500,
     title: 'Unfit history',

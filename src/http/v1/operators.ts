@@ -16,6 +16,7 @@ import {
   pageSchema,
   SingleQuery,
 } from '../frame/reading.ts';
+import { addCommand } from '../frame/tenant-commands.ts';
 
 /** A registration's answer at the latest: it makes several calls to ejabberd, each with a deadline of its own. */
 export const REGISTRATION_DEADLINE_MS = 30_000;
@@ -80,7 +81,7 @@ export function addOperatorEndpoints(api: Api, access: Access<Caller>): void {
   const path = '/v1/{tenant}/operators/{username}';
   const params = z.object({ username: Username });
 
-  addEndpoint(
+  addCommand(
     api,
     {
       method: 'put',
@@ -107,7 +108,7 @@ operator; 409 names that operator. The same request again changes nothing.`,
     },
   );
 
-  addEndpoint(
+  addCommand(
     api,
     {
       method: 'delete',

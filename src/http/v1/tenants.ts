@@ -56,7 +56,7 @@ function checkCallbackUrl({ tenantEffects }: EndpointDeps, url: string | undefin
 function madeKeyOf({ deps }: Api, id: TenantId, call: Call<unknown, unknown, unknown, unknown>) {
   const { commandId } = originOf({ deps }, call);
   const text = createHmac('sha256', deps.digestKey)
-    .update(JSON.stringify(['a key of a tenant', id, commandId, call.request.path]))
+    .update(JSON.stringify(['a key of a tenant', id, commandId, call.asked.path]))
     .digest('base64url');
   return `key_${text}`;
 }

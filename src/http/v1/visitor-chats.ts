@@ -8,8 +8,9 @@ import type { Origin } from '../../runtime/ports.ts';
 import type { Answer } from '../frame/answer.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { ACCEPTED, answerCommand, fingerprint, originOf } from '../frame/commands.ts';
-import { type Api, addEndpoint } from '../frame/endpoint.ts';
+import type { Api } from '../frame/endpoint.ts';
 import type { Problem } from '../frame/problem.ts';
+import { addCommand } from '../frame/tenant-commands.ts';
 import { CloseChat, Displayed, SendMessage, StartChat, TransferChat } from './visitor-bodies.ts';
 
 const Visitor = z.object({ key: VisitorKey });
@@ -49,7 +50,7 @@ export function addVisitorChats(
   const tag = 'Visitors';
   const path = '/v1/{tenant}/visitors/{key}';
 
-  addEndpoint(
+  addCommand(
     api,
     {
       method: 'post',
@@ -81,7 +82,7 @@ export function addVisitorChats(
     },
   );
 
-  addEndpoint(
+  addCommand(
     api,
     {
       method: 'post',
@@ -111,7 +112,7 @@ export function addVisitorChats(
     },
   );
 
-  addEndpoint(
+  addCommand(
     api,
     {
       method: 'post',
@@ -135,7 +136,7 @@ export function addVisitorChats(
     },
   );
 
-  addEndpoint(
+  addCommand(
     api,
     {
       method: 'post',
@@ -163,7 +164,7 @@ export function addVisitorChats(
     },
   );
 
-  addEndpoint(
+  addCommand(
     api,
     {
       method: 'post',

@@ -11,9 +11,10 @@ import { PROFILE_FIELDS, type Profile } from '../../actors/visitor/profile.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { ACCEPTED, answerCommand, originOf } from '../frame/commands.ts';
 import { boundOf } from '../frame/crowd.ts';
-import { type Api, addEndpoint } from '../frame/endpoint.ts';
+import type { Api } from '../frame/endpoint.ts';
 import { createPageDigest } from '../frame/page-digest.ts';
 import { tooMany } from '../frame/problem.ts';
+import { addCommand } from '../frame/tenant-commands.ts';
 import { PageView } from './visitor-bodies.ts';
 import { addVisitorChats, type CommandVisitor } from './visitor-chats.ts';
 
@@ -51,7 +52,7 @@ export function addVisitorCommands(api: Api, access: Access<Caller>): void {
     return answerCommand(api, type, actors.visitor(tenant.id, key).send(command, origin));
   };
 
-  addEndpoint(
+  addCommand(
     api,
     {
       method: 'post',
@@ -100,7 +101,7 @@ export function addVisitorCommands(api: Api, access: Access<Caller>): void {
       command: { type: 'CleanUp' },
     },
   ] as const) {
-    addEndpoint(
+    addCommand(
       api,
       {
         ...spec,

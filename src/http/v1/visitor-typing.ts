@@ -3,7 +3,8 @@ import { z } from '@hono/zod-openapi';
 import { VisitorKey } from '../../actors/ids.ts';
 import { describingLine } from '../../actors/input-text.ts';
 import type { Access, Caller } from '../frame/auth.ts';
-import { type Api, addEndpoint } from '../frame/endpoint.ts';
+import type { Api } from '../frame/endpoint.ts';
+import { addCommand } from '../frame/tenant-commands.ts';
 
 /** What the visitor has typed so far, at most. LHC sends it; operators' clients could not show it. */
 export const MAX_PREVIEW_CHARACTERS = 4_096;
@@ -17,7 +18,7 @@ const Typing = z
 
 export function addTypingEndpoint(api: Api, access: Access<Caller>): void {
   const { typing, logger } = api.deps;
-  addEndpoint(
+  addCommand(
     api,
     {
       method: 'post',

@@ -8,8 +8,9 @@ import type { OlderReport } from '../../runtime/ports.ts';
 import type { Answer } from '../frame/answer.ts';
 import { everybody } from '../frame/auth.ts';
 import { parseJson, readBytes } from '../frame/body.ts';
-import { type Api, addEndpoint, bodyLimits } from '../frame/endpoint.ts';
+import { type Api, addEndpoint } from '../frame/endpoint.ts';
 import { invalid, ProblemError, problem } from '../frame/problem.ts';
+import { bodyLimits } from '../frame/source.ts';
 import type { WebhookReceipts } from './receipts.ts';
 
 /** A callback at most. Its text is escaped, so each byte can be three. */
@@ -72,7 +73,7 @@ export function addOlderModulesEndpoints(
     summary: string,
     schema: z.ZodType<OlderReport>,
     read: (bytes: Uint8Array) => unknown,
-  ): void =>
+  ): void => {
     addEndpoint(
       api,
       {
@@ -102,6 +103,7 @@ export function addOlderModulesEndpoints(
         return { status: 200, text: '', type: 'text/html; charset=utf-8' };
       },
     );
+  };
 
   add(
     'operatorstatus',
