@@ -43,11 +43,14 @@ export const SLOW_TESTS: readonly string[] = [
   'test/runtime/leases/model.test.ts',
 ];
 
+/** Not of `npm test` at all: vitest.lhc.config.ts. */
+export const REAL_LHC_TESTS = 'test/lhc-real/**';
+
 export default defineConfig({
   test: {
     name: 'fast',
     include: ['test/**/*.test.ts'],
-    exclude: [...SLOW_TESTS],
+    exclude: [...SLOW_TESTS, REAL_LHC_TESTS],
     // No test here leaves anything behind for the next one, so a worker serves many files.
     pool: 'threads',
     isolate: false,

@@ -1,8 +1,9 @@
-# To be sourced. Installs a package for the tests if it is missing (Debian or Ubuntu, as root). It asks no questions and can
-# be run again safely. The tests start servers of their own, so the daemon of a package must never start: policy-rc.d
+# To be sourced. Installs packages for the tests if they are missing (Debian or Ubuntu, as root). It asks no questions and
+# can be run again safely. The tests start servers of their own, so the daemon of a package must never start: policy-rc.d
 # prevents that.
 
-# $1: the package. $2: what a person installs where this cannot. $3: what cannot be found after an installation that failed.
+# $1: the packages, separated by spaces. $2: what a person installs where this cannot. $3: what cannot be found after an
+# installation that failed.
 # The caller defines `present`, which succeeds if nothing is missing.
 install_package() {
   package=$1
@@ -28,9 +29,10 @@ install_package() {
   echo "Installing $package ..." >&2
   # Waits for another apt (unattended upgrades) that holds the lock.
   apt-get -o DPkg::Lock::Timeout=120 update -qq </dev/null >&2
-  apt-get -o DPkg::Lock::Timeout=120 install -y -qq --no-install-recommends "$package" </dev/null >&2
+  # shellcheck disable=SC2086 # one word for each package
+  apt-get -o DPkg::Lock::Timeout=120 install -y -qq --no-install-recommends $package </dev/null >&2
 
-  present || give_up "the package was installed, but $3 cannot be found."
+  present || give_up "$package: installed, but $3 cannot be found."
 }
 
 give_up() {

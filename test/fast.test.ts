@@ -2,7 +2,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path/posix';
 import { expect, it } from 'vitest';
-import { SLOW_TESTS } from '../vitest.fast.config.ts';
+import { REAL_LHC_TESTS, SLOW_TESTS } from '../vitest.fast.config.ts';
 
 const root = join(import.meta.dirname, '..');
 const options = { cwd: root };
@@ -35,7 +35,10 @@ const starts = (path: string, sourceOf = read): string[] => {
 };
 
 it('starts no ejabberd, no service and no process', () => {
-  const fast = globSync('test/**/*.test.ts', { ...options, exclude: SLOW_TESTS });
+  const fast = globSync('test/**/*.test.ts', {
+    ...options,
+    exclude: [...SLOW_TESTS, REAL_LHC_TESTS],
+  });
   expect(fast.length).toBeGreaterThan(60);
   expect(fast.filter((path) => starts(path).length > 0)).toEqual([]);
 });
