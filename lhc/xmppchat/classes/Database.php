@@ -79,6 +79,7 @@ final class Database
      * @param callable(): T $work
      * @return T
      * @throws \RuntimeException if the commit became a rollback, because somebody inside rolled back
+     * @throws \PDOException if the database ended the transaction, by a deadlock that somebody inside swallowed
      */
     public function transaction(callable $work): mixed
     {
@@ -86,7 +87,14 @@ final class Database
         $pdo->beginTransaction();
         try {
             $result = $work();
+            if (!$pdo->inTransaction()) {
+                throw self::ended();
+            }
         } catch (\Throwable $failure) {
+            if (!$pdo->inTransaction()) {
+                // LHC's handler still counts a transaction, and would fail at its end; so there is one to end.
+                $pdo->exec('START TRANSACTION');
+            }
             $pdo->rollback();
             throw $failure;
         }
@@ -94,6 +102,13 @@ final class Database
             throw new \RuntimeException('the transaction was rolled back');
         }
         return $result;
+    }
+
+    private static function ended(): \PDOException
+    {
+        $failure = new \PDOException('SQLSTATE[40001]: the database ended the transaction (1213)');
+        $failure->errorInfo = ['40001', 1213, 'the database ended the transaction'];
+        return $failure;
     }
 
     /**

@@ -70,6 +70,12 @@ final class Extension
         return $this->told ??= new Told($this->database(), $this->clock);
     }
 
+    /** Takes callbacks of the service. */
+    public function receiver(): Incoming\Receiver
+    {
+        return new Incoming\Receiver($this->settings(), $this->database(), $this->link(), $this->told(), $this->clock);
+    }
+
     /** The service's API, with the settings of now. */
     public function service(): Service
     {

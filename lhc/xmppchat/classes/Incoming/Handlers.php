@@ -1,0 +1,113 @@
+<?php
+
+declare(strict_types=1);
+
+namespace XmppChat\Lhc\Incoming;
+
+use XmppChat\Lhc\Database;
+use XmppChat\Lhc\Told;
+
+/** Which callback is whose. Made anew for each callback. */
+final class Handlers
+{
+    /** These change what LHC keeps: once for each webhook id, and all or nothing. */
+    private const KEPT = [
+        'visitor.invited',
+        'visitor.invitation_expired',
+        'visitor.cleaned_up',
+        'chat.message',
+        'chat.assigned',
+        'chat.accepted',
+        'chat.transferred',
+        'chat.closed',
+        'chat.note',
+        'chat.command',
+        'message.delivered',
+        'message.displayed',
+        'message.failed',
+        'operator.online',
+        'operator.offline',
+    ];
+
+    private readonly Visitors $visitors;
+    private readonly Operators $operators;
+    private readonly MessageIds $ids;
+    private readonly Rows $rows;
+    private readonly Acceptance $acceptance;
+
+    public function __construct(private readonly Database $database, private readonly Told $told)
+    {
+        $this->visitors = new Visitors($database, $told);
+        $this->operators = new Operators($database);
+        $this->ids = new MessageIds($database);
+        $this->rows = new Rows($this->ids);
+        $this->acceptance = new Acceptance($this->rows, $told);
+    }
+
+    /** Whether the callback needs the log of webhook ids and a transaction. */
+    public static function isKept(Callback $callback): bool
+    {
+        return in_array($callback->type, self::KEPT, true);
+    }
+
+    /**
+     * @throws Malformed
+     * @throws Refused
+     * @throws Busy
+     */
+    public function carryOut(Callback $callback): Answer
+    {
+        return match ($callback->type) {
+            'visitor.invited' => $this->invitations()->invited($callback, fn (): Messages => $this->messages()),
+            'visitor.invitation_expired' => $this->invitations()->expired($callback),
+            'visitor.cleaned_up' => $this->invitations()->forgotten($callback),
+            'chat.message' => $this->messages()->message($callback),
+            'chat.assigned' => $this->placement()->assigned($callback),
+            'chat.accepted' => $this->placement()->accepted($callback),
+            'chat.transferred' => $this->placement()->transferred($callback),
+            'chat.closed' => (new Closing($this->visitors, $this->operators, $this->told))->closed($callback),
+            'chat.note' => $this->commands()->note($callback),
+            'chat.command' => $this->commands()->command($callback),
+            'message.delivered' => $this->ticks()->delivered($callback),
+            'message.displayed' => $this->ticks()->displayed($callback),
+            'message.failed' => $this->ticks()->failed($callback),
+            'operator.online', 'operator.alive' => (new Presence($this->operators))->online($callback),
+            'operator.offline' => (new Presence($this->operators))->offline($callback),
+            'operator.typing' => (new Typing($this->database, $this->visitors, $this->operators))->typing($callback),
+            // `visitor.timed_out` and `visitor.failed` change nothing in LHC; `doctor.ping` and newer types neither.
+            default => Answer::accepted(),
+        };
+    }
+
+    private function invitations(): Invitations
+    {
+        return new Invitations($this->database, $this->visitors, $this->operators, $this->ids);
+    }
+
+    private function messages(): Messages
+    {
+        return new Messages(
+            $this->visitors,
+            $this->operators,
+            $this->rows,
+            $this->acceptance,
+            new Corrections($this->ids, $this->visitors),
+            $this->invitations(),
+        );
+    }
+
+    private function placement(): Placement
+    {
+        return new Placement($this->visitors, $this->operators, $this->rows, $this->acceptance, $this->told);
+    }
+
+    private function commands(): Commands
+    {
+        return new Commands($this->visitors, $this->operators, $this->rows);
+    }
+
+    private function ticks(): Ticks
+    {
+        return new Ticks($this->database, $this->visitors, $this->operators, $this->rows);
+    }
+}
