@@ -13,11 +13,12 @@ final class Extension
     private static ?self $instance = null;
 
     private ?Settings $settings = null;
-    private ?Database $database = null;
     private ?Link $link = null;
     private ?Told $told = null;
+    private ?Accounts\AccountTable $accountTable = null;
 
-    public function __construct(private readonly Clock $clock = new Clock())
+    /** @param ?Database $database LHC's connection when absent */
+    public function __construct(private readonly Clock $clock = new Clock(), private ?Database $database = null)
     {
     }
 
@@ -36,6 +37,8 @@ final class Extension
     /** Attaches all listeners to LHC's dispatcher. Reads nothing from the database. */
     public function attach(\erLhcoreClassChatEventDispatcher $dispatcher): void
     {
+        (new Accounts\UserEvents($this))->attach($dispatcher);
+        (new Hosting\SiteEvents($this))->attach($dispatcher);
     }
 
     public function clock(): Clock
@@ -63,6 +66,17 @@ final class Extension
     public function link(): Link
     {
         return $this->link ??= new Link($this->database(), $this->clock);
+    }
+
+    public function accountTable(): Accounts\AccountTable
+    {
+        return $this->accountTable ??= new Accounts\AccountTable($this->database(), $this->clock);
+    }
+
+    /** Cron's part of the accounts. */
+    public function reconciler(): Accounts\Reconciler
+    {
+        return new Accounts\Reconciler($this->accountTable(), $this->service(), $this->clock);
     }
 
     public function told(): Told

@@ -20,6 +20,12 @@ final class Settings
         'callbackSecret',
         'shareTyping',
         'adminToken',
+        'lhcAddress',
+        'xmppHost',
+        'tenantPrefix',
+        'tenantSettings',
+        'purge',
+        'hosted',
     ];
 
     /** @param array<string, string> $values by name; what is missing is empty */
@@ -102,6 +108,42 @@ final class Settings
     public function adminToken(): string
     {
         return $this->text('adminToken');
+    }
+
+    /** LHC's own public address, for links in messages; cron knows no host. Empty: what LHC itself says. */
+    public function lhcAddress(): string
+    {
+        return $this->text('lhcAddress');
+    }
+
+    /** Only on the manager: the virtual host of all its tenants in ejabberd. */
+    public function xmppHost(): string
+    {
+        return $this->text('xmppHost');
+    }
+
+    /** Only on the manager: what the ids of its tenants begin with; the number of LHC's instance follows. */
+    public function tenantPrefix(): string
+    {
+        return $this->text('tenantPrefix') === '' ? 'lhc-' : $this->text('tenantPrefix');
+    }
+
+    /** Only on the manager: further settings of all its tenants, a JSON object as the service's API takes it. */
+    public function tenantSettings(): string
+    {
+        return $this->text('tenantSettings');
+    }
+
+    /** Only on the manager: whether a tenant's log and data keys go with its instance. */
+    public function purge(): bool
+    {
+        return $this->text('purge') === '1';
+    }
+
+    /** Whether the manager of automated hosting keeps address, tenant, key and secret of this site. */
+    public function hosted(): bool
+    {
+        return $this->text('hosted') === '1';
     }
 
     private function text(string $name): string

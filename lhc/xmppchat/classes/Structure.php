@@ -24,6 +24,16 @@ final class Structure
      */
     public function update(): array
     {
+        $statements = $this->pending();
+        foreach ($statements as $statement) {
+            $this->database->run($statement);
+        }
+        return $statements;
+    }
+
+    /** @return list<string> the statements that are needed; none if the tables are up to date */
+    public function pending(): array
+    {
         $statements = [];
         $definition = json_decode((string) file_get_contents($this->file), true, 16, JSON_THROW_ON_ERROR);
         foreach ($definition['tables_create'] as $table => $create) {
@@ -39,9 +49,6 @@ final class Structure
             }
             $indexes = array_diff_key($definition['tables_indexes'][$table]['new'] ?? [], array_flip($this->indexes($table)));
             array_push($statements, ...array_values($indexes));
-        }
-        foreach ($statements as $statement) {
-            $this->database->run($statement);
         }
         return $statements;
     }

@@ -1,0 +1,37 @@
+<?php
+
+declare(strict_types=1);
+
+namespace XmppChat\Lhc\Hosting;
+
+use XmppChat\Lhc\Extension;
+use XmppChat\Lhc\Log;
+use XmppChat\Lhc\Structure;
+
+/**
+ * What LHC's automated hosting announces on a customer's site, with the customer's database selected. Making and removing
+ * tenants does not hang on events: the manager's cron compares its list of instances with what it told the service.
+ */
+final class SiteEvents
+{
+    public function __construct(private readonly Extension $extension)
+    {
+    }
+
+    public function attach(\erLhcoreClassChatEventDispatcher $dispatcher): void
+    {
+        $dispatcher->listen('instance.extensions_structure', $this->updateTables(...));
+    }
+
+    /** After the extension was updated, the manager asks each site to update its tables. Never throws. */
+    public function updateTables(): void
+    {
+        try {
+            if (Site::mayWork()) {
+                (new Structure($this->extension->database()))->update();
+            }
+        } catch (\Throwable $failure) {
+            Log::failure('instance.extensions_structure', $failure);
+        }
+    }
+}

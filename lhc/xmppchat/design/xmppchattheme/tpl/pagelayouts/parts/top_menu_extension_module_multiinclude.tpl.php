@@ -1,0 +1,1 @@
+<?php if ($currentUser->hasAccessTo('lhxmppchat', 'use') || $currentUser->hasAccessTo('lhxmppchat', 'configure')) { $hasExtensionModule = true; } ?>
