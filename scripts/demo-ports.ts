@@ -1,4 +1,4 @@
-/** The ports of `make run`: which variable sets each, and whether they can be used. */
+/** The ports of a demonstration: which variable sets each, and whether they can be used. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { AppError, messageOf } from '../src/errors.ts';
@@ -40,8 +40,14 @@ export function listenOf(listen: string): Address {
   return { variable: 'LISTEN', host, port };
 }
 
-/** @throws {AppError} `conflict` naming every address that cannot be used, and the variables that change them */
-export async function requireFree(addresses: readonly Address[]): Promise<void> {
+/**
+ * @param command what the proposal begins anew
+ * @throws {AppError} `conflict` naming every address that cannot be used, and the variables that change them
+ */
+export async function requireFree(
+  addresses: readonly Address[],
+  command = 'make run',
+): Promise<void> {
   // All are held until the last was tried, so that two of the same port are noticed.
   const probes = await Promise.all(
     addresses.map(async (address) => ({ address, ...(await probe(address)) })),
@@ -54,7 +60,10 @@ export async function requireFree(addresses: readonly Address[]): Promise<void> 
       `port ${port} (${variable}) cannot be used: ${reason}`,
   );
   const proposal = busy.map(({ address }) => proposalFor(address)).join(' ');
-  throw new AppError('conflict', `${lines.join('\n')}\nUse others, such as: ${proposal} make run`);
+  throw new AppError(
+    'conflict',
+    `${lines.join('\n')}\nUse others, such as: ${proposal} ${command}`,
+  );
 }
 
 async function probe({ host, port }: Address): Promise<{ server: Server; reason: string | null }> {

@@ -4,17 +4,23 @@
  * later run keeps what somebody has changed. `npm run dev` adds `--watch`: the service restarts when a
  * file of `src/` changes, while ejabberd and the stand-in keep running.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { parseEnv } from 'node:util';
 import { z } from 'zod';
 import { AppError } from '../src/errors.ts';
 import { lockExclusively } from '../src/sqlite/lock.ts';
 import { type DemoLhc, startDemoLhc } from './demo-lhc.ts';
 import { listenOf, portOf, requireFree } from './demo-ports.ts';
+import {
+  environmentText,
+  putOperator,
+  startService,
+  stopService,
+  untilReady,
+} from './demo-service.ts';
 import { editedText, writePrivate, writeUnlessEdited } from './generated-files.ts';
 import { type Ejabberd, startEjabberd } from './private-ejabberd.ts';
 
@@ -22,8 +28,6 @@ const HOST = 'localhost';
 /** A second host, for tenants that are made while the service runs. */
 const SHOPS_HOST = 'shops.localhost';
 const API_USER = 'xmpp-chat-api';
-/** The time limit for the start of the service. */
-const START_DEADLINE_MS = 30_000;
 const dataDir = resolve(process.env.DATA_DIR || './data');
 
 interface Secrets {
@@ -65,33 +69,6 @@ function loadSecrets(): Secrets {
   return JSON.parse(readFileSync(path, 'utf8')) as Secrets; // as written above
 }
 
-async function untilReady(url: string, service: ChildProcess): Promise<void> {
-  const deadline = Date.now() + START_DEADLINE_MS;
-  while (Date.now() < deadline) {
-    if (!isRunning(service)) throw new AppError('unavailable', 'the service did not start');
-    const answer = await fetch(`${url}/healthz`).catch(() => null);
-    if (answer?.ok) return;
-    await delay(100);
-  }
-  throw new AppError('timeout', `the service was not ready within ${START_DEADLINE_MS / 1000} s`);
-}
-
-async function putOperator(
-  api: string,
-  tenant: string,
-  adminToken: string,
-  password: string,
-): Promise<void> {
-  const answer = await fetch(`${api}/v1/${tenant}/operators/op1`, {
-    method: 'PUT',
-    headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ lhcUserId: 1, name: 'Olga', departments: ['sales'], password }),
-  });
-  if (!answer.ok) {
-    throw new AppError('unavailable', `the operator was not created: ${await answer.text()}`);
-  }
-}
-
 const operatorOf = ({ host, instance }: Omit<DemoTenant, 'apiKey'>): string =>
   `op1${instance ? `.${instance}` : ''}@${host}`;
 
@@ -114,12 +91,6 @@ function printDemo(demo: Demo): void {
 `);
 }
 
-/** `demo.env`, for the service and for the other commands of the command line (`node --env-file`). */
-const textOf = (settings: Readonly<Record<string, string>>): string =>
-  `${Object.entries(settings)
-    .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
-    .join('\n')}\n`;
-
 /** Says what somebody has changed in a file that is kept. Names of variables alone: values may be secret. */
 function sayKept(name: string, differences: readonly string[] = []): void {
   const how = differences.length > 0 ? ` (${differences.join(', ')})` : '';
@@ -129,7 +100,7 @@ function sayKept(name: string, differences: readonly string[] = []): void {
 
 /** The settings of this run: ours, and what somebody has changed in `demo.env`. */
 function settingsOf(ours: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  const edited = editedText(dataDir, 'demo.env', textOf(ours));
+  const edited = editedText(dataDir, 'demo.env', environmentText(ours));
   if (edited === null) return ours;
   const parsed = parseEnv(edited);
   const names = Object.keys(parsed).filter((name) => parsed[name] !== ours[name]);
@@ -158,27 +129,6 @@ function firstTenant(text: string): DemoTenant | undefined {
     return undefined;
   }
 }
-
-function startService(settings: Readonly<Record<string, string>>): ChildProcess {
-  const source = join(import.meta.dirname, '../src');
-  const watch = process.argv.includes('--watch')
-    ? ['--watch-preserve-output', `--watch-path=${source}`]
-    : [];
-  return spawn(process.execPath, [...watch, join(source, 'cli.ts'), 'serve'], {
-    stdio: 'inherit',
-    env: { ...process.env, ...settings },
-  });
-}
-
-async function stopService(service: ChildProcess): Promise<void> {
-  if (!isRunning(service)) return;
-  const exit = new Promise((done) => service.once('exit', done));
-  service.kill('SIGTERM');
-  await exit;
-}
-
-const isRunning = ({ exitCode, signalCode }: ChildProcess): boolean =>
-  exitCode === null && signalCode === null;
 
 async function run(): Promise<void> {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
@@ -247,12 +197,12 @@ async function run(): Promise<void> {
       callbackUrl: `${lhc.url}/`,
       callbackSecret: secrets.callbackSecret,
     };
-    writeUnlessEdited(dataDir, 'demo.env', textOf(ours));
+    writeUnlessEdited(dataDir, 'demo.env', environmentText(ours));
     const written = JSON.stringify([demoTenant], null, 2);
     if (editedText(dataDir, 'tenants.json', written) !== null) sayKept('tenants.json');
     const tenant = firstTenant(writeUnlessEdited(dataDir, 'tenants.json', written)) ?? demoTenant;
     console.log('starting the service …');
-    service = startService(settings);
+    service = startService(settings, process.argv.includes('--watch'));
     await untilReady(api, service);
     service.once('exit', (code, signal) => {
       if (!stopping) {
@@ -263,7 +213,12 @@ async function run(): Promise<void> {
       }
       void stop(code ?? 1);
     });
-    await putOperator(api, tenant.id, ADMIN_TOKEN, secrets.operatorPassword);
+    await putOperator(`${api}/v1/${tenant.id}/operators/op1`, ADMIN_TOKEN, {
+      lhcUserId: 1,
+      name: 'Olga',
+      departments: ['sales'],
+      password: secrets.operatorPassword,
+    });
     const demo: Demo = {
       api,
       adminToken: ADMIN_TOKEN,

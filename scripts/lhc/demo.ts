@@ -1,0 +1,220 @@
+/**
+ * `make demo-lhc LHC_DIR=…`: a real LHC with the extension, a private ejabberd with mod_lhc, the service, and a shop's page
+ * with LHC's widget. A person is the visitor in a browser and the operator in an XMPP client. It writes below
+ * `DATA_DIR/lhc` only, and a later run goes on with what is there.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { AppError, messageOf } from '../../src/errors.ts';
+import { listenOf, portOf, requireFree } from '../demo-ports.ts';
+import {
+  environmentText,
+  putOperator,
+  startService,
+  stopService,
+  untilReady,
+} from '../demo-service.ts';
+import { writePrivate } from '../generated-files.ts';
+import { type Ejabberd, startEjabberd } from '../private-ejabberd.ts';
+import { findCheckout } from './checkout.ts';
+import { type Lhc, startLhc } from './real-lhc.ts';
+
+const COMMAND = 'make demo-lhc LHC_DIR=…';
+const HOST = 'localhost';
+const API_USER = 'xmpp-chat-api';
+const TENANT = 'demo';
+const DEPARTMENTS = ['Sales', 'Support'];
+const OPERATOR = { username: 'olga', name: 'Olga', departments: ['Sales'] };
+/** As an administrator's crontab does. */
+const CRON_EVERY_MS = 60_000;
+const folder = join(process.env.DATA_DIR || './data', 'lhc');
+const dir = resolve(folder);
+
+interface Secrets {
+  adminToken: string;
+  apiKey: string;
+  webhookSecret: string;
+  callbackSecret: string;
+  apiPassword: string;
+  operatorPassword: string;
+}
+
+/** Creates the secrets at the first run and keeps them, so accounts keep their passwords. */
+function loadSecrets(): Secrets {
+  const path = join(dir, 'secrets.json');
+  if (!existsSync(path)) {
+    const token = (bytes: number): string => randomBytes(bytes).toString('base64url');
+    const created: Secrets = {
+      adminToken: token(24),
+      apiKey: token(24),
+      webhookSecret: `whsec_${randomBytes(32).toString('base64')}`,
+      callbackSecret: `whsec_${randomBytes(32).toString('base64')}`,
+      apiPassword: token(24),
+      operatorPassword: token(9),
+    };
+    writePrivate(dir, 'secrets.json', JSON.stringify(created));
+  }
+  return JSON.parse(readFileSync(path, 'utf8')) as Secrets; // as written above
+}
+
+/** Runs LHC's cron and the extension's, each minute and one run at a time. @returns ends it */
+function startCron(lhc: Lhc): () => void {
+  const files: readonly [string, string?][] = [['workflow'], ['outbox', 'xmppchat']];
+  const running = new Set<string>();
+  const timer = setInterval(() => {
+    for (const [name, extension] of files) {
+      if (running.has(name)) continue;
+      running.add(name);
+      lhc
+        .cron(name, extension)
+        .catch((error: unknown) => console.error(`cron ${name}: ${messageOf(error)}`))
+        .finally(() => running.delete(name));
+    }
+  }, CRON_EVERY_MS);
+  return () => clearInterval(timer);
+}
+
+interface Printed {
+  readonly lhc: Lhc;
+  readonly api: string;
+  readonly xmpp: string;
+  readonly secrets: Secrets;
+}
+
+function printDemo({ lhc, api, xmpp, secrets }: Printed): void {
+  const port = new URL(xmpp).port;
+  const { username, password } = lhc.operator(OPERATOR.username);
+  console.log(`
+  The operator   ${OPERATOR.username}@${HOST}, password ${secrets.operatorPassword}
+                 Log in with Gajim: "Add Account", this address and password, then "Advanced Settings":
+                 "Custom Hostname" 127.0.0.1, port ${port}, type "Plain" (without TLS, on this machine only)
+  The visitor    ${lhc.shop} is a shop with LHC's widget. Open it in a browser:
+                 a contact appears in Gajim. Write to it, or begin a chat in the widget and answer in Gajim
+  LHC ${lhc.release}        ${lhc.url}/site_admin/ as admin, password ${lhc.admin.password}
+                 or as ${username}, password ${password}
+                 Modules → XMPP chat has the extension's pages
+  The service    ${api}/docs is its API, tenant ${TENANT}, API key ${secrets.apiKey}
+                 npx node --env-file=${join(folder, 'demo.env')} src/cli.ts doctor
+  Logs           ${join(folder, 'site/log/php.log')}, ${join(folder, 'ejabberd', 'ejabberd.log')}; the service's are here
+  Ctrl-C         stops everything. ${folder} keeps the data; remove it to begin anew
+`);
+}
+
+async function run(lhcDir: string): Promise<void> {
+  await findCheckout(lhcDir);
+  const c2s = portOf('DEMO_XMPP_PORT', 5222);
+  const http = portOf('DEMO_EJABBERD_HTTP_PORT', 5280);
+  const web = portOf('DEMO_LHC_PORT', 8091);
+  const shop = portOf('DEMO_SHOP_PORT', 8092);
+  const listen = process.env.LISTEN || '127.0.0.1:8090';
+  await requireFree([listenOf(listen), c2s, http, web, shop], COMMAND);
+  mkdirSync(dir, { recursive: true });
+  const secrets = loadSecrets();
+  const api = `http://${listen}`;
+
+  let ejabberd: Ejabberd | undefined;
+  let lhc: Lhc | undefined;
+  let service: ChildProcess | undefined;
+  let stopCron = () => {};
+  let stopping = false;
+  const stop = async (code: number): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    stopCron();
+    if (service) await stopService(service);
+    await ejabberd?.stop();
+    await lhc?.stop();
+    process.exit(code);
+  };
+  const ended = (what: string, how: string): void => {
+    if (stopping) return;
+    console.error(`${what} ended (${how}), so everything stops. ${COMMAND} starts it again`);
+    void stop(1);
+  };
+  process.once('SIGINT', () => void stop(0));
+  process.once('SIGTERM', () => void stop(0));
+
+  try {
+    lhc = await startLhc({
+      lhcDir,
+      dir: join(dir, 'site'),
+      ports: { web: web.port, shop: shop.port },
+      departments: DEPARTMENTS,
+      operators: [OPERATOR],
+      extension: {
+        settings: {
+          enabled: '1',
+          serviceUrl: api,
+          tenant: TENANT,
+          apiKey: secrets.apiKey,
+          callbackSecret: secrets.callbackSecret,
+          shareTyping: '1',
+        },
+      },
+      say: (what) => console.log(what),
+      onUnexpectedEnd: ended,
+    });
+    console.log('starting ejabberd …');
+    ejabberd = await startEjabberd({
+      dir: join(dir, 'ejabberd'),
+      hosts: [HOST],
+      ports: { c2s: c2s.port, http: http.port },
+      webhook: { url: `${api}/ejabberd/events`, secret: secrets.webhookSecret },
+      apiUser: { user: API_USER, password: secrets.apiPassword },
+      onUnexpectedEnd: (how) => ended('ejabberd', how),
+    });
+    const tenant = {
+      id: TENANT,
+      host: HOST,
+      apiKey: secrets.apiKey,
+      callbackUrl: `${lhc.url}/xmppchat/callback`,
+      callbackSecret: secrets.callbackSecret,
+    };
+    writePrivate(dir, 'tenants.json', JSON.stringify([tenant], null, 2));
+    const settings = {
+      LISTEN: listen,
+      DATA_DIR: join(dir, 'service'),
+      ADMIN_TOKEN: secrets.adminToken,
+      EJABBERD_API_URL: ejabberd.apiUrl,
+      EJABBERD_API_USER: ejabberd.api.user,
+      EJABBERD_API_PASSWORD: ejabberd.api.password,
+      EJABBERD_XMPP: ejabberd.xmpp,
+      EJABBERD_WEBHOOK_SECRET: secrets.webhookSecret,
+      TENANTS_FILE: join(dir, 'tenants.json'),
+    };
+    writePrivate(dir, 'demo.env', environmentText(settings));
+    console.log('starting the service …');
+    service = startService(settings);
+    await untilReady(api, service);
+    service.once('exit', (code, signal) => ended('the service', signal ?? `exit code ${code}`));
+    await putOperator(`${api}/v1/${TENANT}/operators/${OPERATOR.username}`, secrets.adminToken, {
+      lhcUserId: lhc.operator(OPERATOR.username).id,
+      name: OPERATOR.name,
+      departments: OPERATOR.departments,
+      password: secrets.operatorPassword,
+    });
+    stopCron = startCron(lhc);
+    printDemo({ lhc, api, xmpp: ejabberd.xmpp, secrets });
+  } catch (error) {
+    console.error(error instanceof AppError ? error.message : error);
+    await stop(1);
+  }
+}
+
+try {
+  const { LHC_DIR } = process.env;
+  if (!LHC_DIR) {
+    throw new AppError(
+      'invalid',
+      'LHC_DIR has to name a checkout of Live Helper Chat. It is only read. For example:\n' +
+        '  git clone --depth 1 https://github.com/LiveHelperChat/livehelperchat.git ../livehelperchat\n' +
+        '  make demo-lhc LHC_DIR=../livehelperchat',
+    );
+  }
+  await run(LHC_DIR);
+} catch (error) {
+  console.error(error instanceof AppError ? error.message : error);
+  process.exit(1);
+}
