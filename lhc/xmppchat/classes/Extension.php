@@ -16,6 +16,7 @@ final class Extension
     private ?Link $link = null;
     private ?Told $told = null;
     private ?Accounts\AccountTable $accountTable = null;
+    private ?Outgoing\Shutdown $shutdown = null;
 
     /** @param ?Database $database LHC's connection when absent */
     public function __construct(private readonly Clock $clock = new Clock(), private ?Database $database = null)
@@ -39,6 +40,7 @@ final class Extension
     {
         (new Accounts\UserEvents($this))->attach($dispatcher);
         (new Hosting\SiteEvents($this))->attach($dispatcher);
+        (new Outgoing\Listeners($this))->attach($dispatcher);
     }
 
     public function clock(): Clock
@@ -93,6 +95,66 @@ final class Extension
     /** The service's API, with the settings of now. */
     public function service(): Service
     {
-        return new Service($this->settings(), $this->link(), $this->clock);
+        return new Service($this->settings(), $this->link());
+    }
+
+    public function outbox(): Outgoing\Outbox
+    {
+        return new Outgoing\Outbox($this->database(), $this->clock);
+    }
+
+    /** What this request does after its answer. */
+    public function shutdown(): Outgoing\Shutdown
+    {
+        return $this->shutdown ??= new Outgoing\Shutdown($this);
+    }
+
+    public function typing(): Outgoing\Typing
+    {
+        return new Outgoing\Typing($this->told(), $this->link(), $this->service());
+    }
+
+    public function fileLinks(): Outgoing\FileLinks
+    {
+        return new Outgoing\FileLinks($this->settings(), $this->clock, $this->address());
+    }
+
+    public function sender(): Outgoing\Sender
+    {
+        $database = $this->database();
+        $reader = new Outgoing\ChatReader($database);
+        $changes = new Outgoing\ChatChanges($reader, new Outgoing\Words($database, $this->fileLinks()));
+        return new Outgoing\Sender(
+            $database,
+            $this->clock,
+            $this->link(),
+            $this->service(),
+            $this->outbox(),
+            new Outgoing\Collector($database, $this->outbox(), $reader, $changes),
+            new Outgoing\Settlement($database, $this->outbox(), $this->told(), $this->clock),
+            new Outgoing\Lock($database),
+        );
+    }
+
+    public function chatReconciler(): Outgoing\Reconciler
+    {
+        return new Outgoing\Reconciler($this->database(), $this->outbox(), $this->clock);
+    }
+
+    public function cleaner(): Outgoing\Cleaner
+    {
+        return new Outgoing\Cleaner($this->database(), $this->outbox(), $this->clock);
+    }
+
+    public function resolver(): Outgoing\Resolver
+    {
+        return new Outgoing\Resolver($this->settings(), $this->link(), $this->clock);
+    }
+
+    /** Where LHC is, without a slash at the end: as the administrator set it, or as this request came. */
+    private function address(): string
+    {
+        $set = $this->settings()->lhcAddress();
+        return rtrim($set !== '' ? $set : \erLhcoreClassSystem::getHost() . \erLhcoreClassDesign::baseurldirect(''), '/');
     }
 }

@@ -26,12 +26,13 @@ final class Link
         if ($row === null) {
             return new LinkState();
         }
-        $addresses = (string) $row['addresses'];
+        [$host, $addresses] = [...explode(' ', (string) $row['addresses'], 2), ''];
         return new LinkState(
             (int) $row['open_until'],
             (int) $row['failures'],
             (int) $row['opened_at'],
             (string) $row['reason'],
+            $host,
             $addresses === '' ? [] : explode(',', $addresses),
             (int) $row['resolved_at'],
             (int) $row['cron_at'],
@@ -77,11 +78,15 @@ final class Link
         $this->write(['cron_at' => $this->clock->nowMs()]);
     }
 
-    /** @param list<string> $addresses IP addresses of the service's host; none if the name could not be resolved */
-    public function resolved(array $addresses): void
+    /**
+     * The name of the service's host was looked up.
+     *
+     * @param list<string> $addresses its IP addresses, at least one
+     */
+    public function resolved(string $host, array $addresses): void
     {
         $this->write([
-            'addresses' => implode(',', array_slice($addresses, 0, 4)),
+            'addresses' => mb_strcut($host . ' ' . implode(',', array_slice($addresses, 0, 4)), 0, 500),
             'resolved_at' => $this->clock->nowMs(),
         ]);
     }

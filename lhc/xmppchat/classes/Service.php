@@ -9,15 +9,12 @@ final class Service
 {
     /** Bytes of an answer that are read at most. */
     private const ANSWER_MAX = 1_048_576;
-    /** Ms for which addresses that cron resolved are used. */
-    private const ADDRESSES_FRESH_MS = 600_000;
 
     private ?\CurlHandle $curl = null;
 
     public function __construct(
         private readonly Settings $settings,
         private readonly Link $link,
-        private readonly Clock $clock = new Clock(),
     ) {
     }
 
@@ -97,20 +94,19 @@ final class Service
     }
 
     /**
-     * Where the service's host is, as cron resolved it: a name server that hangs would hold curl up for 10 s, whatever
-     * its time-outs say.
+     * Where the service's host is, as cron looked it up: a name server that hangs would hold curl up for 10 s, whatever
+     * its time-outs say. Old addresses are better than that; cron renews them each minute.
      *
-     * @return list<string> for CURLOPT_RESOLVE; empty if nothing fresh is known
+     * @return list<string> for CURLOPT_RESOLVE; empty if cron has not looked this name up
      */
     private function addresses(): array
     {
         $state = $this->link->state();
-        if ($state->addresses === [] || $state->resolvedAt < $this->clock->nowMs() - self::ADDRESSES_FRESH_MS) {
-            return [];
-        }
         $parts = parse_url($this->settings->serviceUrl());
         $host = $parts['host'] ?? '';
         $port = $parts['port'] ?? (($parts['scheme'] ?? '') === 'http' ? 80 : 443);
-        return $host === '' ? [] : ["{$host}:{$port}:" . implode(',', $state->addresses)];
+        return $host === '' || $state->host !== $host || $state->addresses === []
+            ? []
+            : ["{$host}:{$port}:" . implode(',', $state->addresses)];
     }
 }

@@ -9,33 +9,39 @@ namespace XmppChat\Lhc;
  * compares a chat with this and sends the difference. So whoever changes a chat because the service asked for it writes
  * the same here, in the same transaction; then nothing of it is echoed.
  *
- * `last_msg_id` belongs to the sender alone: rows above it may still have to be sent. A message that came from the
- * service is left out by its row in `lhc_xmppchat_message`.
+ * `last_msg_id` and `seen` belong to the sender alone: all rows up to the first are done, and of those above it the ones
+ * in `seen` (ids, by commas). A row's id is given before its commit, so a lower one may appear later. A message that came
+ * from the service is left out by its row in `lhc_xmppchat_message`. An invitation has no row in LHC yet: it is recorded
+ * there with `msg_id` 0, and the sender writes the id when the visitor has answered it.
+ *
+ * `revision` grows with each record. It is part of the ids of requests, so the same change at another time is another
+ * request.
  */
 final class Told
 {
     public const TABLE = 'lhc_xmppchat_chat';
-    private const COLUMNS = ['started', 'last_msg_id', 'owner_id', 'dep_id', 'status', 'closed'];
+    private const COLUMNS = ['started', 'last_msg_id', 'seen', 'owner_id', 'dep_id', 'status', 'closed'];
 
     public function __construct(private readonly Database $database, private readonly Clock $clock)
     {
     }
 
-    /** @return ?array{chat_id: int, visitor: string, started: int, last_msg_id: int, owner_id: int, dep_id: int, status: int, closed: int, updated_at: int} */
+    /** @return ?array<string, int|string> the row; `visitor` and `seen` are texts */
     public function find(int $chatId): ?array
     {
         $row = $this->database->row('SELECT * FROM ' . self::TABLE . ' WHERE chat_id = ?', [$chatId]);
         if ($row === null) {
             return null;
         }
-        $visitor = (string) $row['visitor'];
-        return ['visitor' => $visitor] + array_map('intval', $row);
+        $texts = ['visitor' => (string) $row['visitor'], 'seen' => (string) $row['seen']];
+        return $texts + array_map('intval', $row);
     }
 
     /**
      * Records what the service knows now. Columns that are not named stay.
      *
-     * @param array<string, int> $values by column: started, owner_id, dep_id, status, closed, and the sender's last_msg_id
+     * @param array<string, int|string> $values by column: started, owner_id, dep_id, status, closed; the sender's also
+     *   last_msg_id, seen
      * @throws \InvalidArgumentException for a column that there is not
      */
     public function record(int $chatId, string $visitor, array $values): void
@@ -48,7 +54,7 @@ final class Told
         $this->database->run(
             'INSERT INTO ' . self::TABLE . ' (chat_id, visitor, ' . implode(', ', $columns) . ')
              VALUES (?, ?, ' . Database::marks($columns) . ')
-             ON DUPLICATE KEY UPDATE ' .
+             ON DUPLICATE KEY UPDATE revision = revision + 1, ' .
                 implode(', ', array_map(fn (string $column): string => "{$column} = VALUES({$column})", $columns)),
             [$chatId, $visitor, ...array_values($values)],
         );

@@ -1,0 +1,62 @@
+<?php
+
+declare(strict_types=1);
+
+namespace XmppChat\Lhc\Outgoing;
+
+/** Units that go out in one request, within the API's bounds. */
+final class Batch
+{
+    /** Requests and bytes of a batch at most: the API takes 100 and 256 KiB. */
+    public const REQUESTS_MAX = 100;
+    private const BYTES_MAX = 230_000;
+
+    /** @var list<Unit> */
+    private array $units = [];
+    /** @var list<array<string, mixed>> */
+    private array $requests = [];
+    private int $bytes = 0;
+    private bool $full = false;
+    /** @var array<string, true> visitors of whom a part waits for the next batch: their later units wait too */
+    private array $waiting = [];
+
+    /** Adds as much of a unit as there is room for. */
+    public function add(Unit $unit): void
+    {
+        if ($this->full || isset($this->waiting[$unit->visitor])) {
+            return;
+        }
+        foreach ($unit->steps as $at => $step) {
+            $request = $step->request();
+            $bytes = strlen((string) json_encode($request, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE)) + 1;
+            if (count($this->requests) >= self::REQUESTS_MAX || ($this->bytes + $bytes > self::BYTES_MAX && $this->requests !== [])) {
+                $this->full = true;
+                $this->units[] = $unit->first($at);
+                return;
+            }
+            $this->requests[] = $request;
+            $this->bytes += $bytes;
+        }
+        if (!$unit->complete) {
+            $this->waiting[$unit->visitor] = true;
+        }
+        $this->units[] = $unit;
+    }
+
+    public function isFull(): bool
+    {
+        return $this->full;
+    }
+
+    /** @return list<Unit> */
+    public function units(): array
+    {
+        return $this->units;
+    }
+
+    /** @return list<array<string, mixed>> */
+    public function requests(): array
+    {
+        return $this->requests;
+    }
+}

@@ -1,0 +1,283 @@
+<?php
+
+declare(strict_types=1);
+
+namespace XmppChat\Lhc\Outgoing;
+
+/**
+ * What the service has to be told of a chat: the difference between the chat and what it was told before. So a change
+ * without an event, or one whose event was lost, goes out with the next mark; and what the service itself asked for is
+ * no difference.
+ */
+final class ChatChanges
+{
+    private const PENDING = 0;
+    private const ACTIVE = 1;
+    private const CLOSED = 2;
+    /** LHC's states behind the state: the visitor ended the chat, or has filled in the survey behind it. */
+    private const ENDED_BY_VISITOR = [3, 9];
+    private const OFFLINE_REQUEST = 7;
+    /** Authors of rows: LHC's bot, and LHC itself. */
+    private const BOT = -2;
+    private const SYSTEM = -1;
+
+    public function __construct(private readonly ChatReader $reader, private readonly Words $words)
+    {
+    }
+
+    /**
+     * Reads the chat and makes the requests.
+     *
+     * @param list<int> $rows marks in the outbox that this is for
+     * @param array<string, int|string> $hints what the marks say beyond "changed": by, transferUser, transferDepartment
+     */
+    public function of(int $chatId, array $rows, int $tries, array $hints): Unit
+    {
+        $chat = $this->reader->chat($chatId);
+        $started = (int) ($chat['t_started'] ?? 0) === 1;
+        $visitor = $started
+            ? (string) $chat['t_visitor']
+            : Visitor::key((int) ($chat['c_online_user_id'] ?? 0), $chatId);
+        $progress = new ChatProgress($chatId, (int) ($chat['t_last_msg_id'] ?? 0), (string) ($chat['t_seen'] ?? ''));
+        $unit = fn (array $steps, bool $complete = true, array $told = []): Unit =>
+            new Unit($rows, Outbox::CHAT, $visitor, $tries, $steps, $progress, $complete, (int) ($chat['t_revision'] ?? 0), $told);
+        if (($chat['c_id'] ?? null) === null) {
+            $isOpen = $started && (int) $chat['t_closed'] === 0;
+            return $unit($isOpen ? [self::close($chat, $chatId, $visitor, (string) ($hints['by'] ?? 'operator'))] : []);
+        }
+        if (!$started && !self::concernsOperators($chat)) {
+            return $unit([]);
+        }
+        $messages = $this->reader->messages($progress);
+        $isOpen = self::isOpen($chat);
+        $isKnown = $started && (int) $chat['t_closed'] === 0;
+        $isNew = !$started || (!$isKnown && $isOpen && self::beginsAgain($chat, $messages));
+        $steps = $isNew ? $this->start($chat, $visitor, $progress, $messages) : [];
+        if ($isOpen && ($isNew || $isKnown)) {
+            array_push($steps, ...$this->placement($chat, $chatId, $visitor, $isNew, $hints));
+        }
+        foreach (array_slice($messages, 0, ChatReader::ROWS_MAX) as $message) {
+            // In a chat that is over for the service, only the visitor's words still matter to somebody.
+            $matters = $isNew || $isKnown || $message['user_id'] === 0;
+            $said = $matters ? $this->said($message, $chatId, $visitor) : [];
+            // What nobody has to read is done as soon as it was seen.
+            $said === [] ? $progress->done($message['id']) : array_push($steps, ...$said);
+        }
+        $complete = count($messages) <= ChatReader::ROWS_MAX;
+        if ($complete && !$isOpen && ($isNew || $isKnown)) {
+            $by = in_array((int) $chat['c_status_sub'], self::ENDED_BY_VISITOR, true) ? 'visitor' : $hints['by'] ?? 'system';
+            $steps[] = self::close($chat, $chatId, $visitor, (string) $by);
+        }
+        return $unit($steps, $complete, $isOpen ? self::placeOf($chat) : []);
+    }
+
+    /**
+     * Whether a chat that is over for the service begins again: LHC has opened it, or the visitor writes in it. LHC may
+     * have several chats of a visitor open, and the service has the one in which they wrote last.
+     *
+     * @param array<string, mixed> $chat
+     * @param list<array<string, mixed>> $messages
+     */
+    private static function beginsAgain(array $chat, array $messages): bool
+    {
+        $words = array_filter($messages, static fn (array $message): bool => $message['user_id'] === 0);
+        return (int) $chat['t_status'] === self::CLOSED || $words !== [];
+    }
+
+    /** @param array<string, mixed> $chat @return array<string, int> the columns of `lhc_xmppchat_chat` */
+    private static function placeOf(array $chat): array
+    {
+        return [
+            'owner_id' => (int) $chat['c_user_id'],
+            'dep_id' => (int) $chat['c_dep_id'],
+            'status' => (int) $chat['c_status'] === self::ACTIVE ? self::ACTIVE : self::PENDING,
+        ];
+    }
+
+    /** @param array<string, mixed> $chat */
+    private static function isOpen(array $chat): bool
+    {
+        return (int) $chat['c_status'] !== self::CLOSED
+            && !in_array((int) $chat['c_status_sub'], self::ENDED_BY_VISITOR, true);
+    }
+
+    /**
+     * Whether a chat that the service does not know is one for operators: not while a bot has it, not an offline form,
+     * not a talk between operators.
+     *
+     * @param array<string, mixed> $chat
+     */
+    private static function concernsOperators(array $chat): bool
+    {
+        $status = (int) $chat['c_status'];
+        if ((int) $chat['c_status_sub'] === self::OFFLINE_REQUEST) {
+            return false;
+        }
+        $botOnly = (int) $chat['c_gbot_id'] > 0 && (int) $chat['c_user_id'] === 0;
+        return in_array($status, [self::PENDING, self::ACTIVE], true) || ($status === self::CLOSED && !$botOnly);
+    }
+
+    /**
+     * The chat begins, with the visitor's first words. An operator's row before them is the invitation. If it came from
+     * the service, it is there already.
+     *
+     * @param array<string, mixed> $chat
+     * @param list<array<string, mixed>> $messages of those, the ones that need nothing more are taken away
+     * @return list<Step>
+     */
+    private function start(array $chat, string $visitor, ChatProgress $progress, array &$messages): array
+    {
+        $chatId = $progress->chatId;
+        $steps = [];
+        $other = $this->reader->otherOpenChat($visitor, $chatId);
+        if ($other !== null) {
+            // The service has one chat of a visitor at a time.
+            $steps[] = self::step('close', $other, (int) $chat['t_revision'], "visitors/{$visitor}/chats/{$other}/close", [
+                'by' => 'system',
+                'reason' => 'another chat began',
+            ], ['other' => $other]);
+        }
+        $invited = (int) $chat['c_chat_initiator'] === 1 && $this->reader->hasInvitation($visitor);
+        $body = ['chatId' => (string) $chatId];
+        $department = $this->reader->department((int) $chat['c_dep_id']);
+        $nick = trim((string) $chat['c_nick']);
+        $body += $department === '' ? [] : ['department' => $department];
+        $body += $nick === '' || $nick === 'Visitor' ? [] : ['nick' => $nick];
+        $told = [
+            'started' => 1,
+            'closed' => 0,
+            'dep_id' => (int) $chat['c_dep_id'],
+            'owner_id' => $invited ? (int) $chat['c_user_id'] : 0,
+            'status' => self::PENDING,
+        ];
+        $first = null;
+        foreach ($messages as $at => $message) {
+            if ($message['user_id'] === 0) {
+                $words = $this->words->of($message['msg'], $message['meta']);
+                if (count($words) === 1 && !$message['ours']) {
+                    $first = $message['id'];
+                    $body['message'] = ['id' => "lhc-{$first}", 'body' => $words[0]];
+                    unset($messages[$at]);
+                }
+                break;
+            }
+            if ($invited && $message['user_id'] > 0) {
+                $told['invitation'] = $message['id'];
+                $progress->done($message['id']);
+                unset($messages[$at]);
+            }
+        }
+        $messages = array_values($messages);
+        $steps[] = self::step('start', $chatId, (int) $chat['t_revision'], "visitors/{$visitor}/chats", $body, $told, $first);
+        return $steps;
+    }
+
+    /**
+     * Who has the chat, and which department it waits in.
+     *
+     * @param array<string, mixed> $chat
+     * @param array<string, int|string> $hints
+     * @return list<Step>
+     */
+    private function placement(array $chat, int $chatId, string $visitor, bool $isNew, array $hints): array
+    {
+        $told = self::placeOf($chat);
+        ['owner_id' => $owner, 'dep_id' => $department, 'status' => $status] = $told;
+        $invited = $isNew && (int) $chat['c_chat_initiator'] === 1 && $this->reader->hasInvitation($visitor);
+        $toldOwner = $isNew ? ($invited ? $owner : 0) : (int) $chat['t_owner_id'];
+        $toldStatus = $isNew ? self::PENDING : (int) $chat['t_status'];
+        $toldDepartment = $isNew ? $department : (int) $chat['t_dep_id'];
+        $revision = (int) $chat['t_revision'];
+        $path = "visitors/{$visitor}/chats/{$chatId}";
+        if ($owner > 0 && ($owner !== $toldOwner || $status > $toldStatus)) {
+            return [self::step('owner', $chatId, $revision, "{$path}/owner", [
+                'lhcUserId' => $owner,
+                'name' => $this->name($owner, ''),
+                'accepted' => $status === self::ACTIVE,
+            ], $told)];
+        }
+        $name = $this->reader->department($department);
+        $moved = $department !== $toldDepartment;
+        // Who has accepted a chat keeps it in the other department too.
+        if ($name !== '' && ($owner === 0 ? $toldOwner > 0 || $moved : $moved && $status === self::PENDING)) {
+            return [self::step('transfer', $chatId, $revision, "{$path}/transfer", ['department' => $name], $told)];
+        }
+        return $this->offered($chatId, $revision, $path, $hints);
+    }
+
+    /**
+     * A transfer that is offered in LHC's pages and not taken yet: an operator of ours is asked, and others go on to
+     * have it until it is taken.
+     *
+     * @param array<string, int|string> $hints
+     * @return list<Step>
+     */
+    private function offered(int $chatId, int $revision, string $path, array $hints): array
+    {
+        $user = (int) ($hints['transferUser'] ?? 0);
+        if ($user > 0) {
+            return !$this->reader->isOperator($user) ? [] : [self::step('owner', $chatId, $revision, "{$path}/owner", [
+                'lhcUserId' => $user,
+                'name' => $this->name($user, ''),
+                'accepted' => false,
+            ])];
+        }
+        $name = $this->reader->department((int) ($hints['transferDepartment'] ?? 0));
+        return $name === '' ? [] : [self::step('transfer', $chatId, $revision, "{$path}/transfer", ['department' => $name])];
+    }
+
+    /**
+     * The request that a row makes; none for what nobody has to read: LHC's own lines, whispers, what came from us.
+     *
+     * @param array<string, mixed> $message
+     * @return list<Step>
+     */
+    private function said(array $message, int $chatId, string $visitor): array
+    {
+        $author = $message['user_id'];
+        if ($message['ours'] || $author === self::SYSTEM || isset($message['meta']['content']['whisper'])) {
+            return [];
+        }
+        $steps = [];
+        $words = $this->words->of($message['msg'], $message['meta']);
+        foreach ($words as $at => $part) {
+            $id = "lhc-{$message['id']}" . ($at === 0 ? '' : ".{$at}");
+            $isLast = $at === count($words) - 1;
+            $body = $author === 0
+                ? ['id' => $id, 'chatId' => (string) $chatId, 'body' => $part]
+                : ['id' => $id, 'lhcUserId' => $author, 'name' => $this->name($author, $message['name_support']), 'body' => $part];
+            $path = $author === 0 ? "visitors/{$visitor}/messages" : "visitors/{$visitor}/chats/{$chatId}/operator-messages";
+            $steps[] = new Step('msg-' . substr($id, 4), $path, $body, [], $isLast ? $message['id'] : null);
+        }
+        return $steps;
+    }
+
+    private function name(int $userId, string $shown): string
+    {
+        $name = trim($shown) !== '' ? trim($shown) : ($userId > 0 ? $this->reader->user($userId) : '');
+        return $name !== '' ? mb_substr($name, 0, 100, 'UTF-8') : ($userId === self::BOT ? 'Bot' : "LHC user {$userId}");
+    }
+
+    /** @param array<string, mixed> $chat */
+    private static function close(array $chat, int $chatId, string $visitor, string $by): Step
+    {
+        $body = ['by' => $by];
+        return self::step('close', $chatId, (int) $chat['t_revision'], "visitors/{$visitor}/chats/{$chatId}/close", $body, [
+            'closed' => 1,
+            'status' => self::CLOSED,
+        ]);
+    }
+
+    /**
+     * A request with an id of its kind, chat, revision and content: the same again has the same id, and any other
+     * request has another one.
+     *
+     * @param array<string, mixed> $body
+     * @param array<string, int> $told
+     */
+    private static function step(string $kind, int $chatId, int $revision, string $path, array $body, array $told = [], ?int $messageId = null): Step
+    {
+        $content = substr(hash('sha256', $path . "\n" . json_encode($body, JSON_INVALID_UTF8_SUBSTITUTE)), 0, 12);
+        return new Step("{$kind}-{$chatId}-{$revision}-{$content}", $path, $body, $told, $messageId);
+    }
+}

@@ -1,0 +1,184 @@
+<?php
+
+declare(strict_types=1);
+
+namespace XmppChat\Lhc\Outgoing;
+
+use XmppChat\Lhc\Extension;
+use XmppChat\Lhc\Log;
+
+/**
+ * What the extension hears of LHC. A listener writes a row in the outbox and no more: in LHC's transaction if one is
+ * open, so the row is there if and only if the change is. It never begins or rolls back a transaction, and it never
+ * throws: LHC would give the exception's text to the visitor.
+ */
+final class Listeners
+{
+    /**
+     * Events that change a chat, most of them in LHC's transaction. What has changed is read when it is sent, so it
+     * does no harm that several fire for one change, or that bots change things without any.
+     */
+    private const CHANGES = [
+        'chat.genericbot_set_bot',
+        'chat.before_msg_user_saved',
+        'chat.before_msg_admin_saved',
+        'chat.web_add_msg_admin',
+        'chat.unread_chat',
+        'chat.explicitly_closed',
+        'chat.user_reopened',
+        'chat.data_changed',
+        'chat.accept',
+        'chat.chat_accepted',
+        'chat.chat_transfer_accepted',
+        'chat.chat_owner_changed',
+        'chat.genericbot_chat_command_transfer',
+    ];
+    /** Events after LHC's commit: they need a mark only if the transaction left none. */
+    private const ANNOUNCEMENTS = ['chat.chat_started', 'chat.addmsguser'];
+
+    /** @var array<int, true> chats that this request marked */
+    private array $marked = [];
+    /** @var array<int, true> chats that LHC's clean-up is closing */
+    private array $closedByLhc = [];
+
+    public function __construct(private readonly Extension $extension)
+    {
+    }
+
+    public function attach(\erLhcoreClassChatEventDispatcher $dispatcher): void
+    {
+        foreach (['onlineuser.created', 'onlineuser.pageview_logged'] as $event) {
+            $this->listen($dispatcher, $event, $this->viewed(...));
+        }
+        foreach (self::CHANGES as $event) {
+            $this->listen($dispatcher, $event, fn (array $call) => $this->mark(self::chat($call)));
+        }
+        foreach (self::ANNOUNCEMENTS as $event) {
+            $this->listen($dispatcher, $event, $this->announced(...));
+        }
+        $this->listen($dispatcher, 'chat.chat_transfered', $this->offered(...));
+        $this->listen($dispatcher, 'chat.auto_close', $this->closing(...));
+        $this->listen($dispatcher, 'chat.close', $this->closed(...));
+        $this->listen($dispatcher, 'chat.delete', fn (array $call) => $this->mark(self::chat($call), ['by' => 'operator']));
+        $this->listen($dispatcher, 'chat.messages_read', $this->seen(...));
+        $this->listen($dispatcher, 'chat.validstatus_chat', $this->typing(...));
+    }
+
+    /** @param callable(array<string, mixed>): mixed $work */
+    private function listen(\erLhcoreClassChatEventDispatcher $dispatcher, string $event, callable $work): void
+    {
+        $dispatcher->listen($event, function (array $call = []) use ($event, $work): void {
+            try {
+                if ($this->extension->settings()->ready()) {
+                    $work($call);
+                }
+            } catch (\Throwable $failure) {
+                Log::failure("listener {$event}", $failure);
+            }
+        });
+    }
+
+    /** @param array<string, mixed> $call */
+    private function viewed(array $call): void
+    {
+        $visitor = $call['ou'] ?? null;
+        if (!is_object($visitor) || (int) $visitor->id <= 0) {
+            return;
+        }
+        $id = $this->extension->outbox()->add(
+            Outbox::VIEW,
+            Visitor::key((int) $visitor->id, 0),
+            null,
+            PageView::of($visitor),
+        );
+        $this->extension->shutdown()->afterView($id);
+    }
+
+    /** @param array<string, mixed> $call */
+    private function announced(array $call): void
+    {
+        $chat = self::chat($call);
+        if ($chat !== null && isset($this->marked[(int) $chat->id])) {
+            $this->extension->shutdown()->afterChange();
+            return;
+        }
+        $this->mark($chat);
+    }
+
+    /** @param array<string, mixed> $call */
+    private function closing(array $call): void
+    {
+        $chat = self::chat($call);
+        if ($chat !== null) {
+            $this->closedByLhc[(int) $chat->id] = true;
+        }
+    }
+
+    /** LHC's clean-up closes in the name of the owner: only the event before it tells the difference. @param array<string, mixed> $call */
+    private function closed(array $call): void
+    {
+        $chat = self::chat($call);
+        if ($chat === null) {
+            return;
+        }
+        $byLhc = isset($this->closedByLhc[(int) $chat->id]) || !is_object($call['user_data'] ?? null);
+        unset($this->closedByLhc[(int) $chat->id]);
+        $this->mark($chat, ['by' => $byLhc ? 'system' : 'operator']);
+    }
+
+    /** A transfer that nobody has taken yet is in no field of the chat. @param array<string, mixed> $call */
+    private function offered(array $call): void
+    {
+        $user = (int) ($call['transfer']->transfer_to_user_id ?? 0);
+        $department = (int) ($call['transfer']->dep_id ?? 0);
+        $hint = $user > 0 ? ['transferUser' => $user] : ($department > 0 ? ['transferDepartment' => $department] : null);
+        $this->mark(self::chat($call), $hint);
+    }
+
+    /** @param array<string, mixed> $call */
+    private function seen(array $call): void
+    {
+        $chat = self::chat($call);
+        if ($chat !== null) {
+            $this->extension->outbox()->add(Outbox::SHOWN, self::keyOf($chat), (int) $chat->id);
+            $this->extension->shutdown()->afterChange();
+        }
+    }
+
+    /** LHC has no event for typing, but asks whether the chat may be typed in. @param array<string, mixed> $call */
+    private function typing(array $call): void
+    {
+        $chat = self::chat($call);
+        $address = (string) ($_SERVER['REQUEST_URI'] ?? '');
+        if (
+            $chat === null || !$this->extension->settings()->shareTyping()
+            || preg_match('#/chat/usertyping/\d+/[^/?]+/(true|false)\b#', $address, $found) !== 1
+        ) {
+            return;
+        }
+        $this->extension->shutdown()->afterTyping((int) $chat->id, $found[1] === 'true');
+    }
+
+    /** @param ?array<string, int|string> $hint what cannot be read from the chat later */
+    private function mark(?object $chat, ?array $hint = null): void
+    {
+        if ($chat === null) {
+            return;
+        }
+        $this->extension->outbox()->add(Outbox::CHAT, self::keyOf($chat), (int) $chat->id, $hint);
+        $this->marked[(int) $chat->id] = true;
+        $this->extension->shutdown()->afterChange();
+    }
+
+    /** @param array<string, mixed> $call */
+    private static function chat(array $call): ?object
+    {
+        $chat = $call['chat'] ?? null;
+        return $chat instanceof \erLhcoreClassModelChat && (int) $chat->id > 0 ? $chat : null;
+    }
+
+    private static function keyOf(object $chat): string
+    {
+        return Visitor::key((int) ($chat->online_user_id ?? 0), (int) $chat->id);
+    }
+}

@@ -1,0 +1,82 @@
+<?php
+
+declare(strict_types=1);
+
+namespace XmppChat\Lhc\Outgoing;
+
+use XmppChat\Lhc\Extension;
+use XmppChat\Lhc\Log;
+
+/**
+ * What happens after the visitor or the operator has their answer: LHC's session is let go of, so the operator's next
+ * request does not wait for us; the request is finished; then what waits is sent. It never throws, and prints nothing:
+ * PHP would end it at once.
+ */
+final class Shutdown
+{
+    /** The outbox's bounds are looked at after each so many page views. */
+    private const TRIM_EACH = 100;
+
+    private bool $registered = false;
+    private bool $urgent = false;
+    private bool $trims = false;
+    /** @var array<int, bool> by chat, whether the visitor types */
+    private array $typing = [];
+
+    public function __construct(private readonly Extension $extension)
+    {
+    }
+
+    /** @param int $rowId of the outbox */
+    public function afterView(int $rowId): void
+    {
+        $this->trims = $this->trims || $rowId % self::TRIM_EACH === 0;
+        $this->register();
+    }
+
+    /** A chat has changed: an operator waits for it. */
+    public function afterChange(): void
+    {
+        $this->urgent = true;
+        $this->register();
+    }
+
+    public function afterTyping(int $chatId, bool $types): void
+    {
+        $this->typing[$chatId] = $types;
+        $this->register();
+    }
+
+    private function register(): void
+    {
+        if (!$this->registered) {
+            $this->registered = true;
+            register_shutdown_function($this->run(...));
+        }
+    }
+
+    /** Never throws. */
+    public function run(): void
+    {
+        try {
+            ignore_user_abort(true);
+            if (session_status() === PHP_SESSION_ACTIVE) {
+                session_write_close();
+            }
+            $finished = function_exists('fastcgi_finish_request');
+            if ($finished) {
+                fastcgi_finish_request();
+            }
+            // Where a request cannot be finished first, its page waits for us: then page views are left to cron.
+            if ($finished || $this->urgent || $this->typing !== [] || PHP_SAPI === 'cli') {
+                $this->extension->typing()->send($this->typing);
+                $this->extension->sender()->drain(Pace::web());
+            }
+            if ($this->trims) {
+                $this->extension->outbox()->trim();
+            }
+        } catch (\Throwable $failure) {
+            Log::failure('shutdown', $failure);
+        }
+    }
+}
