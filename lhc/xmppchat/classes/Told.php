@@ -52,8 +52,8 @@ final class Told
         $values += ['updated_at' => $this->clock->nowMs()];
         $columns = array_keys($values);
         $this->database->run(
-            'INSERT INTO ' . self::TABLE . ' (chat_id, visitor, ' . implode(', ', $columns) . ')
-             VALUES (?, ?, ' . Database::marks($columns) . ')
+            'INSERT INTO ' . self::TABLE . ' (chat_id, visitor, revision, ' . implode(', ', $columns) . ')
+             VALUES (?, ?, 1, ' . Database::marks($columns) . ')
              ON DUPLICATE KEY UPDATE revision = revision + 1, ' .
                 implode(', ', array_map(fn (string $column): string => "{$column} = VALUES({$column})", $columns)),
             [$chatId, $visitor, ...array_values($values)],
