@@ -8,6 +8,7 @@ run: setup
 
 test: setup
 	@sh scripts/install-redis.sh
+	@sh scripts/install-php.sh
 	npm run --silent verify
 
 # Without a checkout nothing is installed: the script says how to get one.

@@ -18,6 +18,7 @@ export const SLOW_TESTS: readonly string[] = [
   'test/reactors/visitors/locked-out.test.ts',
   // Processes of their own, most of them to be killed.
   'test/lhc/node-helper.test.ts',
+  'test/lhc-extension/**',
   'test/doctor/redis.test.ts',
   'test/cli/backup.test.ts',
   'test/cli/dead-letters.test.ts',

@@ -1,0 +1,28 @@
+<?php
+
+declare(strict_types=1);
+
+namespace XmppChat\Lhc\Test;
+
+/** The double of LHC: one class a file, written for these tests. */
+final class Double
+{
+    private const FOLDER = __DIR__ . '/double';
+
+    public static function load(): void
+    {
+        spl_autoload_register(static function (string $class): void {
+            $file = self::FOLDER . "/{$class}.php";
+            if (!str_contains($class, '\\') && is_file($file)) {
+                require $file;
+            }
+        });
+    }
+
+    /** @return list<string> the statements that make its tables */
+    public static function tables(): array
+    {
+        $sql = (string) file_get_contents(self::FOLDER . '/schema.sql');
+        return array_values(array_filter(array_map('trim', explode(";\n", $sql))));
+    }
+}

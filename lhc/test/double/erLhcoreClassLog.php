@@ -1,0 +1,15 @@
+<?php
+
+declare(strict_types=1);
+
+/** LHC's log (lib/core/lhcore/lhlog.php). The double keeps the lines, for tests to read. */
+final class erLhcoreClassLog
+{
+    /** @var list<string> the double's own */
+    public static array $lines = [];
+
+    public static function write($msg, $level = ezcLog::WARNING, $attributes = [])
+    {
+        self::$lines[] = (string) $msg;
+    }
+}
