@@ -2,6 +2,8 @@
 
 /** The addresses of the extension, below `/xmppchat/`, and its permissions. */
 
+declare(strict_types=1);
+
 $Module = ['name' => 'XMPP chat'];
 
 $ViewList = [];
