@@ -59,4 +59,22 @@ final class Told
             [$chatId, $visitor, ...array_values($values)],
         );
     }
+
+    /**
+     * Before a chat is told of: callbacks about it may come before the answer, and what they record must stand. Not a
+     * revision, so that a repeat has the same ids.
+     *
+     * @param array<string, int> $values by column
+     */
+    public function begin(int $chatId, string $visitor, array $values): void
+    {
+        $columns = array_keys($values);
+        $this->database->run(
+            'INSERT INTO ' . self::TABLE . ' (chat_id, visitor, ' . implode(', ', $columns) . ')
+             VALUES (?, ?, ' . Database::marks($columns) . ')
+             ON DUPLICATE KEY UPDATE ' .
+                implode(', ', array_map(fn (string $column): string => "{$column} = VALUES({$column})", $columns)),
+            [$chatId, $visitor, ...array_values($values)],
+        );
+    }
 }

@@ -17,12 +17,14 @@ final class ChatChanges
     /** LHC's states behind the state: the visitor ended the chat, or has filled in the survey behind it. */
     private const ENDED_BY_VISITOR = [3, 9];
     private const OFFLINE_REQUEST = 7;
-    /** Authors of rows: LHC's bot, and LHC itself. */
-    private const BOT = -2;
+    /** The author of LHC's own lines. */
     private const SYSTEM = -1;
+
+    private readonly ChatPlace $place;
 
     public function __construct(private readonly ChatReader $reader, private readonly Words $words)
     {
+        $this->place = new ChatPlace($reader);
     }
 
     /**
@@ -34,13 +36,12 @@ final class ChatChanges
     public function of(int $chatId, array $rows, int $tries, array $hints): Unit
     {
         $chat = $this->reader->chat($chatId);
-        $started = (int) ($chat['t_started'] ?? 0) === 1;
-        $visitor = $started
-            ? (string) $chat['t_visitor']
-            : Visitor::key((int) ($chat['c_online_user_id'] ?? 0), $chatId);
+        // A callback may have closed it before the answer to its first request was there.
+        $started = (int) ($chat['t_started'] ?? 0) === 1 || (int) ($chat['t_closed'] ?? 0) === 1;
+        $visitor = (string) ($chat['t_visitor'] ?? Visitor::key((int) ($chat['c_online_user_id'] ?? 0), $chatId));
         $progress = new ChatProgress($chatId, (int) ($chat['t_last_msg_id'] ?? 0), (string) ($chat['t_seen'] ?? ''));
-        $unit = fn (array $steps, bool $complete = true, array $told = []): Unit =>
-            new Unit($rows, Outbox::CHAT, $visitor, $tries, $steps, $progress, $complete, (int) ($chat['t_revision'] ?? 0), $told);
+        $unit = fn (array $steps, bool $complete = true, array $told = [], ?array $begins = null): Unit =>
+            new Unit($rows, Outbox::CHAT, $visitor, $tries, $steps, $progress, $complete, (int) ($chat['t_revision'] ?? 0), $told, $begins);
         if (($chat['c_id'] ?? null) === null) {
             $isOpen = $started && (int) $chat['t_closed'] === 0;
             return $unit($isOpen ? [self::close($chat, $chatId, $visitor, (string) ($hints['by'] ?? 'operator'))] : []);
@@ -52,9 +53,19 @@ final class ChatChanges
         $isOpen = self::isOpen($chat);
         $isKnown = $started && (int) $chat['t_closed'] === 0;
         $isNew = !$started || (!$isKnown && $isOpen && self::beginsAgain($chat, $messages));
-        $steps = $isNew ? $this->start($chat, $visitor, $progress, $messages) : [];
+        $begins = null;
+        $steps = [];
+        if ($isNew) {
+            $isInvited = (int) $chat['c_chat_initiator'] === 1 && $this->reader->hasInvitation($visitor);
+            if ($started || ($chat['t_visitor'] ?? null) === null) {
+                $begins = self::beginning($chat, $isInvited);
+                // From here on it is as if this had been written down already.
+                $chat = array_replace($chat, array_combine(array_map(fn (string $name): string => "t_{$name}", array_keys($begins)), $begins));
+            }
+            $steps = $this->start($chat, $visitor, $progress, $messages, $isInvited);
+        }
         if ($isOpen && ($isNew || $isKnown)) {
-            array_push($steps, ...$this->placement($chat, $chatId, $visitor, $isNew, $hints));
+            array_push($steps, ...$this->place->changes($chat, $chatId, $visitor, $hints));
         }
         foreach (array_slice($messages, 0, ChatReader::ROWS_MAX) as $message) {
             // In a chat that is over for the service, only the visitor's words still matter to somebody.
@@ -68,7 +79,26 @@ final class ChatChanges
             $by = in_array((int) $chat['c_status_sub'], self::ENDED_BY_VISITOR, true) ? 'visitor' : $hints['by'] ?? 'system';
             $steps[] = self::close($chat, $chatId, $visitor, (string) $by);
         }
-        return $unit($steps, $complete, $isOpen ? self::placeOf($chat) : []);
+        return $unit($steps, $complete, $isOpen ? ChatPlace::of($chat) : [], $begins);
+    }
+
+    /**
+     * What is written down before the chat's first request goes out: callbacks about the chat may be there before the
+     * answer, and what they write must stand.
+     *
+     * @param array<string, mixed> $chat
+     * @param bool $isInvited the service knows who invited the visitor
+     * @return array<string, int> columns of `lhc_xmppchat_chat`
+     */
+    private static function beginning(array $chat, bool $isInvited): array
+    {
+        return [
+            'started' => 0,
+            'closed' => 0,
+            'owner_id' => $isInvited ? (int) $chat['c_user_id'] : 0,
+            'dep_id' => (int) $chat['c_dep_id'],
+            'status' => self::PENDING,
+        ];
     }
 
     /**
@@ -82,16 +112,6 @@ final class ChatChanges
     {
         $words = array_filter($messages, static fn (array $message): bool => $message['user_id'] === 0);
         return (int) $chat['t_status'] === self::CLOSED || $words !== [];
-    }
-
-    /** @param array<string, mixed> $chat @return array<string, int> the columns of `lhc_xmppchat_chat` */
-    private static function placeOf(array $chat): array
-    {
-        return [
-            'owner_id' => (int) $chat['c_user_id'],
-            'dep_id' => (int) $chat['c_dep_id'],
-            'status' => (int) $chat['c_status'] === self::ACTIVE ? self::ACTIVE : self::PENDING,
-        ];
     }
 
     /** @param array<string, mixed> $chat */
@@ -125,31 +145,24 @@ final class ChatChanges
      * @param list<array<string, mixed>> $messages of those, the ones that need nothing more are taken away
      * @return list<Step>
      */
-    private function start(array $chat, string $visitor, ChatProgress $progress, array &$messages): array
+    private function start(array $chat, string $visitor, ChatProgress $progress, array &$messages, bool $isInvited): array
     {
         $chatId = $progress->chatId;
         $steps = [];
         $other = $this->reader->otherOpenChat($visitor, $chatId);
         if ($other !== null) {
             // The service has one chat of a visitor at a time.
-            $steps[] = self::step('close', $other, (int) $chat['t_revision'], "visitors/{$visitor}/chats/{$other}/close", [
+            $steps[] = Step::of('close', $other, (int) $chat['t_revision'], "visitors/{$visitor}/chats/{$other}/close", [
                 'by' => 'system',
                 'reason' => 'another chat began',
             ], ['other' => $other]);
         }
-        $invited = (int) $chat['c_chat_initiator'] === 1 && $this->reader->hasInvitation($visitor);
         $body = ['chatId' => (string) $chatId];
         $department = $this->reader->department((int) $chat['c_dep_id']);
         $nick = trim((string) $chat['c_nick']);
         $body += $department === '' ? [] : ['department' => $department];
         $body += $nick === '' || $nick === 'Visitor' ? [] : ['nick' => $nick];
-        $told = [
-            'started' => 1,
-            'closed' => 0,
-            'dep_id' => (int) $chat['c_dep_id'],
-            'owner_id' => $invited ? (int) $chat['c_user_id'] : 0,
-            'status' => self::PENDING,
-        ];
+        $told = ['started' => 1];
         $first = null;
         foreach ($messages as $at => $message) {
             if ($message['user_id'] === 0) {
@@ -161,69 +174,15 @@ final class ChatChanges
                 }
                 break;
             }
-            if ($invited && $message['user_id'] > 0) {
+            if ($isInvited && $message['user_id'] > 0) {
                 $told['invitation'] = $message['id'];
                 $progress->done($message['id']);
                 unset($messages[$at]);
             }
         }
         $messages = array_values($messages);
-        $steps[] = self::step('start', $chatId, (int) $chat['t_revision'], "visitors/{$visitor}/chats", $body, $told, $first);
+        $steps[] = Step::of('start', $chatId, (int) $chat['t_revision'], "visitors/{$visitor}/chats", $body, $told, $first);
         return $steps;
-    }
-
-    /**
-     * Who has the chat, and which department it waits in.
-     *
-     * @param array<string, mixed> $chat
-     * @param array<string, int|string> $hints
-     * @return list<Step>
-     */
-    private function placement(array $chat, int $chatId, string $visitor, bool $isNew, array $hints): array
-    {
-        $told = self::placeOf($chat);
-        ['owner_id' => $owner, 'dep_id' => $department, 'status' => $status] = $told;
-        $invited = $isNew && (int) $chat['c_chat_initiator'] === 1 && $this->reader->hasInvitation($visitor);
-        $toldOwner = $isNew ? ($invited ? $owner : 0) : (int) $chat['t_owner_id'];
-        $toldStatus = $isNew ? self::PENDING : (int) $chat['t_status'];
-        $toldDepartment = $isNew ? $department : (int) $chat['t_dep_id'];
-        $revision = (int) $chat['t_revision'];
-        $path = "visitors/{$visitor}/chats/{$chatId}";
-        if ($owner > 0 && ($owner !== $toldOwner || $status > $toldStatus)) {
-            return [self::step('owner', $chatId, $revision, "{$path}/owner", [
-                'lhcUserId' => $owner,
-                'name' => $this->name($owner, ''),
-                'accepted' => $status === self::ACTIVE,
-            ], $told)];
-        }
-        $name = $this->reader->department($department);
-        $moved = $department !== $toldDepartment;
-        // Who has accepted a chat keeps it in the other department too.
-        if ($name !== '' && ($owner === 0 ? $toldOwner > 0 || $moved : $moved && $status === self::PENDING)) {
-            return [self::step('transfer', $chatId, $revision, "{$path}/transfer", ['department' => $name], $told)];
-        }
-        return $this->offered($chatId, $revision, $path, $hints);
-    }
-
-    /**
-     * A transfer that is offered in LHC's pages and not taken yet: an operator of ours is asked, and others go on to
-     * have it until it is taken.
-     *
-     * @param array<string, int|string> $hints
-     * @return list<Step>
-     */
-    private function offered(int $chatId, int $revision, string $path, array $hints): array
-    {
-        $user = (int) ($hints['transferUser'] ?? 0);
-        if ($user > 0) {
-            return !$this->reader->isOperator($user) ? [] : [self::step('owner', $chatId, $revision, "{$path}/owner", [
-                'lhcUserId' => $user,
-                'name' => $this->name($user, ''),
-                'accepted' => false,
-            ])];
-        }
-        $name = $this->reader->department((int) ($hints['transferDepartment'] ?? 0));
-        return $name === '' ? [] : [self::step('transfer', $chatId, $revision, "{$path}/transfer", ['department' => $name])];
     }
 
     /**
@@ -245,39 +204,20 @@ final class ChatChanges
             $isLast = $at === count($words) - 1;
             $body = $author === 0
                 ? ['id' => $id, 'chatId' => (string) $chatId, 'body' => $part]
-                : ['id' => $id, 'lhcUserId' => $author, 'name' => $this->name($author, $message['name_support']), 'body' => $part];
+                : ['id' => $id, 'lhcUserId' => $author, 'name' => $this->reader->name($author, $message['name_support']), 'body' => $part];
             $path = $author === 0 ? "visitors/{$visitor}/messages" : "visitors/{$visitor}/chats/{$chatId}/operator-messages";
             $steps[] = new Step('msg-' . substr($id, 4), $path, $body, [], $isLast ? $message['id'] : null);
         }
         return $steps;
     }
 
-    private function name(int $userId, string $shown): string
-    {
-        $name = trim($shown) !== '' ? trim($shown) : ($userId > 0 ? $this->reader->user($userId) : '');
-        return $name !== '' ? mb_substr($name, 0, 100, 'UTF-8') : ($userId === self::BOT ? 'Bot' : "LHC user {$userId}");
-    }
-
     /** @param array<string, mixed> $chat */
     private static function close(array $chat, int $chatId, string $visitor, string $by): Step
     {
         $body = ['by' => $by];
-        return self::step('close', $chatId, (int) $chat['t_revision'], "visitors/{$visitor}/chats/{$chatId}/close", $body, [
+        return Step::of('close', $chatId, (int) $chat['t_revision'], "visitors/{$visitor}/chats/{$chatId}/close", $body, [
             'closed' => 1,
             'status' => self::CLOSED,
         ]);
-    }
-
-    /**
-     * A request with an id of its kind, chat, revision and content: the same again has the same id, and any other
-     * request has another one.
-     *
-     * @param array<string, mixed> $body
-     * @param array<string, int> $told
-     */
-    private static function step(string $kind, int $chatId, int $revision, string $path, array $body, array $told = [], ?int $messageId = null): Step
-    {
-        $content = substr(hash('sha256', $path . "\n" . json_encode($body, JSON_INVALID_UTF8_SUBSTITUTE)), 0, 12);
-        return new Step("{$kind}-{$chatId}-{$revision}-{$content}", $path, $body, $told, $messageId);
     }
 }

@@ -15,6 +15,8 @@ final class ChatReader
 {
     /** Rows of one chat that one look brings at most; the others come with the next. */
     public const ROWS_MAX = 200;
+    /** The author of LHC's bot's rows. */
+    private const BOT = -2;
 
     /** @var array<int, string> */
     private array $departments = [];
@@ -104,6 +106,13 @@ final class ChatReader
              FROM lh_users WHERE id = ?",
             [$id],
         ));
+    }
+
+    /** What an author of rows is called. @param string $shown the name that LHC showed with the row */
+    public function name(int $userId, string $shown): string
+    {
+        $name = trim($shown) !== '' ? trim($shown) : ($userId > 0 ? $this->user($userId) : '');
+        return $name !== '' ? mb_substr($name, 0, 100, 'UTF-8') : ($userId === self::BOT ? 'Bot' : "LHC user {$userId}");
     }
 
     /** Whether the user has an account of an XMPP operator. */

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace XmppChat\Lhc\Outgoing;
 
 use XmppChat\Lhc\Extension;
+use XmppChat\Lhc\Hosting\HostingCron;
 use XmppChat\Lhc\Log;
 
 /** What cron does each minute: names, what waits, the probe of a service that was away, differences, old rows. */
@@ -13,6 +14,10 @@ final class CronRun
     /** Seconds of one run at most. */
     public const SECONDS_MAX = 300;
     private const PAUSE_US = 1_000_000;
+    /** Ms of one run at most for operators' accounts, and on a hosting's manager for tenants and for all instances. */
+    private const ACCOUNTS_MS = 15_000;
+    private const TENANTS_MS = 15_000;
+    private const INSTANCES_MS = 40_000;
 
     public function __construct(private readonly Extension $extension)
     {
@@ -24,29 +29,56 @@ final class CronRun
      */
     public function run(int $seconds): string
     {
-        if (!$this->extension->settings()->ready()) {
-            return "The extension is switched off, or its settings are not complete.\n";
-        }
-        $link = $this->extension->link();
-        $link->cronRan();
-        $this->safely('reconcile', fn (): int => $this->extension->chatReconciler()->run());
         $end = microtime(true) + min($seconds, self::SECONDS_MAX);
-        do {
-            $this->safely('resolve', fn () => $this->extension->resolver()->run());
-            $done = $this->safely('send', fn (): bool => $this->extension->sender()->drain(Pace::cron()));
-            $left = $end - microtime(true);
-            if ($left > 0) {
-                usleep((int) min(self::PAUSE_US, $left * 1_000_000));
-                $link->cronRan();
-            }
-        } while ($left > 0);
-        $this->safely('clean', fn () => $this->extension->cleaner()->run());
-        $state = $link->state();
-        $waiting = $this->extension->outbox()->count(Outbox::PENDING);
-        if ($state->isOpen()) {
-            return "The service cannot be reached ({$state->reason}). {$waiting} rows wait.\n";
+        $said = $this->hosting();
+        if (!$this->extension->settings()->ready()) {
+            return $said !== '' ? $said : "The extension is switched off, or its settings are not complete.\n";
         }
-        return $waiting === 0 ? "Nothing waits.\n" : "{$waiting} rows wait" . ($done === true ? '' : ', some for their next try') . ".\n";
+        $this->safely('reconcile', fn (): int => $this->extension->chatReconciler()->run());
+        $this->once();
+        $this->safely('accounts', fn () => $this->accounts());
+        while (($left = $end - microtime(true)) > 0) {
+            usleep((int) min(self::PAUSE_US, $left * 1_000_000));
+            $this->once();
+        }
+        $this->safely('clean', fn () => $this->extension->cleaner()->run());
+        return $said . $this->summary();
+    }
+
+    /** On the manager of automated hosting: the tenants, and the same work for each instance. */
+    private function hosting(): string
+    {
+        if ($this->extension->settings()->adminToken() === '') {
+            return '';
+        }
+        $turns = $this->safely('hosting', function (): int {
+            $hosting = new HostingCron($this->extension);
+            $hosting->keepTenants(self::TENANTS_MS);
+            return $hosting->each(static fn (Extension $instance): string => (new self($instance))->run(0), self::INSTANCES_MS);
+        });
+        return $turns === null ? "The instances of automated hosting could not be gone through.\n" : "{$turns} instances had their turn.\n";
+    }
+
+    private function once(): void
+    {
+        $this->extension->link()->cronRan();
+        $this->safely('resolve', fn () => $this->extension->resolver()->run());
+        $this->safely('send', fn (): bool => $this->extension->sender()->drain(Pace::cron()));
+    }
+
+    private function accounts(): void
+    {
+        if (!$this->extension->link()->state()->isOpen()) {
+            $this->extension->reconciler()->run($this->extension->clock()->nowMs() + self::ACCOUNTS_MS);
+        }
+    }
+
+    private function summary(): string
+    {
+        $state = $this->extension->link()->state();
+        $waiting = $this->extension->outbox()->count(Outbox::PENDING);
+        $rows = $waiting === 0 ? 'Nothing waits' : "{$waiting} rows wait";
+        return ($state->isOpen() ? "The service cannot be reached ({$state->reason}). " : '') . "{$rows}.\n";
     }
 
     /** One part that fails does not cost the others. */

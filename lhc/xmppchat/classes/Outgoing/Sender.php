@@ -84,6 +84,7 @@ final class Sender
             $this->settlement->settle($batch, []);
             return true;
         }
+        $this->settlement->begin($batch);
         $answer = $this->service->request('POST', 'batch', ['requests' => $requests], $pace->timeoutMs);
         if ($answer->status === 200 && is_array($answer->body['results'] ?? null)) {
             $this->noteSent();

@@ -25,6 +25,16 @@ final class Settlement
     ) {
     }
 
+    /** Before the batch goes out. */
+    public function begin(Batch $batch): void
+    {
+        foreach ($batch->units() as $unit) {
+            if ($unit->begins !== null && $unit->progress !== null) {
+                $this->told->begin($unit->progress->chatId, $unit->visitor, $unit->begins);
+            }
+        }
+    }
+
     /** @param array<string, Result> $results by the requests' ids */
     public function settle(Batch $batch, array $results): void
     {
@@ -83,10 +93,10 @@ final class Settlement
         }
         $chatId = $unit->progress->chatId;
         $now = $this->database->row(
-            'SELECT started, revision FROM ' . Told::TABLE . ' WHERE chat_id = ? FOR UPDATE',
+            'SELECT started, closed, revision FROM ' . Told::TABLE . ' WHERE chat_id = ? FOR UPDATE',
             [$chatId],
         );
-        if ((int) ($now['started'] ?? 0) === 0 && !isset($told['started'])) {
+        if ((int) ($now['started'] ?? 0) === 0 && (int) ($now['closed'] ?? 0) === 0 && !isset($told['started'])) {
             return;
         }
         if (isset($told['other'])) {

@@ -24,6 +24,27 @@ final class Step
     ) {
     }
 
+    /**
+     * A request with an id of its kind, chat, revision and content: the same again has the same id, and any other
+     * request has another one.
+     *
+     * @param array<string, mixed> $body
+     * @param array<string, int> $told
+     */
+    public static function of(
+        string $kind,
+        int $chatId,
+        int $revision,
+        string $path,
+        array $body,
+        array $told = [],
+        ?int $messageId = null,
+    ): self
+    {
+        $content = substr(hash('sha256', $path . "\n" . json_encode($body, JSON_INVALID_UTF8_SUBSTITUTE)), 0, 12);
+        return new self("{$kind}-{$chatId}-{$revision}-{$content}", $path, $body, $told, $messageId);
+    }
+
     /** @return array{id: string, method: string, path: string, body: array<string, mixed>|\stdClass} for the batch */
     public function request(): array
     {

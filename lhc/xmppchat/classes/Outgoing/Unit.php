@@ -16,6 +16,7 @@ final class Unit
      * @param int $tries of the rows before
      * @param int $revision of what was told of the chat, when it was read
      * @param array<string, int> $told columns of `lhc_xmppchat_chat` that are true when all of it is done
+     * @param ?array<string, int> $begins columns of it that are written before a chat's first request
      */
     public function __construct(
         public readonly array $rows,
@@ -27,6 +28,7 @@ final class Unit
         public readonly bool $complete = true,
         public readonly int $revision = 0,
         public readonly array $told = [],
+        public readonly ?array $begins = null,
     ) {
     }
 
@@ -42,6 +44,8 @@ final class Unit
             $this->progress,
             false,
             $this->revision,
+            [],
+            $steps > 0 ? $this->begins : null,
         );
     }
 }

@@ -11,6 +11,9 @@ $ViewList = [];
 // For the service alone. Without `functions` LHC starts no session and sends no cookie.
 $ViewList['callback'] = ['params' => [], 'uparams' => []];
 
+// Links to visitors' files, for operators who have no session: the link itself is signed.
+$ViewList['file'] = ['params' => ['file_id', 'hash', 'until', 'signature'], 'uparams' => []];
+
 $ViewList['status'] = [
     'params' => [],
     'uparams' => ['operators', 'visitors', 'queue', 'pending', 'failed'],
