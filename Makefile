@@ -1,6 +1,6 @@
 # Two commands on a machine with Node and git: `make run` and `make test`. Both do the whole set-up. `make demo-lhc` does it
 # too, and needs a checkout of Live Helper Chat.
-.PHONY: run test demo-lhc setup
+.PHONY: run test demo-lhc lhc-extension setup
 
 # exec without npm: a signal that ends make also ends Node, and Node ends the processes that it started.
 run: setup
@@ -15,6 +15,10 @@ test: setup
 demo-lhc: setup
 	@[ -z "$(LHC_DIR)" ] || sh scripts/install-lhc.sh
 	@LHC_DIR="$(LHC_DIR)" PATH="$(CURDIR)/node_modules/.bin:$$PATH" exec node scripts/lhc/demo.ts
+
+# The extension for LHC as a package, in dist/.
+lhc-extension: node_modules/.package-lock.json
+	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" node scripts/lhc-extension.ts
 
 # Node >= 24 is a dev dependency (the package `node`). npm scripts use it instead of the machine's own.
 setup: node_modules/.package-lock.json
