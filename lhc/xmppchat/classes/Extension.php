@@ -76,7 +76,7 @@ final class Extension
     }
 
     /** Cron's part of the accounts. */
-    public function reconciler(): Accounts\Reconciler
+    public function accountReconciler(): Accounts\Reconciler
     {
         return new Accounts\Reconciler($this->accountTable(), $this->service(), $this->clock);
     }

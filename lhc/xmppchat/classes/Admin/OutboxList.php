@@ -5,13 +5,11 @@ declare(strict_types=1);
 namespace XmppChat\Lhc\Admin;
 
 use XmppChat\Lhc\Database;
+use XmppChat\Lhc\Outgoing\Outbox;
 
 /** The outbox as an administrator sees it. What visitors wrote is not shown. */
 final class OutboxList
 {
-    private const TABLE = 'lhc_xmppchat_outbox';
-    public const PENDING = 0;
-    public const FAILED = 1;
     public const PAGE = 50;
     /** Rows that one press of a button changes at most. */
     private const AT_ONCE = 10_000;
@@ -23,7 +21,7 @@ final class OutboxList
     /** @return array{pending: int, failed: int} */
     public function counts(): array
     {
-        $row = $this->database->row('SELECT SUM(state = 0) AS pending, SUM(state = 1) AS failed FROM ' . self::TABLE) ?? [];
+        $row = $this->database->row('SELECT SUM(state = 0) AS pending, SUM(state = 1) AS failed FROM ' . Outbox::TABLE) ?? [];
         return ['pending' => (int) ($row['pending'] ?? 0), 'failed' => (int) ($row['failed'] ?? 0)];
     }
 
@@ -36,7 +34,7 @@ final class OutboxList
     public function page(int $state, int $after): array
     {
         $rows = $this->database->rows(
-            'SELECT id, created_at, kind, visitor, chat_id, tries, next_at, error FROM ' . self::TABLE . '
+            'SELECT id, created_at, kind, visitor, chat_id, tries, next_at, error FROM ' . Outbox::TABLE . '
              WHERE state = ? AND id > ? ORDER BY id LIMIT ' . (self::PAGE + 1),
             [$state, $after],
         );
@@ -53,9 +51,9 @@ final class OutboxList
      */
     public function again(int $id): int
     {
-        $where = $id === 0 ? 'state = ' . self::FAILED : 'id = ?';
+        $where = $id === 0 ? 'state = ' . Outbox::FAILED : 'id = ?';
         return $this->database->run(
-            'UPDATE ' . self::TABLE . " SET state = 0, tries = 0, next_at = 0, error = '' WHERE {$where} LIMIT " . self::AT_ONCE,
+            'UPDATE ' . Outbox::TABLE . " SET state = 0, tries = 0, next_at = 0, error = '' WHERE {$where} LIMIT " . self::AT_ONCE,
             $id === 0 ? [] : [$id],
         )->rowCount();
     }
@@ -68,9 +66,9 @@ final class OutboxList
      */
     public function drop(int $id): int
     {
-        $where = $id === 0 ? 'state = ' . self::FAILED : 'id = ?';
+        $where = $id === 0 ? 'state = ' . Outbox::FAILED : 'id = ?';
         return $this->database->run(
-            'DELETE FROM ' . self::TABLE . " WHERE {$where} LIMIT " . self::AT_ONCE,
+            'DELETE FROM ' . Outbox::TABLE . " WHERE {$where} LIMIT " . self::AT_ONCE,
             $id === 0 ? [] : [$id],
         )->rowCount();
     }
@@ -79,8 +77,10 @@ final class OutboxList
     public static function kind(string $kind): string
     {
         return match ($kind) {
-            'view' => Words::t('page view'),
-            'chat' => Words::t('chat'),
+            Outbox::VIEW => Words::t('page view'),
+            Outbox::CHAT => Words::t('chat'),
+            Outbox::SHOWN => Words::t('messages were seen'),
+            Outbox::REQUEST => Words::t('a request that was refused'),
             default => $kind,
         };
     }

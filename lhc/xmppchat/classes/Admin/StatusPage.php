@@ -7,6 +7,7 @@ namespace XmppChat\Lhc\Admin;
 use XmppChat\Lhc\Extension;
 use XmppChat\Lhc\LinkState;
 use XmppChat\Lhc\Log;
+use XmppChat\Lhc\Outgoing\Outbox;
 
 /** The page "XMPP chat": the service's view of operators and visitors, the outbox, the health of the link. */
 final class StatusPage
@@ -43,8 +44,8 @@ final class StatusPage
             $link = $this->extension->link()->state();
             $values = [
                 'counts' => $outbox->counts(),
-                'pending' => $outbox->page(OutboxList::PENDING, $request->number('pending')),
-                'failed' => $outbox->page(OutboxList::FAILED, $request->number('failed')),
+                'pending' => $outbox->page(Outbox::PENDING, $request->number('pending')),
+                'failed' => $outbox->page(Outbox::FAILED, $request->number('failed')),
             ];
         } catch (\PDOException $failure) {
             Log::failure('overview', $failure);

@@ -52,7 +52,7 @@ final class HostingCron
      * Each instance's own cron work. One that fails does not keep the others from theirs, and each run begins with
      * another one, so that all get their turn when the time is short.
      *
-     * @param callable(Extension, int): void $work with the instance's extension, and ms since 1970 when to stop
+     * @param callable(Extension): mixed $work with the instance's extension
      * @param int $ms how long at most, for all
      * @return int how many instances had their turn
      */
@@ -67,10 +67,10 @@ final class HostingCron
                 break;
             }
             try {
-                $this->instances->within((int) $id, function () use ($work, $until): void {
+                $this->instances->within((int) $id, function () use ($work): void {
                     $extension = new Extension($this->manager->clock(), $this->manager->database());
                     Extension::reset($extension);
-                    $work($extension, $until);
+                    $work($extension);
                 });
                 $turns++;
             } catch (\Throwable $failure) {

@@ -6,6 +6,7 @@ namespace XmppChat\Lhc\Hosting;
 
 use XmppChat\Lhc\Extension;
 use XmppChat\Lhc\Log;
+use XmppChat\Lhc\Outgoing\CronRun;
 use XmppChat\Lhc\Structure;
 
 /**
@@ -21,6 +22,7 @@ final class SiteEvents
     public function attach(\erLhcoreClassChatEventDispatcher $dispatcher): void
     {
         $dispatcher->listen('instance.extensions_structure', $this->updateTables(...));
+        $dispatcher->listen('chat.instance.workflow', $this->runCron(...));
     }
 
     /** After the extension was updated, the manager asks each site to update its tables. Never throws. */
@@ -32,6 +34,23 @@ final class SiteEvents
             }
         } catch (\Throwable $failure) {
             Log::failure('instance.extensions_structure', $failure);
+        }
+    }
+
+    /**
+     * LHC's own cron work for one instance. It does for a manager without this extension what the manager's cron job does
+     * otherwise; the lock of the sender keeps both apart. Never throws.
+     */
+    public function runCron(): void
+    {
+        try {
+            if (Site::hasInstance()) {
+                // A worker of the background queue may have served another instance before.
+                Extension::reset();
+                (new CronRun(Extension::instance()))->run(0);
+            }
+        } catch (\Throwable $failure) {
+            Log::failure('chat.instance.workflow', $failure);
         }
     }
 }

@@ -6,6 +6,7 @@ namespace XmppChat\Lhc\Outgoing;
 
 use XmppChat\Lhc\Extension;
 use XmppChat\Lhc\Hosting\HostingCron;
+use XmppChat\Lhc\Hosting\Site;
 use XmppChat\Lhc\Log;
 
 /** What cron does each minute: names, what waits, the probe of a service that was away, differences, old rows. */
@@ -29,6 +30,9 @@ final class CronRun
      */
     public function run(int $seconds): string
     {
+        if (!Site::mayWork()) {
+            return "Without a host name this site sees the manager's database. Run this cron job in the manager.\n";
+        }
         $end = microtime(true) + min($seconds, self::SECONDS_MAX);
         $said = $this->hosting();
         if (!$this->extension->settings()->ready()) {
@@ -69,7 +73,7 @@ final class CronRun
     private function accounts(): void
     {
         if (!$this->extension->link()->state()->isOpen()) {
-            $this->extension->reconciler()->run($this->extension->clock()->nowMs() + self::ACCOUNTS_MS);
+            $this->extension->accountReconciler()->run($this->extension->clock()->nowMs() + self::ACCOUNTS_MS);
         }
     }
 
