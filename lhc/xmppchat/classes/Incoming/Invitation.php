@@ -16,6 +16,7 @@ final class Invitation
     /** The name among LHC's attributes of the visitor. Its value is a text: LHC puts these values into texts. */
     private const ATTRIBUTE = 'xmppchat_invitation';
 
+    private const NOT_FETCHED = -1;
     /** Messages of one invitation at most. */
     private const PARTS_MAX = 100;
 
@@ -25,6 +26,8 @@ final class Invitation
         /** LHC's chat of the visitor when they were invited: another one means that they have answered. */
         private readonly int $chatId,
         private readonly array $parts,
+        /** Whether the visitor's widget had some of the words on the screen when more came. */
+        private readonly bool $shown = false,
     ) {
     }
 
@@ -42,7 +45,13 @@ final class Invitation
         if (!is_array($state) || !is_int($state['operator'] ?? null) || !is_int($state['chat'] ?? null) || !is_array($state['parts'] ?? null)) {
             return null;
         }
-        $invitation = new self($state['operator'], $state['chat'], array_values(array_filter($state['parts'], self::isPart(...))));
+        $invitation = new self(
+            $state['operator'],
+            $state['chat'],
+            array_values(array_filter($state['parts'], self::isPart(...))),
+            // LHC's "not fetched yet" is -1; each new text begins with it again.
+            ($state['shown'] ?? false) === true || (int) $visitor->invitation_id !== self::NOT_FETCHED,
+        );
         $stands = (int) $visitor->operator_user_id === $invitation->operatorId
             && trim((string) $visitor->operator_message) === $invitation->text();
         return $stands ? $invitation : null;
@@ -52,6 +61,15 @@ final class Invitation
     public function isUnanswered(\erLhcoreClassModelChatOnlineUser $visitor): bool
     {
         return (int) $visitor->chat_id === 0 || (int) $visitor->chat_id === $this->chatId;
+    }
+
+    /**
+     * Whether the widget has shown some of it. Then it does not look for more until the next page, so the visitor does
+     * not read what is added.
+     */
+    public function wasShown(): bool
+    {
+        return $this->shown;
     }
 
     /** The text that the visitor reads. */
@@ -104,7 +122,7 @@ final class Invitation
         $visitor->operator_user_id = $this->operatorId;
         $visitor->message_seen = 0;
         $visitor->message_seen_ts = 0;
-        $visitor->invitation_id = -1;
+        $visitor->invitation_id = self::NOT_FETCHED;
         $visitor->requires_email = 0;
         $visitor->requires_username = 0;
         $visitor->requires_phone = 0;
@@ -121,7 +139,7 @@ final class Invitation
     private function store(\erLhcoreClassModelChatOnlineUser $visitor, array $attributes): void
     {
         $attributes[self::ATTRIBUTE] = json_encode(
-            ['operator' => $this->operatorId, 'chat' => $this->chatId, 'parts' => $this->parts],
+            ['operator' => $this->operatorId, 'chat' => $this->chatId, 'parts' => $this->parts, 'shown' => $this->shown],
             JSON_THROW_ON_ERROR | JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES,
         );
         $visitor->online_attr_system_array = $attributes;
@@ -154,7 +172,7 @@ final class Invitation
     /** @param list<array{string, string, string}> $parts */
     private function parted(array $parts): self
     {
-        $changed = new self($this->operatorId, $this->chatId, $parts);
+        $changed = new self($this->operatorId, $this->chatId, $parts, $this->shown);
         if (strlen($changed->text()) > self::TEXT_MAX_BYTES || count($parts) > self::PARTS_MAX) {
             throw new Refused('not-possible', 'The invitation has become too long: wait for the answer of the visitor');
         }

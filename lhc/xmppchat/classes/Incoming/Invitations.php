@@ -97,7 +97,7 @@ final class Invitations
             $invitation = Invitation::by($user, $online);
             $this->database->run('DELETE FROM ' . self::TABLE . ' WHERE visitor = ? AND msg_id = 0', [$visitor]);
         }
-        $wasShown = $further && (int) $online->invitation_id !== -1;
+        $wasShown = $invitation->wasShown();
         $invitation = $replaces !== null && $invitation->has($replaces)
             ? $invitation->corrected($replaces, $id, $text)
             : $invitation->with($id, $text);

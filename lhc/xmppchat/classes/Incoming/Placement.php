@@ -100,7 +100,10 @@ final class Placement
             $chat->user_id = $user->id;
             $chat->transfer_uid = $before;
             $chat->tslasign = time();
-            $chat->last_user_msg_time = max((int) $chat->last_user_msg_time, time());
+            if ($before > 0) {
+                // LHC's page does so: the auto responder begins anew.
+                $chat->last_user_msg_time = time();
+            }
             Acceptance::ownerChanged($chat);
             Typing::end($chat);
             $chat->updateThis();
