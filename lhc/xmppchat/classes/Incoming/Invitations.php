@@ -126,7 +126,7 @@ final class Invitations
     /** Whether LHC's Node helper tells the widget to look again. */
     private static function helperPushes(): bool
     {
-        $extensions = \erConfigClassLhConfig::getInstance()->getSetting('site', 'extensions');
+        $extensions = \erConfigClassLhConfig::getInstance()->getSetting('site', 'extensions', false);
         return is_array($extensions) && in_array(self::HELPER_EXTENSION, $extensions, true);
     }
 }
