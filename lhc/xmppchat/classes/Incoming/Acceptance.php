@@ -4,8 +4,6 @@ declare(strict_types=1);
 
 namespace XmppChat\Lhc\Incoming;
 
-use XmppChat\Lhc\Told;
-
 /** An operator answers a chat: what LHC does when one opens a waiting chat in its page. */
 final class Acceptance
 {
@@ -17,7 +15,7 @@ final class Acceptance
         \erLhcoreClassModelChat::STATUS_SUB_CONTACT_FORM,
     ];
 
-    public function __construct(private readonly Rows $rows, private readonly Told $told)
+    public function __construct(private readonly Rows $rows, private readonly Known $told)
     {
     }
 
@@ -53,7 +51,7 @@ final class Acceptance
             ],
         ]);
         $chat->updateThis();
-        $this->told->record((int) $chat->id, $visitor, ['owner_id' => (int) $chat->user_id, 'status' => (int) $chat->status]);
+        $this->told->placed($chat, $visitor);
         $this->announce($chat, $before, $previous);
     }
 

@@ -4,15 +4,13 @@ declare(strict_types=1);
 
 namespace XmppChat\Lhc\Incoming;
 
-use XmppChat\Lhc\Told;
-
 /** `chat.closed`. */
 final class Closing
 {
     public function __construct(
         private readonly Visitors $visitors,
         private readonly Operators $operators,
-        private readonly Told $told,
+        private readonly Known $told,
     ) {
     }
 
@@ -26,10 +24,7 @@ final class Closing
             ActingUser::become($user);
         }
         self::close($chat, $user);
-        $this->told->record((int) $chat->id, $this->visitors->key($callback), [
-            'status' => \erLhcoreClassModelChat::STATUS_CLOSED_CHAT,
-            'closed' => 1,
-        ]);
+        $this->told->closed($chat, $this->visitors->key($callback));
         return Answer::accepted();
     }
 

@@ -33,15 +33,17 @@ final class Handlers
     private readonly Operators $operators;
     private readonly MessageIds $ids;
     private readonly Rows $rows;
+    private readonly Known $known;
     private readonly Acceptance $acceptance;
 
-    public function __construct(private readonly Database $database, private readonly Told $told)
+    public function __construct(private readonly Database $database, Told $told)
     {
+        $this->known = new Known($told);
         $this->visitors = new Visitors($database, $told);
         $this->operators = new Operators($database);
         $this->ids = new MessageIds($database);
         $this->rows = new Rows($this->ids);
-        $this->acceptance = new Acceptance($this->rows, $told);
+        $this->acceptance = new Acceptance($this->rows, $this->known);
     }
 
     /** Whether the callback needs the log of webhook ids and a transaction. */
@@ -65,7 +67,7 @@ final class Handlers
             'chat.assigned' => $this->placement()->assigned($callback),
             'chat.accepted' => $this->placement()->accepted($callback),
             'chat.transferred' => $this->placement()->transferred($callback),
-            'chat.closed' => (new Closing($this->visitors, $this->operators, $this->told))->closed($callback),
+            'chat.closed' => (new Closing($this->visitors, $this->operators, $this->known))->closed($callback),
             'chat.note' => $this->commands()->note($callback),
             'chat.command' => $this->commands()->command($callback),
             'message.delivered' => $this->ticks()->delivered($callback),
@@ -98,7 +100,7 @@ final class Handlers
 
     private function placement(): Placement
     {
-        return new Placement($this->visitors, $this->operators, $this->rows, $this->acceptance, $this->told);
+        return new Placement($this->visitors, $this->operators, $this->rows, $this->acceptance, $this->known);
     }
 
     private function commands(): Commands

@@ -4,8 +4,6 @@ declare(strict_types=1);
 
 namespace XmppChat\Lhc\Incoming;
 
-use XmppChat\Lhc\Told;
-
 /** Who has a chat: `chat.assigned`, `chat.accepted`, `chat.transferred`. What LHC has already is not done again. */
 final class Placement
 {
@@ -16,7 +14,7 @@ final class Placement
         private readonly Operators $operators,
         private readonly Rows $rows,
         private readonly Acceptance $acceptance,
-        private readonly Told $told,
+        private readonly Known $told,
     ) {
     }
 
@@ -109,7 +107,7 @@ final class Placement
             $chat->updateThis();
             $this->announce($chat, $user, $before);
         }
-        $this->record($chat, $callback, ['owner_id' => (int) $chat->user_id, 'status' => (int) $chat->status]);
+        $this->told->placed($chat, $this->visitors->key($callback));
     }
 
     /** Nobody has the chat: it waits. */
@@ -139,13 +137,14 @@ final class Placement
             $chat->updateThis();
             $this->announce($chat, $previous, $before);
         }
-        $this->record($chat, $callback, ['owner_id' => (int) $chat->user_id, 'status' => (int) $chat->status]);
+        $this->told->placed($chat, $this->visitors->key($callback));
     }
 
     /** @throws Refused if LHC has no such department */
     private function toDepartment(\erLhcoreClassModelChat $chat, string $department, Callback $callback): void
     {
-        $new = ctype_digit($department) ? \erLhcoreClassModelDepartament::fetch((int) $department) : false;
+        // The service knows departments by the names that LHC gave them.
+        $new = \erLhcoreClassModelDepartament::findOne(['filter' => ['name' => $department], 'sort' => 'id ASC']);
         if (!$new instanceof \erLhcoreClassModelDepartament) {
             throw new Refused('not-possible', 'Live Helper Chat has no such department');
         }
@@ -180,7 +179,7 @@ final class Placement
             }
             $this->announce($chat, null, 0);
         }
-        $this->record($chat, $callback, ['dep_id' => (int) $chat->dep_id]);
+        $this->told->moved($chat, $this->visitors->key($callback));
     }
 
     /** @param ?\erLhcoreClassModelUser $user whom LHC's listeners are told of */
@@ -188,12 +187,6 @@ final class Placement
     {
         Statistics::of($chat, $previousOwner);
         \erLhcoreClassChatEventDispatcher::getInstance()->dispatch('chat.chat_owner_changed', ['chat' => &$chat, 'user' => $user ?? false]);
-    }
-
-    /** @param array<string, int> $values */
-    private function record(\erLhcoreClassModelChat $chat, Callback $callback, array $values): void
-    {
-        $this->told->record((int) $chat->id, $this->visitors->key($callback), $values);
     }
 
     /** LHC keeps a chat that the visitor has ended, and it still has an owner; one that is closed is over. */

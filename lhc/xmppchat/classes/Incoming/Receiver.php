@@ -18,7 +18,7 @@ use XmppChat\Lhc\Told;
 final class Receiver
 {
     /** Seconds that a callback waits for a lock; the service waits 10 s for the answer. */
-    private const LOCK_WAIT_S = 3;
+    public const LOCK_WAIT_S = 3;
     /** Ms between two notes that the service was heard, while nothing is wrong. */
     private const HEARD_EVERY_MS = 10_000;
     private const SAVEPOINT = 'xmppchat_callback';
@@ -29,6 +29,7 @@ final class Receiver
         private readonly Link $link,
         private readonly Told $told,
         private readonly Clock $clock,
+        private readonly int $lockWaitS = self::LOCK_WAIT_S,
     ) {
     }
 
@@ -117,7 +118,7 @@ final class Receiver
     private function patiently(callable $work): Answer
     {
         $before = (int) $this->database->value('SELECT @@innodb_lock_wait_timeout');
-        $this->database->pdo()->exec('SET SESSION innodb_lock_wait_timeout = ' . self::LOCK_WAIT_S);
+        $this->database->pdo()->exec('SET SESSION innodb_lock_wait_timeout = ' . $this->lockWaitS);
         try {
             return $work();
         } finally {

@@ -7,15 +7,14 @@ namespace XmppChat\Lhc\Incoming;
 use XmppChat\Lhc\Clock;
 use XmppChat\Lhc\Database;
 
-/** Which callbacks were done, and how they were answered. The row is written in the transaction of what it was for. */
+/**
+ * Which callbacks were done, and how they were answered. The row is written in the transaction of what it was for. Cron
+ * deletes old ones.
+ */
 final class WebhookLog
 {
     private const TABLE = 'lhc_xmppchat_webhook';
-    /** Ms for which an answer is kept: the service gives a callback up after a day, and a person may send it later. */
-    public const KEPT_MS = 14 * 86_400_000;
     private const DUPLICATE = 1062;
-    /** Rows of one clearing at most. */
-    private const CLEARED_MAX = 5_000;
 
     public function __construct(private readonly Database $database, private readonly Clock $clock)
     {
@@ -48,14 +47,5 @@ final class WebhookLog
     public function end(Callback $callback, string $answer): void
     {
         $this->database->run('UPDATE ' . self::TABLE . ' SET answer = ? WHERE webhook_id = ?', [$answer, $callback->id]);
-    }
-
-    /** Forgets the oldest; for cron. */
-    public function clear(): void
-    {
-        $this->database->run(
-            'DELETE FROM ' . self::TABLE . ' WHERE at < ? ORDER BY at LIMIT ' . self::CLEARED_MAX,
-            [$this->clock->nowMs() - self::KEPT_MS],
-        );
     }
 }
