@@ -12,8 +12,8 @@ final class Double
     public static function load(): void
     {
         spl_autoload_register(static function (string $class): void {
-            $file = self::FOLDER . "/{$class}.php";
-            if (!str_contains($class, '\\') && is_file($file)) {
+            $file = self::FOLDER . '/' . str_replace('\\', '/', $class) . '.php';
+            if (is_file($file)) {
                 require $file;
             }
         });

@@ -49,6 +49,27 @@ final class erLhcoreClassChat
         }
     }
 
+    /** As LHC: by the departments of who is there. */
+    public static function hasAccessToRead($chat, $params = [])
+    {
+        $user = erLhcoreClassUser::instance()->getUserData(true);
+        return $user->all_departments != 0 || $chat->dep_id == 0
+            || in_array($chat->dep_id, erLhcoreClassUserDep::getUserDepartaments($user->id, $user->cache_version));
+    }
+
+    public static function hasAccessToWrite($chat)
+    {
+        $userId = erLhcoreClassUser::instance()->getUserID();
+        $readOnly = erLhcoreClassUserDep::getUserDepartamentsIndividual($userId, true);
+        return ($chat->user_id > 0 && $chat->user_id == $userId) || !in_array($chat->dep_id, $readOnly);
+    }
+
+    public static function lockDepartment($depId, $db)
+    {
+        $statement = $db->prepare('SELECT 1 FROM lh_userdep WHERE dep_id = ? ORDER BY id FOR UPDATE');
+        $statement->execute([$depId]);
+    }
+
     /** @param object|false $operator who closed it: a model, or nobody */
     public static function closeChatCallback($chat, $operator = false)
     {

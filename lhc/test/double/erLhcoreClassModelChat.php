@@ -34,6 +34,9 @@ final class erLhcoreClassModelChat
     public const STATUS_SUB_SURVEY_SHOW = 5;
     public const STATUS_SUB_ON_HOLD = 8;
     public const STATUS_SUB_SURVEY_COMPLETED = 9;
+    public const STATUS_SUB_SUB_DEFAULT = 0;
+    public const STATUS_SUB_SUB_TRANSFERED = 1;
+    public const STATUS_SUB_SUB_MSG_DELIVERED = 3;
     public const USER_STATUS_JOINED_CHAT = 0;
     public const USER_STATUS_CLOSED_CHAT = 1;
     public const USER_STATUS_PENDING_REOPEN = 2;

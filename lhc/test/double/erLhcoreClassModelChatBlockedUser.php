@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 /**
  * A visitor who is blocked (lib/models/lhchat/erlhcoreclassmodelchatblockeduser.php). LHC takes the one who blocks from
- * the session; in a callback there is none, so the row has nobody.
+ * the session.
  */
 #[AllowDynamicProperties]
 final class erLhcoreClassModelChatBlockedUser

@@ -17,6 +17,10 @@ final class erLhcoreClassModelDepartament
     public static $dbTableId = 'id';
     public static $dbSortOrder = 'ASC';
 
+    /** The double's own departments inform nobody, and hand no chats on. */
+    public $inform_options_array = [];
+    public $department_transfer = false;
+
     public function __toString()
     {
         return $this->name;

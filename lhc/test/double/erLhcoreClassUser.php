@@ -2,25 +2,39 @@
 
 declare(strict_types=1);
 
-/** The operator of this session (lib/core/lhuser/lhuser.php). A test says who it is, and what they may do. */
-final class erLhcoreClassUser
+/**
+ * The operator of this session (lib/core/lhuser/lhuser.php). A test says who it is, and what they may do. As in LHC, the
+ * instance is a global, and each question about rights goes through `accessArray()`.
+ */
+class erLhcoreClassUser
 {
-    private static ?self $instance = null;
+    public $authenticated = false;
+    public $cache_version = 0;
+
+    private int $userId = 0;
+    /** @var array<string, array<string, bool>> */
+    private array $rights = [];
 
     /** @param list<string> $rights each as `module function` */
-    public function __construct(private readonly int $userId = 0, private readonly array $rights = [])
+    public function __construct(int $userId = 0, array $rights = [])
     {
+        $this->userId = $userId;
+        $this->authenticated = $userId > 0;
+        foreach ($rights as $right) {
+            [$module, $function] = explode(' ', $right);
+            $this->rights[$module][$function] = true;
+        }
     }
 
     public static function instance()
     {
-        return self::$instance ??= new self();
+        return $GLOBALS['LhUserInstance'] ??= new self();
     }
 
     /** The double's own: begins a session, or none. */
     public static function signIn(?self $user): void
     {
-        self::$instance = $user;
+        $GLOBALS['LhUserInstance'] = $user;
         unset($_SESSION['lhc_csfr_token']);
     }
 
@@ -31,7 +45,7 @@ final class erLhcoreClassUser
 
     public function isLogged()
     {
-        return $this->userId > 0;
+        return $this->authenticated;
     }
 
     public function getUserID()
@@ -46,12 +60,17 @@ final class erLhcoreClassUser
 
     public function hasAccessTo($module, $functions, $returnLimitation = false)
     {
-        foreach ((array) $functions as $function) {
-            if (!in_array("{$module} {$function}", $this->rights, true)) {
-                return false;
-            }
-        }
-        return true;
+        return erLhcoreClassRole::canUseByModuleAndFunction($this->accessArray(), $module, $functions);
+    }
+
+    public function accessArray()
+    {
+        return $this->rights;
+    }
+
+    public function generateAccessArray()
+    {
+        return $this->rights;
     }
 
     public function getCSFRToken()

@@ -282,3 +282,41 @@ CREATE TABLE lh_chat_config (
     hidden int NOT NULL DEFAULT 0,
     PRIMARY KEY (identifier)
 ) ENGINE=InnoDB;
+
+CREATE TABLE lh_role (
+  id int NOT NULL AUTO_INCREMENT,
+  name varchar(50) NOT NULL,
+  PRIMARY KEY (id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE lh_rolefunction (
+  id int NOT NULL AUTO_INCREMENT,
+  role_id int NOT NULL,
+  module varchar(100) NOT NULL,
+  `function` varchar(100) NOT NULL,
+  limitation text NOT NULL,
+  type tinyint NOT NULL DEFAULT 0,
+  PRIMARY KEY (id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE lh_group (
+  id int NOT NULL AUTO_INCREMENT,
+  name varchar(50) NOT NULL,
+  disabled tinyint NOT NULL,
+  required tinyint NOT NULL,
+  PRIMARY KEY (id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE lh_groupuser (
+  id int NOT NULL AUTO_INCREMENT,
+  group_id int NOT NULL,
+  user_id int NOT NULL,
+  PRIMARY KEY (id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE lh_grouprole (
+  id int NOT NULL AUTO_INCREMENT,
+  group_id int NOT NULL,
+  role_id int NOT NULL,
+  PRIMARY KEY (id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
