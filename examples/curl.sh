@@ -66,6 +66,10 @@ curl "$API/v1/$TENANT/stats?since=$(date +%F)" -H "$KEY"
 # Changes as they happen (server-sent events), here for one second.
 curl -N --max-time 1 "$API/v1/$TENANT/stream?types=chat,message" -H "$KEY" || true
 
+# Somebody takes the chat in LHC's own pages, and writes there.
+curl -X POST "$API/v1/$TENANT/visitors/$VISITOR/chats/$CHAT/owner" -H "$KEY" -H "$JSON" -d '{"lhcUserId":12,"name":"Olga"}'
+curl -X POST "$API/v1/$TENANT/visitors/$VISITOR/chats/$CHAT/operator-messages" -H "$KEY" -H "$JSON" -d '{"id":"lhc-9","lhcUserId":12,"name":"Olga","body":"Hello"}'
+
 # --- The end of the chat ---
 
 # LHC hands the chat to a department, or to an operator: {"operator":"op1"}.

@@ -26,6 +26,8 @@ function ownersBy({ type, data }: VisitorFact): readonly (Username | null)[] | u
     case 'ChatTransferred':
     case 'ChatClosed':
       return [data.operator];
+    case 'ChatTakenInLhc':
+      return [data.from];
     case 'ChatUnassigned':
       return data.operators;
     default:

@@ -1,6 +1,7 @@
 /** Queries on the read model of chats. */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import type { Username, VisitorKey } from '../actors/ids.ts';
+import { IN_LHC_SELECTED, type InLhc, withInLhc } from './in-lhc.ts';
 import {
   type Column,
   Conditions,
@@ -11,7 +12,7 @@ import {
   SCAN_ROWS,
 } from './list.ts';
 
-/** `waiting`: no operator has the chat; `offered`: one or more operators may accept it; `active`: an operator accepted it. */
+/** `waiting`: no operator has the chat; `offered`: one or more operators may accept it, or somebody in LHC; `active`: one of them did. */
 export const CHAT_STATES = ['waiting', 'offered', 'active', 'closed'] as const;
 export type ChatState = (typeof CHAT_STATES)[number];
 export const CLOSE_PARTIES = ['visitor', 'operator', 'system'] as const;
@@ -29,6 +30,8 @@ export interface ChatView {
   readonly state: ChatState;
   /** The operator who has the chat, is the only one it is offered to, or had it when it was closed. */
   readonly operator: Username | null;
+  /** Who has it in LHC's own pages, is asked there, or had it there when it was closed; null if nobody. */
+  readonly inLhc: InLhc | null;
   /** The operators to whom it is offered now. */
   readonly offered: readonly Username[];
   readonly invitedBy: Username | null;
@@ -92,7 +95,7 @@ export interface ChatQueries {
   get(tenant: string, chatId: string, visitor?: string): ChatView | null;
 }
 
-const COLUMNS = `chat_id AS chatId, visitor, nick, department, state, operator, invited_by AS invitedBy,
+const COLUMNS = `chat_id AS chatId, visitor, nick, department, state, operator, ${IN_LHC_SELECTED}, invited_by AS invitedBy,
   started_at AS startedAt, waiting_since AS waitingSince, assigned_at AS assignedAt, accepted_at AS acceptedAt,
   answered_at AS firstAnswerAt, closed_at AS closedAt, closed_by AS closedBy, reason,
   visitor_messages AS visitorMessages, operator_messages AS operatorMessages, transfers,
@@ -158,7 +161,7 @@ export function chatReader(db: DatabaseSync) {
       const all = operators.all(tenant, visitor, chatId, revision);
       // The columns have the names of the view, and the tables are STRICT.
       return {
-        ...row,
+        ...withInLhc(row),
         missed: row.state === 'closed' && row.acceptedAt === null,
         offered: all.filter(({ offerOpen }) => offerOpen === 1).map(({ operator }) => operator),
         operators: all.map(({ offerOpen: _, ...operator }) => operator),

@@ -5,13 +5,15 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { openOffersOf } from '../actors/visitor/chat.ts';
 import type { Chat } from '../actors/visitor/state.ts';
+import type { ChatState } from './chat-queries.ts';
 import type { ApplyVisitorFact, OpenedVisitorFact, Recorded, RecordedOfVisitor } from './facts.ts';
+import { IN_LHC_COLUMNS } from './in-lhc.ts';
 import type { Model } from './model.ts';
 
 /** Reads the visitor's row, so apply a fact to the visitors first. */
 export const CHATS: Model<ApplyVisitorFact> = {
-  version: 4,
-  // `revision` is that of ChatStarted. `waiting_since` is null in an active or closed chat, and where LHC picks the operators. `left_at`: the visitor timed out while it waited. `offer_open` is 1 while an offer
+  version: 5,
+  // `revision` is that of ChatStarted. `waiting_since` is null in an active or closed chat, and where LHC picks the operators or somebody in LHC is asked. `left_at`: the visitor timed out while it waited. `offer_open` is 1 while an offer
   // to the operator is open. `started_at` of an operator is that of the chat, for statistics. Indexes with many columns have
   // everything that statistics read, so that a day of many chats is one range of the index.
   schema: `
@@ -24,6 +26,7 @@ export const CHATS: Model<ApplyVisitorFact> = {
       department TEXT,
       state TEXT NOT NULL,
       operator TEXT,
+      ${IN_LHC_COLUMNS}
       invited_by TEXT,
       started_at INTEGER NOT NULL,
       waiting_since INTEGER,
@@ -116,6 +119,10 @@ function prepare(db: DatabaseSync) {
       missed_offers = missed_offers + ?7`),
     transfer: chat(`state = ?4, operator = ?5, waiting_since = ifnull(waiting_since, ?6),
       assigned_at = iif(?5 IS NULL, assigned_at, ifnull(assigned_at, ?6)), transfers = transfers + 1`),
+    /** ?6 is when the person in LHC answered; null if they have not. ?7 is 1 if an operator had the chat. */
+    takeInLhc: chat(`state = ?4, operator = ?5, accepted_at = ifnull(accepted_at, ?6),
+      waiting_since = NULL, transfers = transfers + ?7`),
+    setInLhc: chat('lhc_user_id = ?4, lhc_name = ?5'),
     setDepartment: chat('department = ?4'),
     setLeft: db.prepare(
       `UPDATE chats SET left_at = ? WHERE tenant = ? AND visitor = ? AND state <> 'closed'`,
@@ -146,8 +153,10 @@ function prepare(db: DatabaseSync) {
 
 type Statements = ReturnType<typeof prepare>;
 
-const stateOf = (chat: Chat) =>
-  chat.accepted ? 'active' : openOffersOf(chat).length > 0 ? 'offered' : 'waiting';
+function stateOf(chat: Chat): ChatState {
+  if (chat.accepted) return 'active';
+  return openOffersOf(chat).length > 0 || chat.inLhc ? 'offered' : 'waiting';
+}
 
 /** Sets open offers, state and operator from the open chat. Further values are ?6 and on. */
 function update(
@@ -192,6 +201,7 @@ function apply(to: Statements, fact: OpenedVisitorFact, recorded: RecordedOfVisi
       const { chatId, operator, reason } = fact.data;
       const withoutOffer = reason === 'answered' || reason === 'taken';
       to.addOffer(recorded, chatId, operator, withoutOffer ? null : at);
+      to.setInLhc(recorded, chatId, null, null);
       return update(to, to.assign, recorded, at);
     }
     case 'ChatAccepted':
@@ -206,9 +216,16 @@ function apply(to: Statements, fact: OpenedVisitorFact, recorded: RecordedOfVisi
     case 'ChatTransferred': {
       const { chatId, operator, department } = fact.data;
       if (operator !== null) to.addOffer(recorded, chatId, operator, at);
+      to.setInLhc(recorded, chatId, null, null);
       update(to, to.transfer, recorded, at);
       if (department !== null) to.setDepartment(recorded, chatId, department);
       return;
+    }
+    case 'ChatTakenInLhc': {
+      const { chatId, lhcUserId, accepted, operator, from } = fact.data;
+      to.setInLhc(recorded, chatId, lhcUserId, fact.personal?.name ?? null);
+      if (accepted && operator !== undefined) to.setAccepted(recorded, chatId, operator, at);
+      return update(to, to.takeInLhc, recorded, accepted ? at : null, from === null ? 0 : 1);
     }
     case 'ChatClosed': {
       const { chatId, operator, by, reason } = fact.data;
@@ -221,6 +238,12 @@ function apply(to: Statements, fact: OpenedVisitorFact, recorded: RecordedOfVisi
       const { chatId, operator, invitation } = fact.data;
       if (chatId === null || invitation) return;
       to.addMessage(recorded, chatId, operator, at);
+      return to.countOperatorMessage(recorded, chatId, at);
+    }
+    case 'MessageWrittenInLhc': {
+      const { chatId, lhcUserId, operator } = fact.data;
+      if (lhcUserId < 1) return; // not a person
+      if (operator !== undefined) to.addMessage(recorded, chatId, operator, at);
       return to.countOperatorMessage(recorded, chatId, at);
     }
     default:

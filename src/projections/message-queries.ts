@@ -1,5 +1,6 @@
 /** Queries on the read model of messages. */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+import { IN_LHC_SELECTED, type InLhc, withInLhc } from './in-lhc.ts';
 import { Conditions, type Order, type Page, type PageRequest, readPage } from './list.ts';
 
 /** `note` and `command` are lines of operators that visitors do not see: a note in LHC, and a command for LHC. */
@@ -13,13 +14,15 @@ export interface MessageView {
   readonly kind: MessageKind;
   /** The operator who wrote it, or who had the chat when the visitor wrote it; null before any operator has the chat. */
   readonly operator: string | null;
+  /** Who wrote it in LHC's own pages; null if it was not written there. */
+  readonly inLhc: InLhc | null;
   /** null if the person was erased. */
   readonly body: string | null;
   /** In ms since 1970. */
   readonly at: number;
   /**
-   * A visitor's message is `sent`, then `taken` by ejabberd, then `delivered` to a client of the operator, or `failed`. An
-   * operator's message is `received`.
+   * A visitor's message is `sent`, then `taken` by ejabberd, then `delivered` to a client of the operator or to somebody in
+   * LHC, or `failed`. An operator's message is `received`.
    */
   readonly state: 'sent' | 'taken' | 'delivered' | 'failed' | 'received';
   /** Why it failed. */
@@ -56,11 +59,11 @@ const ORDER: Order = { name: 'revision', first: { sql: 'revision', type: 'number
 
 const VISIBLE: readonly MessageKind[] = ['chat', 'invitation'];
 
-const COLUMNS = `id, chat_id AS chatId, direction, kind, operator, body, at, state, reason,
+const COLUMNS = `id, chat_id AS chatId, direction, kind, operator, ${IN_LHC_SELECTED}, body, at, state, reason,
   displayed_at AS displayedAt, replaces, revision`;
 
 // The columns above have the names of the view, and the table is STRICT.
-const viewOf = (row: Record<string, SQLOutputValue>) => ({ ...row }) as unknown as MessageView;
+const viewOf = (row: Record<string, SQLOutputValue>) => withInLhc(row) as unknown as MessageView;
 
 export function messageQueries(db: DatabaseSync): MessageQueries {
   const at = db.prepare(

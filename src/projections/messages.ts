@@ -1,12 +1,13 @@
 /** The read model of messages between visitors and operators, in the order of the visitor's stream. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { ApplyVisitorFact, OpenedVisitorFact, Recorded } from './facts.ts';
+import { IN_LHC_COLUMNS } from './in-lhc.ts';
 import type { MessageKind } from './message-queries.ts';
 import type { Model } from './model.ts';
 
 /** Reads the visitor's row, so apply a fact to the visitors first. */
 export const MESSAGES: Model<ApplyVisitorFact> = {
-  version: 2,
+  version: 3,
   schema: `
     CREATE TABLE messages (
       tenant TEXT NOT NULL,
@@ -17,6 +18,7 @@ export const MESSAGES: Model<ApplyVisitorFact> = {
       direction TEXT NOT NULL,
       kind TEXT NOT NULL,
       operator TEXT,
+      ${IN_LHC_COLUMNS}
       body TEXT,
       at INTEGER NOT NULL,
       state TEXT NOT NULL,
@@ -57,6 +59,11 @@ function prepare(db: DatabaseSync) {
       `'visitor', 'chat', 'sent', (SELECT operator FROM visitors WHERE tenant = ?1 AND key = ?2), NULL`,
     ),
     insertOperatorMessage: insert(`'operator', ?8, 'received', ?9, ?10`),
+    insertMessageInLhc: db.prepare(
+      `INSERT OR REPLACE INTO messages
+         (tenant, visitor, revision, id, chat_id, at, body, direction, kind, state, operator, lhc_user_id, lhc_name)
+       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'operator', 'chat', 'received', ?8, ?9, ?10)`,
+    ),
     setDisplayed: db.prepare(
       `UPDATE messages SET displayed_at = ?4 WHERE tenant = ?1 AND visitor = ?2 AND direction = ?3
          AND displayed_at IS NULL AND revision <=
@@ -116,6 +123,13 @@ function apply(statements: Statements, fact: OpenedVisitorFact, recorded: Record
       const body = fact.personal?.text ?? null;
       const message = { id, chatId, kind: 'command', operator, body } as const;
       return insertOperatorMessage(statements, recorded, message);
+    }
+    case 'MessageWrittenInLhc': {
+      const { chatId, messageId, lhcUserId, operator } = fact.data;
+      const { body = null, name: author = null } = fact.personal ?? {};
+      const row = [tenant, name, revision, messageId, chatId, at, body];
+      statements.insertMessageInLhc.run(...row, operator ?? null, lhcUserId, author);
+      return;
     }
     // These two name the last displayed message, and mean all messages before it too.
     case 'MessageDisplayed':

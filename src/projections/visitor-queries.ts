@@ -2,6 +2,7 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import type { Username, VisitorKey } from '../actors/ids.ts';
 import { PROFILE_FIELDS, type Profile } from '../actors/visitor/profile.ts';
+import { IN_LHC_SELECTED, type InLhc, withInLhc } from './in-lhc.ts';
 import {
   addCaseFolding,
   Conditions,
@@ -41,6 +42,8 @@ export interface VisitorView extends ViewProfile {
   readonly chatId: string | null;
   /** The operator who invited the visitor, or has the chat. */
   readonly operator: Username | null;
+  /** Who has the chat in LHC's own pages, or is asked there; null if nobody. */
+  readonly inLhc: InLhc | null;
   /** The department of the chat; without a chat that of the last page view that named one. */
   readonly department: string | null;
   /** True if the visitor has an XMPP session. */
@@ -73,14 +76,14 @@ export interface VisitorQueries {
   get(tenant: string, key: string): VisitorView | null;
 }
 
-const COLUMNS = `key, presence, conversation, chat_id AS chatId, operator,
+const COLUMNS = `key, presence, conversation, chat_id AS chatId, operator, ${IN_LHC_SELECTED},
   ifnull(chat_department, department) AS department,
   ${VIEW_FIELDS.join(', ')},
   logged_in AS loggedIn, arrived_at AS arrivedAt, last_seen AS lastSeen, revision`;
 
 // The columns above have the names of the view, and the table is STRICT. SQLite has numbers for booleans.
 const viewOf = (row: Record<string, SQLOutputValue>): VisitorView =>
-  ({ ...row, loggedIn: row.loggedIn === 1 }) as unknown as VisitorView;
+  ({ ...withInLhc(row), loggedIn: row.loggedIn === 1 }) as unknown as VisitorView;
 
 /** Literals, not parameters: SQLite uses a partial index only if the statement contains its condition. */
 const CONDITIONS: Readonly<Record<VisitorState, string>> = {

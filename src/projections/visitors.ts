@@ -10,12 +10,13 @@ import {
 } from '../actors/visitor/profile.ts';
 import type { Chat } from '../actors/visitor/state.ts';
 import type { ApplyVisitorFact, OpenedVisitorFact, Recorded, RecordedOfVisitor } from './facts.ts';
+import { IN_LHC_COLUMNS } from './in-lhc.ts';
 import type { Model } from './model.ts';
 
 const TYPES: { readonly [F in ProfileField]?: string } = { visits: 'INTEGER' };
 
 export const VISITORS: Model<ApplyVisitorFact> = {
-  version: 2,
+  version: 3,
   // The department of the chat has a column of its own, because page views change the other during a chat.
   // Partial indexes: few of many visitors are online, and fewer are in a conversation.
   schema: `
@@ -26,6 +27,7 @@ export const VISITORS: Model<ApplyVisitorFact> = {
       conversation TEXT NOT NULL DEFAULT 'none',
       chat_id TEXT,
       operator TEXT,
+      ${IN_LHC_COLUMNS}
       department TEXT,
       chat_department TEXT,
       ${PROFILE_FIELDS.map((field) => `${field} ${TYPES[field] ?? 'TEXT'},`).join('\n      ')}
@@ -65,11 +67,13 @@ const profileValues = (profile: Profile): SQLInputValue[] =>
     return [!facet || tells(profile, facet) ? 1 : 0, profile[field] ?? null];
   });
 
-/** Conversation, chat id, department and operator of the chat. */
-const chatValues = (chat: Chat | null): SQLInputValue[] =>
-  chat
-    ? [chat.accepted ? 'chatting' : 'waiting', chat.id, chat.department, chat.operator]
-    : ['none', null, null, null];
+/** Conversation, chat id, department and operator of the chat; who has it in LHC. @param name of that person */
+function chatValues(chat: Chat | null, name?: string): SQLInputValue[] {
+  if (!chat) return ['none', null, null, null, null, null];
+  const { accepted, id, department, operator, inLhc } = chat;
+  const person = inLhc ? [inLhc.lhcUserId, name ?? null] : [null, null];
+  return [accepted ? 'chatting' : 'waiting', id, department, operator, ...person];
+}
 
 type Update = (recorded: Recorded, ...values: SQLInputValue[]) => void;
 
@@ -84,7 +88,8 @@ function prepare(db: DatabaseSync) {
     };
   };
   const profile = PROFILE_FIELDS.map((column) => `${column} = iif(?, ?, ${column})`).join(', ');
-  const chat = 'conversation = ?, chat_id = ?, chat_department = ?, operator = ?';
+  const chat = `conversation = ?, chat_id = ?, chat_department = ?, operator = ?,
+    lhc_user_id = ?, lhc_name = ?`;
   return {
     arrive: db.prepare(
       `INSERT INTO visitors (tenant, key, presence, arrived_at, last_seen, department, revision, updated_at)
@@ -152,6 +157,8 @@ function apply(
     case 'ChatTransferred':
     case 'ChatClosed':
       return statements.changeChat(recorded, ...chatValues(chat));
+    case 'ChatTakenInLhc':
+      return statements.changeChat(recorded, ...chatValues(chat, fact.personal?.name));
     case 'VisitorMessageSent':
       return statements.setLastSeen(recorded, at);
     case 'TimedOut':

@@ -1,4 +1,5 @@
 /** Opens the personal data that reactors need: a visitor's profile and the texts of messages. */
+import { visitorFact } from '../actors/facts.ts';
 import { streamOf, type TenantId, type VisitorKey, visitorRef } from '../actors/ids.ts';
 import { type Profile, withFacets } from '../actors/visitor/profile.ts';
 import type { VisitorState } from '../actors/visitor/state.ts';
@@ -7,6 +8,8 @@ import { eventAt } from '../eventstore/reading.ts';
 import type { JsonObject } from '../kit/json.ts';
 import { onOneLine } from '../kit/lines.ts';
 import type { Vault } from '../runtime/ports.ts';
+import { nameIn, personInLhc } from './texts/in-lhc.ts';
+import type { NameOf } from './texts/names.ts';
 
 export interface PersonalData {
   /** The opened personal part of a fact; null if the fact has none, or the person was erased. */
@@ -19,6 +22,13 @@ export interface PersonalData {
     key: VisitorKey,
     state: VisitorState,
   ): Promise<{ profile: Profile; at: number }>;
+  /** Who has the open chat in LHC's own pages, as a line of the service has them; null if nobody has it there. */
+  ownerInLhc(
+    tenant: TenantId,
+    key: VisitorKey,
+    state: VisitorState,
+    nameOf: NameOf,
+  ): Promise<string | null>;
 }
 
 const withoutBreaks = (profile: Profile): Profile => {
@@ -56,6 +66,14 @@ export function openPersonalData(store: EventStore, vault: Vault): PersonalData 
         profile: withFacets(profileAt(profileRevision), Object.fromEntries(sources)),
         at: events[0]?.metadata.at ?? context.lastSeen,
       };
+    },
+    async ownerInLhc(tenant, key, { context: { chat } }, nameOf) {
+      if (!chat?.inLhc) return null;
+      const { lhcUserId, revision } = chat.inLhc;
+      const event = await eventAt(store, streamOf(visitorRef(tenant, key)), revision);
+      const fact = event && visitorFact(event);
+      const person = fact?.type === 'ChatTakenInLhc' ? fact.data : { lhcUserId };
+      return personInLhc(person, nameIn(await open(event)), nameOf);
     },
   };
 }

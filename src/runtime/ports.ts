@@ -239,9 +239,46 @@ export type Receiver =
 export type Transfer = (
   tenant: TenantId,
   visitor: VisitorKey,
-  wish: { readonly chatId: string | null; readonly from: Username | null; readonly to: Receiver },
+  wish: {
+    readonly chatId: string | null;
+    readonly from: Username | null;
+    readonly to: Receiver;
+    /** Of the person in LHC who does it. */
+    readonly name?: string | undefined;
+  },
   origin: Origin,
 ) => Promise<Dispatched>;
+
+/** A person in LHC's own pages. */
+export interface LhcPerson {
+  /** 0 and -1: LHC itself; -2: a bot. */
+  readonly lhcUserId: number;
+  readonly name?: string | undefined;
+}
+
+/**
+ * What LHC says of people who work in its own pages (docs/adr/0044).
+ * @throws {AppError} from both: `not-found` for an unknown visitor; `refused` if the chat is not this visitor's last one
+ */
+export interface LhcPeople {
+  /**
+   * Who has a chat. An operator with a client in XMPP has it there, whatever their capacity; anybody else in LHC.
+   * @param wish `accepted` false: who is asked to answer it
+   */
+  owner(
+    tenant: TenantId,
+    visitor: VisitorKey,
+    wish: LhcPerson & { readonly chatId: string; readonly accepted: boolean },
+    origin: Origin,
+  ): Promise<Dispatched>;
+  /** What somebody wrote in a chat. Whoever writes into a chat that nobody has answered has it then. */
+  message(
+    tenant: TenantId,
+    visitor: VisitorKey,
+    wish: LhcPerson & { readonly chatId: string; readonly id: string; readonly body: string },
+    origin: Origin,
+  ): Promise<Dispatched>;
+}
 
 /** Shows an operator that their visitor is typing, or has closed the page (`gone`): at once or not at all. */
 export type ForwardTyping = (

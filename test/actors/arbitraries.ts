@@ -14,6 +14,12 @@ const visitor = fc.constantFrom('v1', 'v2').map(visitorKey);
 const department = fc.constantFrom(null, 'sales', 'support');
 const messageId = fc.integer({ min: 1, max: 12 }).map((n) => `m${n}`);
 const reservation = fc.integer({ min: 1, max: 5 }).map((n) => `r${n}`);
+/** Somebody in LHC's own pages: one of the operators, or somebody else. */
+const person = {
+  lhcUserId: fc.constantFrom(-2, 1, 7, 8),
+  operator: fc.option(operator),
+  isOnline: fc.boolean(),
+};
 /** Short and long delays in all combinations, so that each timer may be due first. */
 const delay = fc.constantFrom(10 * SECOND, 60 * SECOND, 300 * SECOND, 3600 * SECOND);
 
@@ -78,6 +84,12 @@ export const visitorCommand: fc.Arbitrary<VisitorCommand | Wake> = fc.oneof(
         reservation: to.operator === null ? null : id,
       }),
     ),
+  fc
+    .record({ chatId, accepted: fc.boolean(), ...person })
+    .map((wish): VisitorCommand => ({ type: 'SetOwner', ...wish })),
+  fc
+    .record({ chatId, messageId, ...person })
+    .map((wish): VisitorCommand => ({ type: 'WriteInLhc', body: '', ...wish })),
   reservation.map((id): VisitorCommand => ({ type: 'RevokeReservation', reservation: id })),
   fc
     .tuple(

@@ -131,6 +131,28 @@ export const sendCommand = (operator = 'op1'): VisitorCommand => ({
   command: 'block',
   text: '!block',
 });
+/** LHC says who has the chat. @param operator who they are in XMPP; @param isOnline whether they have a client there */
+export const setOwner = (
+  lhcUserId: number,
+  accepted = true,
+  operator: string | null = null,
+  isOnline = operator !== null,
+  chatId = 'c1',
+): VisitorCommand => ({
+  type: 'SetOwner',
+  ...{ chatId, accepted, lhcUserId, name: 'Olga', operator: usernameOrNull(operator), isOnline },
+});
+export const writeInLhc = (
+  lhcUserId: number,
+  operator: string | null = null,
+  isOnline = operator !== null,
+  messageId = 'l1',
+  chatId = 'c1',
+): VisitorCommand => ({
+  type: 'WriteInLhc',
+  ...{ chatId, messageId, body: 'Hi', lhcUserId, name: 'Olga' },
+  ...{ operator: usernameOrNull(operator), isOnline },
+});
 export const closeChat = (
   chatId: string | null = 'c1',
   by: CloseParty = 'visitor',
@@ -267,6 +289,29 @@ export const revoked = (reservation: string): VisitorFact => ({
 export const chatAccepted = (operator = 'op1', byCommand?: true): VisitorFact => ({
   type: 'ChatAccepted',
   data: { chatId: 'c1', operator: username(operator), ...(byCommand && { byCommand }) },
+});
+export const takenInLhc = (
+  lhcUserId = 7,
+  accepted = true,
+  from: string | null = null,
+): VisitorFact => ({
+  type: 'ChatTakenInLhc',
+  data: { chatId: 'c1', lhcUserId, accepted, from: usernameOrNull(from) },
+  personal: { name: 'Olga' },
+});
+export const writtenInLhc = (
+  lhcUserId = 7,
+  to?: string,
+  operator?: string,
+  messageId = 'l1',
+): VisitorFact => ({
+  type: 'MessageWrittenInLhc',
+  data: {
+    ...{ chatId: 'c1', messageId, lhcUserId },
+    ...(operator !== undefined && { operator: username(operator) }),
+    ...(to !== undefined && { to: username(to) }),
+  },
+  personal: { name: 'Olga', body: 'Hi' },
 });
 export const visitorMessage = (messageId = 'm1', chatId = 'c1'): VisitorFact => ({
   type: 'VisitorMessageSent',

@@ -26,11 +26,13 @@ import {
   sendCommand,
   sendMessage,
   setAvailability,
+  setOwner,
   startChat,
   take,
   transferChat,
   unassignChat,
   viewPage,
+  writeInLhc,
 } from './facts.ts';
 
 /** [ms since the previous command, command] */
@@ -172,6 +174,34 @@ export const VISITOR_LHC_HISTORY: Script<VisitorCommand> = [
   [10 * MINUTE, WAKE],
   [48 * HOUR, WAKE],
   [48 * HOUR, address('grace', 'Back', 'm12', '43')],
+];
+
+/** Operators who work in LHC's own pages: one takes the chat there, loses it to one in XMPP, and takes it back. */
+export const VISITOR_IN_LHC_HISTORY: Script<VisitorCommand> = [
+  [SECOND, viewPage('home')],
+  [MINUTE, startChat('c1', 'm1')],
+  [SECOND, offerChat('ada', 'grace')],
+  [5 * SECOND, writeInLhc(-2, null, false, 'l1')],
+  [10 * SECOND, setOwner(7, false)],
+  [5 * SECOND, setOwner(7)],
+  [5 * SECOND, writeInLhc(7, null, false, 'l2')],
+  [20 * SECOND, { type: 'SendMessage', messageId: 'm2', chatId: null, body: 'Thanks' }],
+  [10 * MINUTE, WAKE],
+  [SECOND, acceptChat('ada')],
+  [10 * SECOND, receive('ada', 'o1')],
+  [10 * SECOND, sendMessage('m3')],
+  [SECOND, outcome('ReportMessageTaken', 'ada', 'm3')],
+  [SECOND, writeInLhc(7, null, false, 'l3')],
+  [MINUTE, writeInLhc(1, 'ada', true, 'l4')],
+  [MINUTE, writeInLhc(1, 'ada', false, 'l5')],
+  [MINUTE, setOwner(2, true, 'grace')],
+  [MINUTE, transferChat(null, '#billing')],
+  [MINUTE, writeInLhc(2, 'grace', true, 'l6')],
+  [MINUTE, setOwner(8)],
+  [MINUTE, { ...closeChat('c1', 'operator'), name: 'Olga' }],
+  [SECOND, writeInLhc(8, null, false, 'l7')],
+  [10 * MINUTE, WAKE],
+  [48 * HOUR, WAKE],
 ];
 
 const day = (n: number): Script<OperatorCommand> => [

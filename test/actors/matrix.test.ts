@@ -39,6 +39,7 @@ const NEW_EACH_TIME = [
   'ClaimAccount',
   'AddNote',
   'SendOperatorCommand',
+  'WriteInLhc',
   'AnswerOperator',
   'ReportOperatorMessageAccepted',
 ];

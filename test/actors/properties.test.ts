@@ -202,10 +202,13 @@ describe('a visitor', () => {
         let owner: string | null = null;
         let accepted = false;
         let isPicked = false;
+        let inLhc = false;
         const outcomes = new Set<string>();
         const sent = new Set<string>();
         for (const { type, data } of facts) {
-          if (type === 'ChatStarted' || type === 'ChatClosed') [owner, isPicked] = [null, false];
+          if (type === 'ChatStarted' || type === 'ChatClosed') {
+            [owner, isPicked, inLhc] = [null, false, false];
+          }
           isPicked ||= data.byLhc === true || data.to !== undefined || data.reason === 'lhc';
           if (type === 'ChatAssigned') {
             // An operator may take a chat that its owner has not answered, and the owner is told. An answered chat stays,
@@ -214,12 +217,17 @@ describe('a visitor', () => {
               expect(data.reason).toBe('taken');
               expect(data.withdrawnFrom).toEqual([owner]);
             }
-            expect(accepted && !isPicked).toBe(false);
-            owner = String(data.operator);
+            expect(accepted && !isPicked && !inLhc).toBe(false);
+            if (inLhc && !isPicked) expect(data.reason).toBe('taken');
+            [owner, inLhc] = [String(data.operator), false];
           }
           if (type === 'ChatTransferred') {
             expect(data.from).toBe(owner);
-            owner = data.operator === null ? null : String(data.operator);
+            [owner, inLhc] = [data.operator === null ? null : String(data.operator), false];
+          }
+          if (type === 'ChatTakenInLhc') {
+            expect(data.from).toBe(owner);
+            [owner, inLhc] = [null, true];
           }
           if (type === 'ChatUnassigned') {
             if (owner !== null) expect(data.operators).toEqual([owner]);
@@ -227,7 +235,7 @@ describe('a visitor', () => {
             owner = null;
           }
           if (type === 'ChatAccepted') expect(data.operator).toBe(owner);
-          if (type.startsWith('Chat')) accepted = type === 'ChatAccepted';
+          if (type.startsWith('Chat')) accepted = type === 'ChatAccepted' || data.accepted === true;
           if (type === 'OperatorMessageReceived' && data.chatId !== null) {
             expect(data.operator).toBe(owner);
           }

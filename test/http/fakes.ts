@@ -69,6 +69,7 @@ export const VISITOR: VisitorView = {
   conversation: 'none',
   chatId: null,
   operator: null,
+  inLhc: null,
   department: null,
   nick: 'Ann',
   page: '/',
@@ -89,6 +90,7 @@ export const MESSAGE: MessageView = {
   direction: 'visitor',
   kind: 'chat',
   operator: null,
+  inLhc: null,
   body: 'Hello',
   at: NOW,
   state: 'sent',
@@ -119,6 +121,7 @@ export const CHAT: ChatView = {
   department: 'sales',
   state: 'offered',
   operator: username('op'),
+  inLhc: null,
   offered: [username('op')],
   invitedBy: null,
   startedAt: NOW,
@@ -183,6 +186,8 @@ export interface Calls {
   readonly removed: { tenant: string; username: string }[];
   readonly typing: { tenant: string; visitor: string; state: string }[];
   readonly transfers: { tenant: string; visitor: string; wish: unknown; origin: unknown }[];
+  /** What LHC said of people in its own pages. */
+  readonly ofLhc: { what: string; visitor: string; wish: unknown; origin: unknown }[];
   readonly batches: (readonly unknown[])[];
   readonly older: object[];
   readonly filters: (VisitorFilter | MessageFilter | OperatorFilter | ChatFilter | QueueFilter)[];
@@ -226,6 +231,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
     removed: [],
     typing: [],
     transfers: [],
+    ofLhc: [],
     batches: [],
     older: [],
     filters: [],
@@ -270,6 +276,16 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
     transfer: async (tenant, visitor, wish, origin) => {
       calls.transfers.push({ tenant, visitor, wish, origin });
       return done(visitorRef(tenant, visitor));
+    },
+    lhcPeople: {
+      owner: async (tenant, visitor, wish, origin) => {
+        calls.ofLhc.push({ what: 'owner', visitor, wish, origin });
+        return done(visitorRef(tenant, visitor));
+      },
+      message: async (tenant, visitor, wish, origin) => {
+        calls.ofLhc.push({ what: 'message', visitor, wish, origin });
+        return done(visitorRef(tenant, visitor));
+      },
     },
     typing: async (tenant, visitor, state) => {
       calls.typing.push({ tenant, visitor, state });

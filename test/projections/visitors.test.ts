@@ -52,6 +52,7 @@ describe('a visitor', () => {
     await log.visitor('v1', views({ page: '/', title: 'Home', nick: 'Ann', visits: 3 }, 'help'));
     expect(await row('v1')).toEqual({
       key: 'v1',
+      inLhc: null,
       presence: 'online',
       conversation: 'none',
       chatId: null,

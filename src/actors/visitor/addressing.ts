@@ -61,7 +61,8 @@ export function addressMessage(
   if (message && !sent) return facts; // the operator has it
   if (sent) facts.push(sent);
   const isAsked = current.chat?.offeredTo.includes(operator) ?? false;
-  if (!isAsked && (current.chat?.operator ?? null) === null) {
+  const isFree = (current.chat?.operator ?? null) === null && !current.chat?.inLhc;
+  if (!isAsked && isFree) {
     if ((current.chat?.offeredTo.length ?? 0) >= ADDRESSED_MAX_OPERATORS) return tooMany();
     facts.push({
       type: 'ChatOffered',

@@ -127,6 +127,7 @@ function changeBesideChat(context: VisitorContext, event: FactOfChat): Change {
     }
     case 'ChatAssigned':
     case 'ChatTransferred':
+    case 'ChatTakenInLhc':
       return useUpReservation(context);
     case 'ChatAccepted':
       return { lastOperator: event.data.operator };
@@ -195,6 +196,7 @@ function changeBy(context: VisitorContext, event: VisitorEvent): Change {
     case 'ChatAccepted':
     case 'ChatUnassigned':
     case 'ChatTransferred':
+    case 'ChatTakenInLhc':
     case 'ChatClosed':
       return changeChat(context, event);
     case 'VisitorMessageSent':
@@ -230,6 +232,7 @@ function changeBy(context: VisitorContext, event: VisitorEvent): Change {
     case 'NoteAdded':
     case 'OperatorCommandSent':
     case 'LhcAnswered':
+    case 'MessageWrittenInLhc':
     // The inviter stays: LHC may still show the invitation.
     case 'InvitationExpired':
       return {};

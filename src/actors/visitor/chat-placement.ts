@@ -34,6 +34,7 @@ export type PlacementCommand =
   /**
    * A transfer to an operator, with or without a reservation, or to a department.
    * @param from the operator who transfers the open chat; null: LHC does, and gives the chat id
+   * @param name of the person in LHC who does it
    */
   | {
       type: 'TransferChat';
@@ -42,6 +43,7 @@ export type PlacementCommand =
       operator: Username | null;
       department: string | null;
       reservation: string | null;
+      name?: string | undefined;
     }
   | { type: 'RevokeReservation'; reservation: string };
 
@@ -55,16 +57,31 @@ export const openChat = ({ chat }: VisitorContext, chatId: string | null): Chat 
   return chat;
 };
 
+/** The person in LHC who has a chat, in refusals. They stand in facts, so lines to operators have the name instead. */
+export const SOMEBODY_IN_LHC = 'somebody in LHC';
+
 /** Refuses the command of an operator who does not have the chat. @throws {AppError} `refused` */
-export const refuseForeign = ({ operator, accepted }: Chat): never =>
-  refuse(
+export function refuseForeign({ operator, accepted, inLhc }: Chat): never {
+  if (inLhc) {
+    return refuse(
+      accepted
+        ? `${SOMEBODY_IN_LHC} has this chat; write !take to take it over`
+        : `${SOMEBODY_IN_LHC} is asked to answer this chat; write !take to take it`,
+    );
+  }
+  return refuse(
     accepted
       ? `this chat belongs to @${operator}`
       : `this chat is offered to @${operator}; write !take to take it`,
     { owner: operator },
   );
+}
 
-const withdrawal = (operators: Username[]): { withdrawnFrom?: Username[] } =>
+/** True if another operator has the chat or is asked alone, or somebody in LHC. */
+export const isForeign = ({ operator: owner, inLhc }: Chat, operator: Username): boolean =>
+  inLhc !== null || (owner !== null && owner !== operator);
+
+export const withdrawal = (operators: Username[]): { withdrawnFrom?: Username[] } =>
   operators.length > 0 ? { withdrawnFrom: operators } : {};
 
 /** The operators other than these whose offer ends. They get a notice. */
@@ -79,13 +96,13 @@ function withdrawalsBut(
 
 /**
  * The assignment of a chat to an operator who answered or took it.
- * @param byLhc `staying`: operators who may still have it; `opens`: it is shown to the operator
+ * @param how `staying`: operators who may still have it; `opens`: it is shown to the operator; `byLhc`: LHC says so
  */
 export const chatAssigned = (
   chat: Chat,
   operator: Username,
   reason: 'answered' | 'taken',
-  byLhc: { staying?: readonly Username[]; opens?: boolean } = {},
+  how: { staying?: readonly Username[]; opens?: boolean; byLhc?: boolean } = {},
 ): VisitorFact => ({
   type: 'ChatAssigned',
   data: {
@@ -93,8 +110,9 @@ export const chatAssigned = (
     operator,
     reservation: null,
     reason,
-    ...withdrawalsBut(chat, operator, byLhc.staying),
-    ...(byLhc.opens && { opens: true as const }),
+    ...withdrawalsBut(chat, operator, how.staying),
+    ...(how.opens && { opens: true as const }),
+    ...(how.byLhc && { by: 'lhc' as const }),
   },
 });
 
@@ -104,17 +122,26 @@ const NO_CHAT: Pick<Chat, 'id' | 'operator' | 'offeredTo'> = {
   offeredTo: [],
 };
 
-/** The fact that closes the open chat. @param closer the operator who closes it, if nobody has it */
+/**
+ * The fact that closes the open chat.
+ * @param closer the operator who closes it, if nobody has it
+ * @param name of the person in LHC who closes it
+ */
 export function chatClosed(
   { chat }: Pick<VisitorContext, 'chat'>,
   by: CloseParty,
   reason: string | null,
   closer: Username | null = null,
+  name?: string,
 ): VisitorFact {
   const { id: chatId, offeredTo, ...open } = chat ?? NO_CHAT;
   const operator = open.operator ?? closer;
   const others = offeredTo.filter((each) => each !== closer);
-  return { type: 'ChatClosed', data: { chatId, operator, by, reason, ...withdrawal(others) } };
+  return {
+    type: 'ChatClosed',
+    data: { chatId, operator, by, reason, ...withdrawal(others) },
+    personal: name ? { name } : undefined,
+  };
 }
 
 /** The fact that all open offers were missed. */
@@ -136,7 +163,7 @@ function assign(context: VisitorContext, command: CommandOf<'AssignChat'>): Visi
   const chat = openChat(context, chatId);
   refuseByLhc(context);
   if (chat.operator === operator && chat.reservation === reservation) return [];
-  if (chat.operator !== null) return refuseForeign(chat);
+  if (chat.operator !== null || chat.inLhc) return refuseForeign(chat);
   refuseOldPick(chat, command);
   const { type: _type, search: _search, ...data } = command;
   return [{ type: 'ChatAssigned', data: { ...data, ...withdrawalsBut(chat, operator) } }];
@@ -170,7 +197,7 @@ function offer(context: VisitorContext, command: CommandOf<'OfferChat'>): Visito
   const { type: _type, search: _search, ...data } = command;
   const chat = openChat(context, command.chatId);
   refuseByLhc(context);
-  if (chat.operator !== null) return refuseForeign(chat);
+  if (chat.operator !== null || chat.inLhc) return refuseForeign(chat);
   refuseOldPick(chat, command);
   const operators = command.operators.filter((each) => !chat.offeredTo.includes(each));
   return operators.length > 0 ? [{ type: 'ChatOffered', data: { ...data, operators } }] : [];
@@ -211,7 +238,7 @@ function accept(context: VisitorContext, { operator }: CommandOf<'AcceptChat'>):
     data: { chatId: chat.id, operator, byCommand: true },
   };
   if (chat.operator === operator) return chat.accepted ? [] : [accepted];
-  if (chat.accepted) return refuseForeign(chat);
+  if (chat.accepted && !chat.inLhc) return refuseForeign(chat);
   refuseByLhc(context, 'LHC gives a chat to whoever answers it; write to the visitor');
   return [chatAssigned(chat, operator, 'taken'), accepted];
 }
@@ -232,6 +259,7 @@ function transfer(context: VisitorContext, command: CommandOf<'TransferChat'>): 
   refuseTransferByLhc(context);
   if (reservation !== null) refuseRevoked(context, reservation);
   if (from !== null && chat.operator !== from) {
+    if (chat.inLhc) return refuseForeign(chat);
     return chat.operator === null
       ? refuse('nobody has this chat yet; write !take first')
       : refuse(`this chat belongs to @${chat.operator}`, { owner: chat.operator });
@@ -240,22 +268,26 @@ function transfer(context: VisitorContext, command: CommandOf<'TransferChat'>): 
     return refuse(`@${operator} already has this chat`, { owner: operator });
   }
   const there = (department ?? chat.department) === chat.department;
-  if (operator === null && chat.operator === null && there) return []; // the chat already waits there
-  return [
-    {
-      type: 'ChatTransferred',
-      data: {
-        chatId: chat.id,
-        from: chat.operator,
-        operator,
-        department,
-        reservation,
-        by: from === null ? 'lhc' : 'operator',
-        ...withdrawal(chat.offeredTo),
-      },
-    },
-  ];
+  const isFree = chat.operator === null && chat.inLhc === null;
+  if (operator === null && isFree && there) return []; // the chat already waits there
+  const by = from === null ? 'lhc' : 'operator';
+  return [transferred(chat, { operator, department, reservation }, by, command.name)];
 }
+
+/** The fact that the chat goes to somebody else. @param name of the person in LHC who does it */
+export const transferred = (
+  { id: chatId, operator: from, offeredTo }: Chat,
+  to: Pick<CommandOf<'TransferChat'>, 'operator' | 'department' | 'reservation'>,
+  by: 'operator' | 'lhc',
+  name?: string,
+): VisitorFact => {
+  const { operator, department, reservation } = to;
+  return {
+    type: 'ChatTransferred',
+    data: { chatId, from, operator, department, reservation, by, ...withdrawal(offeredTo) },
+    personal: name ? { name } : undefined,
+  };
+};
 
 function revoke(
   context: VisitorContext,

@@ -13,6 +13,7 @@ const CHAT_FACTS = [
   'ChatAccepted',
   'ChatUnassigned',
   'ChatTransferred',
+  'ChatTakenInLhc',
   'ChatClosed',
   // The visitor leaves while the chat waits, and comes back.
   'TimedOut',
@@ -30,7 +31,7 @@ export const isChatEvent = (event: VisitorEvent): event is ChatEvent => types.ha
  * Raise it when recorded histories of visitors fold differently (test/actors/golden). Then snapshots are dropped, and tables
  * with chats are built again.
  */
-export const VISITOR_FOLD = 8;
+export const VISITOR_FOLD = 9;
 
 /** Length of `passedBy`. A shorter list would forget the first operators of a broadcast and ask them again too early. */
 const PASSED_BY_MAX_OPERATORS = BROADCAST_MAX_OPERATORS;
@@ -53,7 +54,7 @@ export function chatAfter(chat: Chat | null, event: ChatEvent): Chat | null {
     }
     case 'ChatAssigned': {
       const { operator, reservation } = event.data;
-      return { ...chat, operator, reservation, accepted: false, offeredTo: [] };
+      return { ...chat, operator, reservation, accepted: false, offeredTo: [], inLhc: null };
     }
     case 'ChatAccepted':
       return accepted(chat, event);
@@ -61,6 +62,8 @@ export function chatAfter(chat: Chat | null, event: ChatEvent): Chat | null {
       return unassigned(chat, event);
     case 'ChatTransferred':
       return transferred(chat, event);
+    case 'ChatTakenInLhc':
+      return takenInLhc(chat, event);
     case 'TimedOut':
       return { ...chat, left: true };
     case 'VisitorArrived':
@@ -89,6 +92,7 @@ const started = ({ data, at, revision }: Of<'ChatStarted'>): Chat => ({
   departmentTransfer: null,
   searchRevision: revision,
   byLhc: data.byLhc === true,
+  inLhc: null,
 });
 
 /** The chat without an operator. A new search for an operator begins. */
@@ -98,6 +102,7 @@ const released = (chat: Chat, { at, revision }: ChatEvent): Chat => ({
   reservation: null,
   accepted: false,
   offeredTo: [],
+  inLhc: null,
   freeSince: at,
   searchRevision: revision,
 });
@@ -140,6 +145,16 @@ function transferred(chat: Chat, event: Of<'ChatTransferred'>): Chat {
     departmentTransfer: toDepartment ? { by: from } : null,
   };
 }
+
+/** If they give it up, a new search begins as for a new chat. */
+const takenInLhc = (chat: Chat, event: Of<'ChatTakenInLhc'>): Chat => ({
+  ...released(chat, event),
+  accepted: event.data.accepted,
+  misses: 0,
+  transferredBy: null,
+  departmentTransfer: null,
+  inLhc: { lhcUserId: event.data.lhcUserId, revision: event.revision },
+});
 
 /** Adds operators to `passedBy`. An operator who is there already moves to the end. */
 function withPasses(

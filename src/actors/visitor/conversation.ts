@@ -2,8 +2,9 @@
 import type { Username } from '../ids.ts';
 import { type DecisionContext, refuse } from '../machine/decider.ts';
 import { isByLhc } from './addressed.ts';
-import { chatAssigned, chatClosed, openChat, refuseForeign } from './chat-placement.ts';
+import { chatAssigned, chatClosed, isForeign, openChat, refuseForeign } from './chat-placement.ts';
 import type { CloseParty, InvitationEnd, VisitorFact } from './facts.ts';
+import { inLhcToo } from './in-lhc.ts';
 import { answerOfPicked, refuseUnpicked } from './picked.ts';
 import { isSent, otherMessage, visitorMessageSent } from './sent-messages.ts';
 import type { Chat, VisitorContext, VisitorState } from './state.ts';
@@ -49,13 +50,17 @@ export type ConversationCommand =
     }
   /** LHC itself answers an operator. */
   | { type: 'AnswerOperator'; operator: Username; text: string }
-  /** @param operator the operator who closes it by `!close`. `chatId` null: the open chat */
+  /**
+   * @param operator the operator who closes it by `!close`. `chatId` null: the open chat
+   * @param name of the person in LHC who closes it
+   */
   | {
       type: 'CloseChat';
       chatId: string | null;
       by: CloseParty;
       reason: string | null;
       operator?: Username;
+      name?: string | undefined;
     };
 
 type CommandOf<T extends ConversationCommand['type']> = Extract<ConversationCommand, { type: T }>;
@@ -76,9 +81,19 @@ function startChat(context: VisitorContext, command: CommandOf<'StartChat'>): Vi
   const isKnown = isSent(context, command, chatId);
   // A chat must not begin without its first words.
   if (isKnown && !context.chat) throw otherMessage('in an earlier chat', 'message.id');
-  if (message && !isKnown) facts.push(visitorMessageSent(context, chatId, message));
+  if (message && !isKnown) facts.push(...messageSent(context, chatId, message));
   return facts;
 }
+
+/** The facts that the visitor has sent a message. Whoever has the chat in LHC reads it there. */
+const messageSent = (
+  context: VisitorContext,
+  chatId: string,
+  message: { id: string; body: string; digest?: string | undefined },
+): VisitorFact[] => [
+  visitorMessageSent(context, chatId, message),
+  ...(context.chat?.inLhc ? [inLhcToo(chatId, [message.id])] : []),
+];
 
 /** The fact that a chat begins. @param byLhc LHC picks its operators */
 export const chatStarted = (
@@ -103,7 +118,7 @@ function sendMessage(context: VisitorContext, command: CommandOf<'SendMessage'>)
   if (chatId === undefined) return refuse('this visitor has no open chat; start one first');
   const { id } = openChat(context, chatId);
   if (isSent(context, command, id)) return [];
-  return [visitorMessageSent(context, id, { ...command, id: command.messageId })];
+  return messageSent(context, id, { ...command, id: command.messageId });
 }
 
 /** An answer accepts the chat if it has no operator or is offered to this one. @param now ms since 1970 */
@@ -115,7 +130,7 @@ function acceptByMessage(
 ): VisitorFact[] {
   if (isByLhc(context)) return answerOfPicked(context, chat, operator, now);
   const { id: chatId } = chat;
-  if (chat.operator !== null && chat.operator !== operator) return refuseForeign(chat);
+  if (isForeign(chat, operator)) return refuseForeign(chat);
   const accepted: VisitorFact = { type: 'ChatAccepted', data: { chatId, operator } };
   if (chat.operator === operator) return chat.accepted ? [] : [accepted];
   if (chat.departmentTransfer?.by === operator) {
@@ -197,7 +212,7 @@ function ownChat(
     if (chat.accepted) refuseUnpicked(context, chat, operator, now);
     return chat;
   }
-  return chat.operator === null || chat.operator === operator ? chat : refuseForeign(chat);
+  return isForeign(chat, operator) ? refuseForeign(chat) : chat;
 }
 
 function addNote(
@@ -233,7 +248,7 @@ function closeChat(
   else ownChat(context, command.operator, now, chatId);
   // LHC carries out a `!close` of an operator, so one has to be named.
   const closer = isByLhc(context) ? command.operator : null;
-  return [chatClosed(context, by, reason, closer)];
+  return [chatClosed(context, by, reason, closer, command.name)];
 }
 
 /** The facts that a command causes; none for a repeat. @throws {AppError} `refused` with the reason */

@@ -12,6 +12,7 @@ import {
 } from './conversation.ts';
 import { decideReport, type VisitorReport } from './effect-reports.ts';
 import type { VisitorDelays, VisitorFact } from './facts.ts';
+import { decideInLhc, type LhcCommand } from './in-lhc.ts';
 import { VISITOR_VERSION, type VisitorSnapshot, visitorMachine } from './machine.ts';
 import { facetsOf, type Profile } from './profile.ts';
 import { isSent } from './sent-messages.ts';
@@ -31,6 +32,7 @@ export type VisitorCommand =
   | Exclude<ConversationCommand, { type: 'StartChat' }>
   | AddressMessage
   | PlacementCommand
+  | LhcCommand
   | { type: 'TimeOut' }
   | { type: 'CleanUp' }
   | VisitorReport;
@@ -150,6 +152,9 @@ function decideVisitor(
     case 'TransferChat':
     case 'RevokeReservation':
       return decidePlacement(context, command);
+    case 'SetOwner':
+    case 'WriteInLhc':
+      return decideInLhc(context, command);
     default:
       return decideConversation(state, command, decision);
   }

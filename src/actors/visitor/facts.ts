@@ -91,10 +91,36 @@ export type VisitorFacts = {
     considered?: Considered;
     withdrawnFrom?: Username[];
     opens?: true;
+    /** LHC said so, and is not told. */
+    by?: 'lhc';
   };
   ReservationRevoked: { reservation: string };
-  /** `byCommand`: by `!take`, before any message. */
-  ChatAccepted: { chatId: string; operator: Username; byCommand?: true };
+  /** `byCommand`: by `!take`, before any message. `by`: as above. */
+  ChatAccepted: { chatId: string; operator: Username; byCommand?: true; by?: 'lhc' };
+  /**
+   * Somebody who works in LHC's own pages has the chat, and nobody in XMPP (docs/adr/0044). `accepted`: they have answered
+   * it. `operator`: they are this operator, who has no client in XMPP. `from`: the operator who had it, or was asked.
+   */
+  ChatTakenInLhc: {
+    chatId: string;
+    lhcUserId: number;
+    accepted: boolean;
+    operator?: Username;
+    from: Username | null;
+    /** Operators whose offer from a `broadcast` ends by this fact. */
+    withdrawnFrom?: Username[];
+  };
+  /**
+   * What somebody wrote in LHC's own pages. `lhcUserId` 0 and -1: LHC itself, -2: a bot. `operator`: they are this operator.
+   * `to`: the operator who has the chat, or is asked to answer it. They read it as a line of the service.
+   */
+  MessageWrittenInLhc: {
+    chatId: string;
+    messageId: string;
+    lhcUserId: number;
+    operator?: Username;
+    to?: Username;
+  };
   /** These operators lost the chat, or their offer from a `broadcast`. Other offers stay open. */
   ChatUnassigned: {
     chatId: string;
@@ -164,7 +190,7 @@ export type VisitorFacts = {
   LhcAnswered: { operator: Username };
   /** ejabberd has processed the messages. `operator`: for this one of those whom LHC addressed. */
   MessageTaken: { messageIds: string[]; operator?: Username };
-  /** An operator's client has the messages. `by`: how this became known. */
+  /** An operator's client has the messages. `by`: how this became known; `lhc`: somebody in LHC has them there. */
   MessageDelivered: { messageIds: string[]; by: string; chatId: string | null };
   /** `returned`: by the operator's address. */
   MessageFailed: { messageId: string; reason: string; chatId: string | null; returned?: true };
@@ -186,6 +212,11 @@ export type VisitorPersonal = {
   VisitorArrived: Profile;
   PageViewed: Profile;
   ChatStarted: { nick?: string };
+  /** `name`: of the person in LHC who has it, who wrote, who transferred the chat, who closed it. */
+  ChatTakenInLhc: { name?: string };
+  MessageWrittenInLhc: { name?: string; body: string };
+  ChatTransferred: { name?: string };
+  ChatClosed: { name?: string };
   VisitorMessageSent: { body: string };
   OperatorMessageReceived: { body: string };
   NoteAdded: { body: string };

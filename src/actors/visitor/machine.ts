@@ -47,6 +47,7 @@ export const visitorMachine = setup({
       !chat.accepted &&
       event.type === 'ChatOffered' &&
       event.data.reason !== 'lhc',
+    isAcceptedInLhc: ({ event }) => event.type === 'ChatTakenInLhc' && event.data.accepted,
     toOperator: ({ context: { chat }, event }) =>
       chat !== null && event.type === 'ChatTransferred' && event.data.operator !== null,
     otherOffersStay: ({ context, event }) =>
@@ -129,10 +130,13 @@ export const visitorMachine = setup({
           on: {
             Invited: { target: 'invited', actions: 'change' },
             ChatStarted: { target: 'waiting', actions: 'change' },
+            // In a chat that is over.
+            MessageWrittenInLhc: { actions: 'change' },
           },
         },
         invited: {
           on: {
+            MessageWrittenInLhc: { actions: 'change' },
             // Each further message of the operator restarts `invitationTimeout`.
             OperatorMessageReceived: { target: 'invited', reenter: true, actions: 'change' },
             InvitationExpired: { target: 'none', actions: 'change' },
@@ -151,7 +155,12 @@ export const visitorMachine = setup({
             ChatAssigned: { actions: 'change' },
             ChatUnassigned: { actions: 'change' },
             ChatTransferred: { target: 'waiting', reenter: true, actions: 'change' },
+            ChatTakenInLhc: [
+              { guard: 'isAcceptedInLhc', target: 'chatting', actions: 'change' },
+              { actions: 'change' },
+            ],
             ChatAccepted: { target: 'chatting', actions: 'change' },
+            MessageWrittenInLhc: { target: 'waiting', reenter: true, actions: 'change' },
             VisitorMessageSent: { target: 'waiting', reenter: true, actions: 'change' },
             ChatClosed: { target: 'none', actions: 'change' },
           },
@@ -161,7 +170,9 @@ export const visitorMachine = setup({
           on: {
             VisitorMessageSent: { target: 'chatting', reenter: true, actions: 'change' },
             OperatorMessageReceived: { target: 'chatting', reenter: true, actions: 'change' },
-            // Somebody else whom LHC has picked answers.
+            MessageWrittenInLhc: { target: 'chatting', reenter: true, actions: 'change' },
+            ChatTakenInLhc: { target: 'chatting', reenter: true, actions: 'change' },
+            // An operator takes it from somebody in LHC, or somebody else whom LHC has picked answers.
             ChatAssigned: { target: 'waiting', actions: 'change' },
             ChatUnassigned: { target: 'waiting', actions: 'change' },
             ChatTransferred: { target: 'waiting', actions: 'change' },
@@ -192,6 +203,7 @@ export const visitorMachine = setup({
             ],
             ChatUnassigned: [{ guard: 'otherOffersStay' }, { target: 'none' }],
             ChatAccepted: 'none',
+            ChatTakenInLhc: 'none',
             ChatClosed: 'none',
           },
           after: { offerTimeout: { actions: 'missOffer' } },

@@ -22,8 +22,8 @@ export function keepMessage(
     ...(digest !== undefined && { digest }),
     ...(to !== undefined && { to: [to] }),
   };
-  // A message that LHC addresses waits for nobody.
-  const waits = chat?.operator === null && to === undefined;
+  // A message that LHC addresses waits for nobody, and one that somebody reads in LHC neither.
+  const waits = chat?.operator === null && !chat.inLhc && to === undefined;
   return {
     lastSeen: at,
     openMessages: [...openMessages, message],

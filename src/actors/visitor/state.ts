@@ -58,6 +58,7 @@ export type Chat = {
   answered: boolean;
   operator: Username | null;
   reservation: string | null;
+  /** Its operator has answered it, or the person in LHC who has it. */
   accepted: boolean;
   startedAt: number;
   /** Revision of `ChatStarted`. */
@@ -82,6 +83,11 @@ export type Chat = {
   searchRevision: number;
   /** LHC picks its operators, and routing leaves it alone (docs/adr/0037). */
   byLhc: boolean;
+  /**
+   * Who has the chat in LHC's own pages, or is asked there. `accepted` says which. Nobody in XMPP has it then, and routing
+   * leaves it alone. `revision`: of the fact that has their name.
+   */
+  inLhc: { lhcUserId: number; revision: number } | null;
 };
 
 /** An operator's message whose client asked for a displayed marker (XEP-0333), by the hash of its id. */

@@ -1,7 +1,7 @@
 /** What all commands have in common: the origin, the deadline and the answer. */
 import { createHmac } from 'node:crypto';
 import { z } from '@hono/zod-openapi';
-import { streamOf } from '../../actors/ids.ts';
+import { streamOf, type VisitorKey } from '../../actors/ids.ts';
 import {
   AUTOMATIC,
   FINGERPRINT_KEY_CHARACTERS,
@@ -12,6 +12,7 @@ import { AppError } from '../../errors.ts';
 import { within } from '../../kit/deadline.ts';
 import type { Dispatched, Origin } from '../../runtime/ports.ts';
 import type { Answer } from './answer.ts';
+import type { Caller } from './auth.ts';
 import { Changed } from './changes.ts';
 import type { Api, Call } from './endpoint.ts';
 import { problemOf } from './problem.ts';
@@ -83,6 +84,18 @@ export function fingerprint(key: Uint8Array, parts: readonly unknown[]): string 
   const name = digest('the name of this key').slice(0, FINGERPRINT_KEY_CHARACTERS);
   return name + digest(JSON.stringify(parts)).slice(0, FINGERPRINT_CHARACTERS);
 }
+
+/** Names a message: with an id, and if the caller gave the id with a fingerprint of the text, so that nobody else can use it again. */
+export const identifiedBy =
+  ({ deps: { newId, digestKey } }: Pick<Api, 'deps'>) =>
+  (
+    { tenant }: Caller,
+    key: VisitorKey,
+    { id, body }: { readonly id?: string | undefined; readonly body: string },
+  ): { id: string; body: string; digest?: string } =>
+    id === undefined
+      ? { id: newId(), body }
+      : { id, body, digest: fingerprint(digestKey, ['message', tenant.id, key, id, body]) };
 
 /** Of a command whose answer did not come in time. */
 export const late = (): AppError =>

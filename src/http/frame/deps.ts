@@ -8,6 +8,7 @@ import type {
   DeadLetters,
   ForwardTyping,
   Inbox,
+  LhcPeople,
   OlderModules,
   OperatorAccounts,
   Transfer,
@@ -25,6 +26,7 @@ export interface EndpointDeps {
   readonly tenantEffects: TenantEffects;
   readonly typing: ForwardTyping;
   readonly transfer: Transfer;
+  readonly lhcPeople: LhcPeople;
   readonly readModels: Omit<ReadModels, 'changes' | 'check' | 'settled'>;
   /** For /debug, and to parse positions. */
   readonly store: Pick<EventStore, 'readStream' | 'readAll' | 'parsePosition'>;

@@ -13,6 +13,7 @@ import {
 import { chatWithJid } from '../../projections/jids.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
+import { InLhc } from '../frame/in-lhc.ts';
 import {
   awaitPosition,
   BooleanParameter,
@@ -35,17 +36,19 @@ export const chatFields = {
   department: z.string().nullable(),
   state: z.enum(CHAT_STATES).openapi({
     description:
-      'waiting: no operator has the chat; offered: one or several operators are asked to accept it; active: an operator accepted it',
+      'waiting: no operator has the chat; offered: one or several operators, or somebody in LHC, are asked to accept it; active: one of them did',
   }),
   operator: z.string().nullable().openapi({
     description:
       'The operator who has the chat, is the only one asked to accept it, or had it last',
   }),
+  inLhc: InLhc,
   offered: z.array(z.string()).openapi({ description: 'Operators who are asked to accept it now' }),
   invitedBy: z.string().nullable(),
   startedAt: z.number().openapi({ description: 'ms since 1970, like all times here' }),
   waitingSince: time.openapi({
-    description: 'Since when no operator has accepted; null if LHC picks its operators',
+    description:
+      'Since when no operator has accepted; null if LHC picks its operators, or somebody in LHC has it or is asked',
   }),
   assignedAt: time,
   acceptedAt: time,

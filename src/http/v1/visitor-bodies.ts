@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { ChatId, Username } from '../../actors/ids.ts';
 import { describingLine, filledLine, MAX_NAME_CHARACTERS } from '../../actors/input-text.ts';
+import { LhcUserId } from '../../actors/operator/registration.ts';
 import type { ProfileField } from '../../actors/visitor/profile.ts';
 import { isTimeZone } from '../../kit/time-zone.ts';
 import { MessageBody, MessageId, VisitorText } from '../frame/text.ts';
@@ -32,6 +33,9 @@ const usableIf = (test: (text: string) => boolean, description: string) =>
     .openapi({ description: `${description}. Anything else is left out` });
 
 const name = described(MAX_NAME_CHARACTERS);
+
+/** A person in LHC's own pages. */
+const nameInLhc = described(MAX_NAME_CHARACTERS);
 
 export const PageView = z
   .strictObject({
@@ -76,6 +80,7 @@ export const CloseChat = z
   .strictObject({
     by: z.enum(['visitor', 'operator', 'system']),
     reason: described(MAX_REASON_CHARACTERS),
+    name: nameInLhc,
   })
   .openapi('CloseChat');
 
@@ -83,12 +88,32 @@ export const TransferChat = z
   .strictObject({
     operator: Username.optional(),
     department: filledLine(MAX_NAME_CHARACTERS).optional(),
+    name: nameInLhc,
   })
   .refine(({ operator, department }) => (operator === undefined) !== (department === undefined), {
     path: ['operator'],
     error: 'name either an operator or a department',
   })
   .openapi('TransferChat', { description: 'Either an operator or a department' });
+
+export const SetOwner = z
+  .strictObject({
+    lhcUserId: LhcUserId.describe('The user of LHC who has the chat'),
+    name: nameInLhc,
+    accepted: z.boolean().default(true).openapi({
+      description: 'False: they are asked to answer it, and have not done so',
+    }),
+  })
+  .openapi('SetOwner');
+
+/** LHC has rows of its own and of bots. */
+const AuthorInLhc = z.int().min(-2).max(Number.MAX_SAFE_INTEGER).openapi({
+  description: 'The user of LHC who wrote it. 0 and -1: LHC itself, -2: a bot',
+});
+
+export const OperatorMessage = z
+  .strictObject({ id: MessageId, lhcUserId: AuthorInLhc, name: nameInLhc, body: MessageBody })
+  .openapi('OperatorMessage');
 
 export const Displayed = z
   .strictObject({

@@ -7,7 +7,7 @@ import { AppError, hasCode } from '../../errors.ts';
 import type { Origin } from '../../runtime/ports.ts';
 import type { Answer } from '../frame/answer.ts';
 import type { Access, Caller } from '../frame/auth.ts';
-import { ACCEPTED, answerCommand, fingerprint, originOf } from '../frame/commands.ts';
+import { ACCEPTED, answerCommand, identifiedBy, originOf } from '../frame/commands.ts';
 import type { Api } from '../frame/endpoint.ts';
 import type { Problem } from '../frame/problem.ts';
 import { addCommand } from '../frame/tenant-commands.ts';
@@ -37,16 +37,8 @@ export function addVisitorChats(
   access: Access<Caller>,
   commandVisitor: CommandVisitor,
 ): void {
-  const { newId, transfer, digestKey } = api.deps;
-  /** A message with an id, and if the caller gave the id with a fingerprint of the text: nobody else can use it again. */
-  const identified = (
-    { tenant }: Caller,
-    key: VisitorKey,
-    { id, body }: { id?: string | undefined; body: string },
-  ) =>
-    id === undefined
-      ? { id: newId(), body }
-      : { id, body, digest: fingerprint(digestKey, ['message', tenant.id, key, id, body]) };
+  const { transfer } = api.deps;
+  const identified = identifiedBy(api);
   const tag = 'Visitors';
   const path = '/v1/{tenant}/visitors/{key}';
 
@@ -130,8 +122,11 @@ export function addVisitorChats(
     },
     (call) => {
       const { chatId, key } = call.params;
-      const { by, reason } = call.body;
-      const command: VisitorCommand = { type: 'CloseChat', chatId, by, reason: reason || null };
+      const { by, reason, name } = call.body;
+      const command: VisitorCommand = {
+        ...{ type: 'CloseChat', chatId, by },
+        ...{ reason: reason || null, name: name || undefined },
+      };
       return commandVisitor(call.caller, key, command, originOf(api, call));
     },
   );
@@ -156,9 +151,9 @@ export function addVisitorChats(
     },
     (call) => {
       const { chatId, key } = call.params;
-      const { operator, department = '' } = call.body; // the schema lets exactly one of them through
+      const { operator, department = '', name } = call.body; // the schema lets exactly one of them through
       const to = operator === undefined ? { department } : { operator };
-      const wish = { chatId, from: null, to };
+      const wish = { chatId, from: null, to, name: name || undefined };
       const work = transfer(call.caller.tenant.id, key, wish, originOf(api, call));
       return answerCommand(api, 'TransferChat', work.catch(invalidReceiver));
     },

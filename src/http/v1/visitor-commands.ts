@@ -15,6 +15,7 @@ import type { Api } from '../frame/endpoint.ts';
 import { createPageDigest } from '../frame/page-digest.ts';
 import { tooMany } from '../frame/problem.ts';
 import { addCommand } from '../frame/tenant-commands.ts';
+import { addChatsInLhc } from './chats-in-lhc.ts';
 import { PageView } from './visitor-bodies.ts';
 import { addVisitorChats, type CommandVisitor } from './visitor-chats.ts';
 
@@ -84,6 +85,7 @@ export function addVisitorCommands(api: Api, access: Access<Caller>): void {
   );
 
   addVisitorChats(api, access, commandVisitor);
+  addChatsInLhc(api, access);
 
   for (const { command, ...spec } of [
     {

@@ -12,6 +12,7 @@ import {
 } from '../../projections/visitor-queries.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
+import { InLhc } from '../frame/in-lhc.ts';
 import {
   awaitPosition,
   BooleanParameter,
@@ -31,6 +32,7 @@ const Visitor = z
     conversation: z.enum(['none', 'invited', 'waiting', 'chatting']),
     chatId: z.string().nullable(),
     operator: z.string().nullable(),
+    inLhc: InLhc,
     department: text,
     nick: text,
     page: text,
@@ -56,6 +58,7 @@ const Message = z
       .enum(MESSAGE_KINDS)
       .openapi({ description: '`note` and `command` are for LHC; the visitor does not see them' }),
     operator: z.string().nullable(),
+    inLhc: InLhc,
     body: z.string().nullable(),
     at: z.number().openapi({ description: 'ms since 1970' }),
     state: z.enum(['sent', 'taken', 'delivered', 'failed', 'received']),

@@ -6,12 +6,14 @@ import type { Username, VisitorKey } from '../../actors/ids.ts';
 import type { OperatorFact, OperatorFacts } from '../../actors/operator/machine.ts';
 import { lhcCommandsOf } from '../../actors/tenant/lhc-commands.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
+import { SOMEBODY_IN_LHC } from '../../actors/visitor/chat-placement.ts';
 import type { VisitorFact } from '../../actors/visitor/facts.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { ALL, COMMANDS, HISTORY, UNKNOWN } from '../../inbox/operator-commands/read.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
+import { asSubject } from '../texts/in-lhc.ts';
 import { withNames } from '../texts/names.ts';
 import type { Notice } from '../texts/notices.ts';
 import { createHistory } from './history.ts';
@@ -42,6 +44,16 @@ export function createAnswers(options: {
   const infoOf = createInfo(options);
   const historyOf = createHistory(options);
 
+  /** The reason of a refusal with people's names: it stands in a fact, which has none. */
+  async function named(tenant: Tenant, key: VisitorKey, reason: string): Promise<string> {
+    const { of: nameOf } = await options.names.of(tenant.id);
+    const text = withNames(reason, nameOf);
+    if (!text.startsWith(SOMEBODY_IN_LHC)) return text;
+    const state = await options.actors.visitor(tenant.id, key).state();
+    const person = state && (await options.personal.ownerInLhc(tenant.id, key, state, nameOf));
+    return person ? text.replace(SOMEBODY_IN_LHC, asSubject(person)) : text;
+  }
+
   async function textsFor(
     tenant: Tenant,
     { visitor, command, argument }: OperatorFacts['QuestionAsked'],
@@ -69,8 +81,7 @@ export function createAnswers(options: {
           const { visitor, command, retraction, reason } = fact.data;
           const message = retraction ? 'Not taken back' : 'Not delivered';
           const what = command === undefined ? message : `!${command}`;
-          const names = await options.names.of(tenant.id);
-          return { visitor, texts: [`${what}: ${sentence(withNames(reason, names.of))}`] };
+          return { visitor, texts: [`${what}: ${sentence(await named(tenant, visitor, reason))}`] };
         }
         default:
           return null;

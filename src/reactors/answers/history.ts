@@ -5,10 +5,12 @@ import type { VisitorFact, VisitorFacts } from '../../actors/visitor/facts.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { backwards } from '../../eventstore/reading.ts';
 import { cut } from '../../kit/cut.ts';
+import type { JsonObject } from '../../kit/json.ts';
 import { hanging } from '../../kit/lines.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
+import { nameIn, personInLhc } from '../texts/in-lhc.ts';
 import type { NameOf } from '../texts/names.ts';
 import { visitorAs } from '../texts/presence-text.ts';
 import { dayOf, timeOf } from '../texts/times.ts';
@@ -23,7 +25,8 @@ export const HISTORY_TEXT_MAX_BYTES = 8_000;
 export const HISTORY_MAX_TEXTS = 5;
 
 interface Line {
-  readonly author: string;
+  /** @param opened the personal part of the fact */
+  readonly author: string | ((opened: JsonObject | null) => string);
   readonly chatId: string | null;
 }
 
@@ -43,6 +46,11 @@ function lineOf(fact: VisitorFact, visitor: string, nameOf: NameOf): Line | null
       return { author: `${nameOf(fact.data.operator)} (note)`, chatId: fact.data.chatId };
     case 'OperatorCommandSent':
       return { author: `${nameOf(fact.data.operator)} (to LHC)`, chatId: fact.data.chatId };
+    case 'MessageWrittenInLhc': {
+      const { data } = fact;
+      const author = (opened: JsonObject | null) => personInLhc(data, nameIn(opened), nameOf);
+      return { author, chatId: data.chatId };
+    }
     default:
       return null;
   }
@@ -75,8 +83,7 @@ async function lastMessages(
   return found;
 }
 
-async function bodyOf({ personal }: HistoryOptions, event: RecordedEvent): Promise<string> {
-  const opened = await personal.of(event);
+function bodyIn(opened: JsonObject | null): string {
   const body = opened?.body ?? opened?.text;
   if (typeof body !== 'string') return '(erased)';
   const long = body.length > HISTORY_BODY_MAX_LENGTH;
@@ -105,7 +112,9 @@ export const createHistory =
       const next = `${dayOf(at)}, ${line.chatId === null ? 'no chat' : `chat #${line.chatId}`}:`;
       if (next !== heading) lines.push(next);
       heading = next;
-      lines.push(`${timeOf(at)} ${line.author}: ${await bodyOf(options, event)}`);
+      const opened = await options.personal.of(event);
+      const author = typeof line.author === 'string' ? line.author : line.author(opened);
+      lines.push(`${timeOf(at)} ${author}: ${bodyIn(opened)}`);
     }
     return textsOf(lines, events.length);
   };

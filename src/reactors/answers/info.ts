@@ -1,12 +1,6 @@
 /** `!info`: everything that the service knows about a visitor. */
 import { visitorFact } from '../../actors/facts.ts';
-import {
-  streamOf,
-  type TenantId,
-  type Username,
-  type VisitorKey,
-  visitorRef,
-} from '../../actors/ids.ts';
+import { streamOf, type TenantId, type VisitorKey, visitorRef } from '../../actors/ids.ts';
 import type { CloseParty } from '../../actors/visitor/facts.ts';
 import type { Profile } from '../../actors/visitor/profile.ts';
 import type { Chat, VisitorState } from '../../actors/visitor/state.ts';
@@ -16,6 +10,7 @@ import { cut } from '../../kit/cut.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
+import { asSubject, nameIn, personInLhc } from '../texts/in-lhc.ts';
 import type { NameOf } from '../texts/names.ts';
 import { pageLineOf, placeOf, visitorAs } from '../texts/presence-text.ts';
 import { durationOf, stampOf, visitorsTime } from '../texts/times.ts';
@@ -33,8 +28,8 @@ interface PastChat {
   startedAt?: number;
   department?: string | null;
   answeredAt?: number;
-  /** Everybody who answered the chat, in order. */
-  readonly operators: Username[];
+  /** The names of everybody who answered the chat, in order. */
+  readonly operators: string[];
   closedAt?: number;
   by?: CloseParty;
   reason?: string | null;
@@ -56,7 +51,11 @@ interface InfoOptions {
   readonly now: () => number;
 }
 
-async function pastOf({ store }: InfoOptions, stream: string): Promise<Past> {
+async function pastOf(
+  { store, personal }: InfoOptions,
+  stream: string,
+  nameOf: NameOf,
+): Promise<Past> {
   const chats = new Map<string, PastChat>();
   let arrivedAt: number | null = null;
   const chat = (chatId: string): PastChat => {
@@ -71,11 +70,17 @@ async function pastOf({ store }: InfoOptions, stream: string): Promise<Past> {
     else if (fact?.type === 'ChatClosed') {
       const { chatId, by, reason } = fact.data;
       Object.assign(chat(chatId), { closedAt: at, by, reason });
-    } else if (fact?.type === 'ChatAccepted') {
+    } else if (
+      fact?.type === 'ChatAccepted' ||
+      (fact?.type === 'ChatTakenInLhc' && fact.data.accepted)
+    ) {
       // The search runs backwards, so the first answer comes last. The visitor waited for the first answer.
-      const { chatId, operator } = fact.data;
-      const past = chat(chatId);
-      if (past.operators[0] !== operator) past.operators.unshift(operator);
+      const past = chat(fact.data.chatId);
+      const name =
+        fact.type === 'ChatAccepted'
+          ? nameOf(fact.data.operator)
+          : personInLhc(fact.data, nameIn(await personal.of(event)), nameOf);
+      if (past.operators[0] !== name) past.operators.unshift(name);
       past.answeredAt = at;
     } else if (fact?.type === 'ChatStarted') {
       const { chatId, department } = fact.data;
@@ -91,10 +96,11 @@ export const createInfo =
   async (tenant, key) => {
     const visitor = await options.actors.visitor(tenant, key).state();
     if (!visitor) return 'This visitor is unknown.';
-    const [{ profile }, past, { of: nameOf }] = await Promise.all([
+    const { of: nameOf } = await options.names.of(tenant);
+    const [{ profile }, past, inLhc] = await Promise.all([
       options.personal.profileOf(tenant, key, visitor),
-      pastOf(options, streamOf(visitorRef(tenant, key))),
-      options.names.of(tenant),
+      pastOf(options, streamOf(visitorRef(tenant, key)), nameOf),
+      options.personal.ownerInLhc(tenant, key, visitor, nameOf),
     ]);
     const at = options.now();
     return [
@@ -102,7 +108,7 @@ export const createInfo =
       pageLineOf(profile),
       profile.referrer && `From ${profile.referrer}`,
       whereabouts(visitor, past, at),
-      ...conversation(visitor, past, at, nameOf),
+      ...conversation(visitor, past, at, { nameOf, inLhc }),
       ...earlierChats(visitor, past, at, nameOf),
     ]
       .filter((line): line is string => typeof line === 'string' && line !== '')
@@ -135,26 +141,35 @@ function conversation(
   visitor: VisitorState,
   { chats }: Past,
   at: number,
-  nameOf: NameOf,
+  people: People,
 ): string[] {
   const { chat, chatMessages, inviter } = visitor.context;
   if (!chat) {
     const invited = visitor.conversation === 'invited' && inviter !== null;
-    return [invited ? `Invited by ${nameOf(inviter)}, no answer yet.` : 'No open chat.'];
+    return [invited ? `Invited by ${people.nameOf(inviter)}, no answer yet.` : 'No open chat.'];
   }
   const past = chats.find(({ chatId }) => chatId === chat.id);
   const name = `Chat #${chat.id}${chat.department ? ` for ${chat.department}` : ''}`;
   const messages = chatMessages === 1 ? '1 message' : `${chatMessages} messages`;
   return [
-    `${name}, started ${ago(chat.startedAt, at)}, ${messages} from the visitor; ${placement(chat, at, nameOf)}.`,
+    `${name}, started ${ago(chat.startedAt, at)}, ${messages} from the visitor; ${placement(chat, at, people)}.`,
     past?.answeredAt === undefined
       ? ''
       : `First answer after ${durationOf(past.answeredAt - chat.startedAt)}.`,
   ];
 }
 
+interface People {
+  readonly nameOf: NameOf;
+  /** Who has the chat in LHC's own pages, or is asked there; null if nobody. */
+  readonly inLhc: string | null;
+}
+
 /** Who has the chat, or who was asked. */
-function placement(chat: Chat, at: number, nameOf: NameOf): string {
+function placement(chat: Chat, at: number, { nameOf, inLhc }: People): string {
+  if (inLhc !== null) {
+    return chat.accepted ? `${asSubject(inLhc)} has it` : `offered to ${inLhc}, no answer yet`;
+  }
   if (chat.operator !== null) {
     const name = nameOf(chat.operator);
     return chat.accepted ? `${name} has it` : `offered to ${name}, no answer yet`;
@@ -181,11 +196,11 @@ function earlierChats(
     context.lastOperator && !context.chat ? `, the last with ${nameOf(context.lastOperator)}` : '';
   return [
     `${count === 1 ? '1 earlier chat' : `${count} earlier chats`}${last}${latest.length > 0 ? ':' : '.'}`,
-    ...latest.map((chat) => pastChat(chat, at, nameOf)),
+    ...latest.map((chat) => pastChat(chat, at)),
   ];
 }
 
-function pastChat(chat: PastChat, at: number, nameOf: NameOf): string {
+function pastChat(chat: PastChat, at: number): string {
   const { startedAt, closedAt = at, department, operators, by, reason } = chat;
   const duration = startedAt === undefined ? null : durationOf(closedAt - startedAt);
   const end = by && `closed by the ${by}${reason ? ` (${reason})` : ''}`;
@@ -194,7 +209,7 @@ function pastChat(chat: PastChat, at: number, nameOf: NameOf): string {
     stampOf(startedAt ?? closedAt, at),
     duration,
     department,
-    operators.length > 0 ? `with ${operators.map(nameOf).join(', ')}` : 'nobody answered',
+    operators.length > 0 ? `with ${operators.join(', ')}` : 'nobody answered',
     end,
   ]
     .filter(Boolean)

@@ -10,6 +10,7 @@ import { eventAt } from '../../eventstore/reading.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { headlineByLhc, headlineOf } from '../texts/headline.ts';
+import { namedInLhc, nameIn, personInLhc } from '../texts/in-lhc.ts';
 import { introductionOf } from '../texts/introduction.ts';
 import { asWords, marked } from '../texts/mark.ts';
 import { visitorAs } from '../texts/presence-text.ts';
@@ -48,7 +49,7 @@ export interface OpeningOf {
 
 /** What others had received of the chat: the visitor's last words, and what was said before them. */
 function splitReceived(received: readonly Said[]): Pick<Parts, 'unanswered' | 'before'> {
-  const answered = received.findLastIndex(({ operator }) => operator !== null);
+  const answered = received.findLastIndex(({ messageId }) => messageId === null);
   let room = OPENING_WORDS_MAX_BYTES / 2;
   let first = received.length;
   while (first - 1 > answered) {
@@ -113,14 +114,18 @@ async function linesOf(
   const event = await eventAt(store, stream, chat.searchRevision);
   const start = event && visitorFact(event);
   const { of: nameOf } = await names.of(tenant.id);
-  const authorOf = ({ operator, isCorrection }: Said): string =>
-    operator === null
-      ? visitorAs(key, profile)
-      : `${nameOf(operator)}${isCorrection ? ' (corrected)' : ''}`;
+  const name = event ? nameIn(await personal.of(event)) : undefined;
+  const taken = start?.type === 'ChatTakenInLhc' ? start.data : null;
+  const inLhc = taken ? personInLhc(taken, name, nameOf) : name && namedInLhc(name);
+  const authorOf = ({ operator: author, inLhc, isCorrection }: Said): string => {
+    if (inLhc) return personInLhc(inLhc, inLhc.name, nameOf);
+    if (author === null) return visitorAs(key, profile);
+    return `${nameOf(author)}${isCorrection ? ' (corrected)' : ''}`;
+  };
   const at = now();
   const headline = chat.byLhc
     ? headlineByLhc(chat, operator, at, nameOf, hadChat)
-    : headlineOf(chat, start, operator, at, nameOf);
+    : headlineOf(chat, start, operator, at, { nameOf, inLhc });
   const all = before.map((said) => {
     const line = { at: said.event.metadata.at, author: authorOf(said), body: said.body };
     return transcriptLine(line, at, TRANSCRIPT_BODY_MAX_LENGTH);

@@ -235,7 +235,9 @@ export async function revisionAt(store: Store, stream: string, at: number): Prom
 }
 
 const isMessage = ({ type }: VisitorFact): boolean =>
-  type === 'VisitorMessageSent' || type === 'OperatorMessageReceived';
+  type === 'VisitorMessageSent' ||
+  type === 'OperatorMessageReceived' ||
+  type === 'MessageWrittenInLhc';
 
 const isOfferTo = (fact: VisitorFact, operator: Username): boolean =>
   (fact.type === 'ChatAssigned' && fact.data.operator === operator) ||
@@ -249,4 +251,5 @@ const lostBy = (fact: VisitorFact, operator: Username): boolean =>
   (fact.type === 'ChatUnassigned' &&
     !fact.data.broadcast &&
     fact.data.operators.includes(operator)) ||
-  (fact.type === 'ChatTransferred' && fact.data.from === operator);
+  ((fact.type === 'ChatTransferred' || fact.type === 'ChatTakenInLhc') &&
+    fact.data.from === operator);

@@ -9,11 +9,13 @@ import type { Actors, ActorView } from '../../runtime/ports.ts';
 import type { Answers } from '../answers/answers.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
+import { lineFromLhc, namedInLhc, nameIn, personInLhc } from '../texts/in-lhc.ts';
 import { type Notice, noticesOf } from '../texts/notices.ts';
 import { visitorAs } from '../texts/presence-text.ts';
 import { addressedBy, openByAnswer, sendAddressed } from './addressed-messages.ts';
 import type { Broadcast } from './broadcast.ts';
 import { type Delivery, type Line, lineIdOf, type Sender } from './delivery.ts';
+import { readersOf } from './lines-from-lhc.ts';
 import { type Opened, type Opening, opensAt } from './opening.ts';
 import type { Pauses } from './pauses.ts';
 import type { RecipientOf } from './recipient.ts';
@@ -242,10 +244,48 @@ async function writeNotices(
     return typeof text === 'string' ? [{ to: fact.data.operator, text: `LHC: ${text}` }] : [];
   }
   const { of: nameOf } = await names.of(tenant.id);
+  const namesInLhc = NAMES_IN_LHC.has(fact.type);
+  const name = namesInLhc ? nameIn(await personal.of(event)) : undefined;
+  const inLhc =
+    fact.type === 'ChatTakenInLhc'
+      ? personInLhc(fact.data, name, nameOf)
+      : name && namedInLhc(name);
   const namesVisitor = fact.type === 'ChatClosed' || fact.type === 'InvitationExpired';
   const profile = namesVisitor ? (await personal.profileOf(tenant.id, key, state)).profile : {};
   const visitor = profile.nick ? visitorAs(key, profile) : 'The visitor';
-  return noticesOf(fact, nameOf, visitor, state.context.inviter);
+  return noticesOf(fact, nameOf, visitor, state.context.inviter, inLhc || null);
+}
+
+/** Facts that may have the name of somebody in LHC. */
+const NAMES_IN_LHC: ReadonlySet<string> = new Set([
+  'ChatTakenInLhc',
+  'ChatTransferred',
+  'ChatClosed',
+]);
+
+/** What somebody wrote in LHC, as a line for whoever has or sees the chat in XMPP. */
+async function showFromLhc(
+  { store, personal, names, delivery, pauses }: VisitorEffectParts,
+  sender: Sender,
+  state: VisitorState,
+  event: RecordedEvent,
+  written: VisitorFacts['MessageWrittenInLhc'],
+  again: boolean,
+): Promise<Outcome> {
+  const readers = await readersOf(store, state, event, written);
+  const opened = readers.length > 0 ? await personal.of(event) : null; // erased with the visitor
+  if (typeof opened?.body !== 'string') return done;
+  const { body } = opened;
+  const lookMs = again ? 0 : pauses.leftFor(event.stream, state, readers);
+  if (lookMs > 0) return paused(lookMs);
+  const { of: nameOf } = await names.of(sender.tenant.id);
+  const author = personInLhc(written, nameIn(opened), nameOf);
+  const lines = readers.map((to, index) => {
+    const text = lineFromLhc(to === written.operator ? namedInLhc('You') : author, body);
+    return lineOf(event, event.revision, index, { to, text });
+  });
+  await delivery.sendLines(sender, lines);
+  return done;
 }
 
 /**
@@ -267,6 +307,9 @@ export async function performVisitorEvent(
   if (addressed) return sendAddressed(parts, sender, state, event, addressed, again);
   if (fact.type === 'VisitorMessageSent') {
     return sendVisitorMessage(parts, sender, state, event, fact.data, again);
+  }
+  if (fact.type === 'MessageWrittenInLhc') {
+    return showFromLhc(parts, sender, state, event, fact.data, again);
   }
   const waitMs = await performVisitorFact(parts, sender, state, event, fact);
   if (waitMs > 0 && !again) return paused(waitMs);

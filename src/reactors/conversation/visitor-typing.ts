@@ -31,6 +31,7 @@ const ENDS: ReadonlySet<string> = new Set([
   'ChatAssigned',
   'ChatUnassigned',
   'ChatTransferred',
+  'ChatTakenInLhc',
   'ChatClosed',
 ]);
 

@@ -3,6 +3,7 @@ import { visitorFact } from '../../actors/facts.ts';
 import type { Username } from '../../actors/ids.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import type { PersonalData } from '../personal-data.ts';
+import { nameIn, type PersonInLhc } from '../texts/in-lhc.ts';
 import { asWords } from '../texts/mark.ts';
 
 /** A visitor's words as an operator reads them; null if the visitor was erased, or the fact has no text. */
@@ -17,10 +18,12 @@ export async function wordsOf(
 /** A message of a conversation, with its text. */
 export interface Said {
   readonly event: RecordedEvent;
-  /** The id of a visitor's message; null for an operator's. */
+  /** The id of a visitor's message; null for all others. */
   readonly messageId: string | null;
-  /** The operator who said it; null for the visitor. */
+  /** The registered operator who said it; null for the visitor, and for others in LHC. */
   readonly operator: Username | null;
+  /** It was written in LHC's own pages, by this person. */
+  readonly inLhc: (PersonInLhc & { readonly name: string | undefined }) | null;
   /** It corrects an earlier message of the operator. */
   readonly isCorrection: boolean;
   /** As it was said. */
@@ -29,25 +32,24 @@ export interface Said {
 
 /** The messages among these facts; those whose text was erased are left out. */
 export async function saidIn(
-  personal: Pick<PersonalData, 'bodyOf'>,
+  personal: Pick<PersonalData, 'of'>,
   events: readonly RecordedEvent[],
 ): Promise<Said[]> {
   const said: Said[] = [];
   for (const event of events) {
     const fact = visitorFact(event);
-    const body = await personal.bodyOf(event);
-    if (!fact || body === null) continue;
+    const opened = await personal.of(event);
+    if (!fact || typeof opened?.body !== 'string') continue;
+    const { body } = opened;
+    const nobody = { messageId: null, operator: null, inLhc: null, isCorrection: false };
     if (fact.type === 'VisitorMessageSent') {
-      said.push({
-        event,
-        messageId: fact.data.messageId,
-        operator: null,
-        isCorrection: false,
-        body,
-      });
+      said.push({ ...nobody, event, body, messageId: fact.data.messageId });
     } else if (fact.type === 'OperatorMessageReceived') {
       const { operator, replaces } = fact.data;
-      said.push({ event, messageId: null, operator, isCorrection: replaces !== undefined, body });
+      said.push({ ...nobody, event, body, operator, isCorrection: replaces !== undefined });
+    } else if (fact.type === 'MessageWrittenInLhc') {
+      const inLhc = { ...fact.data, name: nameIn(opened) };
+      said.push({ ...nobody, event, body, operator: fact.data.operator ?? null, inLhc });
     }
   }
   return said;

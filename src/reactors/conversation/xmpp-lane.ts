@@ -60,6 +60,8 @@ const CONCERNS = new Set([
   'ChatAccepted',
   'ChatUnassigned',
   'ChatTransferred',
+  'ChatTakenInLhc',
+  'MessageWrittenInLhc',
   'ChatClosed',
   'NoteAdded',
   'OperatorCommandSent',

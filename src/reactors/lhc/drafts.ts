@@ -2,6 +2,7 @@
 import { visitorFact } from '../../actors/facts.ts';
 import type { ActorRef, TenantId, Username } from '../../actors/ids.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
+import type { VisitorFact } from '../../actors/visitor/facts.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import type { JsonObject } from '../../kit/json.ts';
 import type { Callback } from '../../lhc/callback-types.ts';
@@ -65,6 +66,12 @@ export async function operatorOf({ actors }: DraftOptions, tenant: TenantId, use
   return { username, lhcUserId: state?.context.lhcUserId ?? null };
 }
 
+/** True for what LHC itself said, and what it knows by that: it is not told again (docs/adr/0044). */
+const saidLhc = ({ type, data }: VisitorFact): boolean =>
+  (type === 'ChatAssigned' || type === 'ChatAccepted' || type === 'ChatTransferred'
+    ? data.by
+    : type === 'MessageDelivered' && data.by) === 'lhc';
+
 /** The callbacks for a visitor's fact: none if its texts were erased, because nothing is left to tell. */
 async function visitorDrafts(
   options: DraftOptions,
@@ -77,7 +84,8 @@ async function visitorDrafts(
   const operatorOrNull = async (username: Username | null) =>
     username === null ? null : operator(username);
   const fact = visitorFact(event);
-  switch (fact?.type) {
+  if (!fact || saidLhc(fact)) return [];
+  switch (fact.type) {
     case 'OperatorMessageReceived': {
       const { messageId, chatId, invitation, replaces } = fact.data;
       const body = await personal.bodyOf(event);

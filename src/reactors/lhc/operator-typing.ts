@@ -73,6 +73,7 @@ const MOVES: ReadonlySet<string> = new Set([
   'ChatAssigned',
   'ChatUnassigned',
   'ChatTransferred',
+  'ChatTakenInLhc',
   'ChatClosed',
 ]);
 

@@ -105,7 +105,7 @@ async function currentChat(
   chat: WaitingChat,
 ): Promise<WaitingChat | null> {
   const current = (await actors.visitor(tenant.id, chat.visitor).state())?.context.chat;
-  if (current?.id !== chat.chatId || current.operator !== null) return null;
+  if (current?.id !== chat.chatId || current.operator !== null || current.inLhc) return null;
   return routableChat(chat.visitor, current);
 }
 

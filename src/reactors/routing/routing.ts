@@ -33,6 +33,7 @@ const WAKES = new Set([
   'ChatAssigned',
   'ChatUnassigned',
   'ChatTransferred',
+  'ChatTakenInLhc',
   'ChatClosed',
   'ChatReleased',
   'OperatorRegistered',

@@ -87,8 +87,8 @@ export interface RoutingTables {
   /** The visitor of an open chat; null if there is none, or not one alone. */
   visitorOf(tenant: TenantId, chatId: string): VisitorKey | null;
   /**
-   * Waiting chats of all tenants, without those whose operators LHC picks, and those that somebody has passed and whose
-   * visitors have left.
+   * Waiting chats of all tenants, without those whose operators LHC picks or that somebody in LHC has, and those that
+   * somebody has passed and whose visitors have left.
    */
   waitingCount(): number;
   /** Chats of all tenants that one operator or several are asked to answer now. */
@@ -116,14 +116,14 @@ const QUERIES = {
   operators: `SELECT username FROM operators WHERE tenant = ? AND registered = 1
     ORDER BY username`,
   waiting: `SELECT v.visitor, v.life FROM chats_of_visitors v INDEXED BY chats_waiting
-    WHERE v.tenant = ?1 AND v.operator IS NULL AND v.by_lhc = 0
+    WHERE v.tenant = ?1 AND v.operator IS NULL AND v.left_alone = 0
     AND (v.since, v.visitor) > (?2, ?3)
     AND (?4 OR v.department IS NULL OR v.department ${ONE_OF('?5')}
       OR v.transferred_by ${ONE_OF('?6')} OR v.invited_by ${ONE_OF('?6')}
       OR v.last_operator ${ONE_OF('?6')})
     ORDER BY v.since, v.visitor LIMIT ${ROUTING_ROWS_MAX}`,
   isAnyWaiting: `SELECT 1 FROM chats_of_visitors INDEXED BY chats_waiting
-    WHERE tenant = ? AND operator IS NULL AND by_lhc = 0 LIMIT 1`,
+    WHERE tenant = ? AND operator IS NULL AND left_alone = 0 LIMIT 1`,
   unconfirmed: `SELECT ${ASSIGNMENT('v')} FROM ${DISPUTED('v')}
     CROSS JOIN operators r ON r.tenant = v.tenant AND r.username = v.operator
     WHERE u.tenant = ? AND r.registered = 1 AND NOT EXISTS
@@ -135,7 +135,7 @@ const QUERIES = {
     WHERE u.tenant = ?1 AND o.open = 0 AND (o.at < ?2 OR o.at > ?3) AND NOT EXISTS
     (SELECT 1 FROM chats_of_visitors v WHERE ${SAME}) LIMIT ${ROUTING_ROWS_MAX}`,
   orphans: `SELECT ${ASSIGNMENT('v')}, r.registered = 0 AS removed FROM ${OF_OPERATORS}
-    WHERE r.tenant = ? AND (r.registered = 0 OR r.gone = 1) AND v.by_lhc = 0 LIMIT ${ROUTING_ROWS_MAX}`,
+    WHERE r.tenant = ? AND (r.registered = 0 OR r.gone = 1) AND v.left_alone = 0 LIMIT ${ROUTING_ROWS_MAX}`,
   unanswered: `SELECT v.visitor, v.life, v.operator, r.lost FROM ${OF_OPERATORS}
     WHERE r.tenant = ? AND r.offline = 1 AND r.registered = 1 AND v.accepted = 0
     ORDER BY v.since, v.visitor LIMIT ${ROUTING_ROWS_MAX}`,
@@ -149,11 +149,11 @@ const QUERIES = {
   visitorsOf: `SELECT visitor FROM chats_of_visitors INDEXED BY chats_by_id
     WHERE tenant = ? AND chat = ? LIMIT 2`,
   waitingCount: `SELECT count(*) AS n FROM chats_of_visitors
-    WHERE operator IS NULL AND rests = 0 AND by_lhc = 0`,
+    WHERE operator IS NULL AND rests = 0 AND left_alone = 0`,
   offerCount: `SELECT count(*) AS n FROM chats_of_visitors
     WHERE accepted = 0 AND (operator IS NOT NULL OR offered <> '[]')`,
   oldestWaitingSince: `SELECT min(since) AS since FROM chats_of_visitors
-    WHERE operator IS NULL AND rests = 0 AND by_lhc = 0`,
+    WHERE operator IS NULL AND rests = 0 AND left_alone = 0`,
 } as const;
 
 interface AssignmentRow {
@@ -186,7 +186,7 @@ const routableIn = ({ visitor, life }: RoutableRow): RoutableChat =>
 
 export const ROUTING_TABLE: WorkTable = {
   name: `routing of visitor/${VISITOR_FOLD}`,
-  version: 8,
+  version: 9,
   schema: SCHEMA,
   tables: TABLES,
   apply: applyToRouting,

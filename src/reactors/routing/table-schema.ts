@@ -24,7 +24,7 @@ export const SCHEMA = `
     reservation TEXT,
     accepted INTEGER NOT NULL,
     rests INTEGER NOT NULL, -- its visitor has left, and an operator has passed it
-    by_lhc INTEGER NOT NULL, -- LHC picks its operators
+    left_alone INTEGER NOT NULL, -- LHC picks its operators, or somebody in LHC has it
     PRIMARY KEY (tenant, visitor)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX chats_waiting ON chats_of_visitors (tenant, operator, since);

@@ -33,6 +33,8 @@ interface Request {
   readonly chatId: string | null;
   /** The operator who transfers the chat; null if LHC does. */
   readonly from: Username | null;
+  /** Of the person in LHC who transfers it. */
+  readonly name?: string | undefined;
   readonly origin: Origin;
 }
 
@@ -143,13 +145,13 @@ async function targetOf(
 }
 
 const transferTo = (
-  { actors, tenant, visitor, chatId, from, origin }: Request,
+  { actors, tenant, visitor, chatId, from, name, origin }: Request,
   target: { readonly operator: Username | null; readonly department: string | null },
   reservation: string | null,
 ): Promise<Dispatched> =>
   actors
     .visitor(tenant.id, visitor)
-    .send({ type: 'TransferChat', chatId, from, ...target, reservation }, origin);
+    .send({ type: 'TransferChat', chatId, from, ...target, reservation, name }, origin);
 
 /** Reserves a place of the receiver, transfers the chat and confirms it on the receiver's stream. */
 async function transferReserved(
@@ -205,9 +207,9 @@ async function transferByOperator(
 
 export function createTransfer(options: TransferOptions): Transfer {
   const { actors, tenants } = options;
-  return async (tenantId, visitor, { chatId, from, to }, origin) => {
+  return async (tenantId, visitor, { chatId, from, to, name }, origin) => {
     const tenant = requireTenant(tenants, tenantId);
-    const request: Request = { actors, tenant, visitor, chatId, from, origin };
+    const request: Request = { actors, tenant, visitor, chatId, from, name, origin };
     const state = await actors.visitor(tenantId, visitor).latest();
     // A repeated command gets its first answer, although the receiver may not be registered any more.
     if (state?.seen.hasCommand(origin.commandId)) {

@@ -1,6 +1,7 @@
 /** The first line of an introduction: which chat it is, why it reaches this operator, and what they can do. */
 import type { VisitorFact } from '../../actors/visitor/facts.ts';
 import type { Chat } from '../../actors/visitor/state.ts';
+import { asSubject } from './in-lhc.ts';
 import type { NameOf } from './names.ts';
 
 /** The waiting time is in minutes, and a shorter wait is not mentioned. */
@@ -40,13 +41,14 @@ const capital = (text: string): string => text.charAt(0).toUpperCase() + text.sl
 /**
  * @param start the fact that started this search for an operator
  * @param at ms since 1970, for the visitor's waiting time
+ * @param people `inLhc`: who had the chat in LHC, or transferred it there, if they are known
  */
 export function headlineOf(
   chat: Chat,
   start: VisitorFact | null,
   operator: string,
   at: number,
-  nameOf: NameOf,
+  { nameOf, inLhc }: { readonly nameOf: NameOf; readonly inLhc?: string | undefined },
 ): string {
   const number = `chat #${chat.id}`;
   const name = `${number}${chat.department ? ` for ${chat.department}` : ''}`;
@@ -56,10 +58,14 @@ export function headlineOf(
   switch (start?.type) {
     case 'ChatTransferred': {
       const { from, by, operator: to, department } = start.data;
-      const giver = by === 'lhc' ? 'LHC' : from === null ? 'Somebody' : nameOf(from);
+      const giverInLhc = asSubject(inLhc ?? 'LHC');
+      const giver = by === 'lhc' ? giverInLhc : from === null ? 'Somebody' : nameOf(from);
       const place = to === operator ? 'you' : `the department ${department}`;
       const origin = to === operator && chat.department ? ` from ${chat.department}` : '';
       return sentence(`${giver} transferred ${number}${origin} to ${place}`);
+    }
+    case 'ChatTakenInLhc': {
+      return sentence(`You have taken ${name} from ${inLhc ?? 'somebody in LHC'}`);
     }
     case 'ChatUnassigned': {
       const { reason } = start.data;

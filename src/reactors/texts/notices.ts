@@ -1,6 +1,7 @@
 /** One-line messages to operators about what happened to a chat. */
 import type { Username } from '../../actors/ids.ts';
 import type { InvitationEnd, UnassignReason, VisitorFact } from '../../actors/visitor/facts.ts';
+import { asSubject } from './in-lhc.ts';
 import type { NameOf } from './names.ts';
 
 const MINUTE_MS = 60_000;
@@ -14,12 +15,14 @@ export interface Notice {
  * The notices that a fact calls for. An operator gets none for their own action, unless they need its result.
  * @param visitor `Visitor Ann`, or `The visitor`
  * @param inviter who is asked first now, because they invited the visitor last
+ * @param inLhc the person in LHC who did it; null if they are not known
  */
 export function noticesOf(
   fact: VisitorFact,
   nameOf: NameOf,
   visitor: string,
   inviter: Username | null,
+  inLhc: string | null,
 ): readonly Notice[] {
   switch (fact.type) {
     case 'Invited': {
@@ -44,8 +47,21 @@ export function noticesOf(
       return withdrawnFrom.map((to) => ({ to, text }));
     }
     case 'ChatAccepted': {
-      const { chatId, operator, byCommand } = fact.data;
+      const { chatId, operator, byCommand, by } = fact.data;
+      if (by === 'lhc')
+        return [{ to: operator, text: `You have accepted chat #${chatId} in LHC.` }];
       return byCommand ? [{ to: operator, text: `Chat #${chatId} is yours.` }] : [];
+    }
+    case 'ChatTakenInLhc': {
+      const { chatId, accepted, operator, from, withdrawnFrom = [] } = fact.data;
+      const who = inLhc ?? 'somebody in LHC';
+      const text = accepted
+        ? `${asSubject(who)} has taken chat #${chatId}.`
+        : `Chat #${chatId} was given to ${who}.`;
+      const own = `You have taken chat #${chatId} in LHC. The visitor's messages go there now.`;
+      return toEach([from, ...withdrawnFrom], text).map((notice) =>
+        notice.to === operator ? { ...notice, text: own } : notice,
+      );
     }
     case 'ChatUnassigned': {
       const { operators, chatId, reason, again = [] } = fact.data;
@@ -59,14 +75,16 @@ export function noticesOf(
       const receiver = operator === null ? `the department ${department}` : nameOf(operator);
       const text =
         by === 'lhc'
-          ? `LHC transferred chat #${chatId} to ${receiver}.`
+          ? `${asSubject(inLhc ?? 'LHC')} transferred chat #${chatId} to ${receiver}.`
           : `Chat #${chatId} goes to ${receiver}.`;
       return toEach([from, ...withdrawnFrom], text).filter(({ to }) => to !== operator);
     }
     case 'ChatClosed': {
       const { operator, by, chatId, reason, withdrawnFrom = [] } = fact.data;
       const why = reason ? ` (${reason})` : '';
-      const who = { visitor: `${visitor} closed`, system: 'The system closed', operator: null }[by];
+      const closer = inLhc === null ? null : `${asSubject(inLhc)} closed`;
+      const system = 'The system closed';
+      const who = { visitor: `${visitor} closed`, system, operator: closer }[by];
       const text = who ? `${who} chat #${chatId}${why}.` : `Chat #${chatId} is closed${why}.`;
       return toEach([operator, ...withdrawnFrom], text);
     }

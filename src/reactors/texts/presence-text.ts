@@ -61,17 +61,28 @@ function pageOf({ title = '', page = '' }: Profile): string {
   return cut(path === '/' ? url.host : path, PAGE_MAX_LENGTH);
 }
 
+interface People {
+  readonly nameOf: NameOf;
+  /** Who has the chat in LHC's own pages, or is asked there; null if nobody. */
+  readonly inLhc: string | null;
+}
+
 /** What becomes of the visitor now; null for a visitor who only looks around. */
-function stateOf({ conversation, context }: VisitorState, nameOf: NameOf): string | null {
-  const named = (word: string, operator: Username | null | undefined): string =>
-    operator ? `${word} · ${nameOf(operator)}` : word;
+function stateOf(
+  { conversation, context }: VisitorState,
+  { nameOf, inLhc }: People,
+): string | null {
+  const named = (word: string, name: string | null): string =>
+    name === null ? word : `${word} · ${name}`;
+  const nameOrNull = (operator: Username | null | undefined): string | null =>
+    operator ? nameOf(operator) : null;
   switch (conversation) {
     case 'waiting':
-      return context.chat?.left ? 'Has left' : 'Waiting';
+      return named(context.chat?.left ? 'Has left' : 'Waiting', inLhc);
     case 'chatting':
-      return named('In chat', context.chat?.operator);
+      return named('In chat', inLhc ?? nameOrNull(context.chat?.operator));
     case 'invited':
-      return named('Invited', context.inviter);
+      return named('Invited', nameOrNull(context.inviter));
     case 'none':
       return null;
   }
@@ -80,12 +91,12 @@ function stateOf({ conversation, context }: VisitorState, nameOf: NameOf): strin
 function ownText(
   { profile, at }: { profile: Profile; at: number },
   state: VisitorState,
-  nameOf: NameOf,
+  people: People,
 ): string {
   const { chat } = state.context;
   const page = pageOf(profile);
   const lines = [
-    [stateOf(state, nameOf), page, placeOf(profile)].filter(Boolean).join(' · '),
+    [stateOf(state, people), page, placeOf(profile)].filter(Boolean).join(' · '),
     chat && `Chat #${chat.id}${chat.department ? ` (${chat.department})` : ''}`,
     profile.page !== page && profile.page,
     visitorsTime(at, profile.timezone),
@@ -100,11 +111,11 @@ function lhcText(
   { nick = '' }: Profile,
   statusText: string,
   state: VisitorState,
-  nameOf: NameOf,
+  people: People,
 ): string {
   // LHC writes its word for the chat when a page is viewed, and says nothing when the chat ends.
   const text = state.context.chat ? statusText : statusWithoutChat(nick, statusText);
-  return [stateOf(state, nameOf), text].filter(Boolean).join(' · ');
+  return [stateOf(state, people), text].filter(Boolean).join(' · ');
 }
 
 /**
@@ -118,15 +129,15 @@ export function presenceOf(
   key: VisitorKey,
   { profile, at }: { profile: Profile; at: number },
   state: VisitorState,
-  { nameOf, show }: { readonly nameOf: NameOf; readonly show: boolean },
+  { show, ...people }: People & { readonly show: boolean },
 ): VisitorPresence {
   const { chat } = state.context;
   const text =
     profile.statusText === undefined
-      ? ownText({ profile, at }, state, nameOf)
-      : lhcText(profile, profile.statusText, state, nameOf);
+      ? ownText({ profile, at }, state, people)
+      : lhcText(profile, profile.statusText, state, people);
   const status = cut(text, STATUS_MAX_LENGTH);
   const nick = nickOf(key, profile);
-  const waits = state.conversation === 'waiting' && !chat?.left;
+  const waits = state.conversation === 'waiting' && !chat?.left && !chat?.inLhc;
   return waits && show ? { show: 'chat', status, nick } : { status, nick };
 }

@@ -131,7 +131,11 @@ export function createVisitorAccounts(
     if (!state) return;
     const profile = await personal.profileOf(visitor.tenant, visitor.key, state);
     const { of: nameOf } = await names.of(visitor.tenant);
-    const presence = presenceOf(visitor.key, profile, state, { nameOf, ...tenant.presence });
+    const inLhc = await personal.ownerInLhc(visitor.tenant, visitor.key, state, nameOf);
+    const presence = presenceOf(visitor.key, profile, state, {
+      ...{ nameOf, inLhc },
+      ...tenant.presence,
+    });
     const actual = actualOf(jid);
     if (actual.doubtful) await clearDoubt(tenant, visitor, jid);
     actual.doubtful = true; // until the login

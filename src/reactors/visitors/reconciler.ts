@@ -73,6 +73,7 @@ const VISIBLE_FACTS = new Set([
   'ChatAccepted',
   'ChatUnassigned',
   'ChatTransferred',
+  'ChatTakenInLhc',
   'ChatClosed',
 ]);
 

@@ -22,7 +22,7 @@ export function createApi(
 ) {
   const { tenants, tenancy, actors, store, vault, secrets, logger, failpoint } = runtime;
   const { crowd, inbox, reporters, olderModules, operatorAccounts } = reactors;
-  const { routing, tenantEffects, typing, deadLetters } = reactors;
+  const { routing, lhcPeople, tenantEffects, typing, deadLetters } = reactors;
   const stream = createStreamHub({ ...runtime, changes: readModels.changes });
   const app = createApp({
     tenants,
@@ -41,6 +41,7 @@ export function createApi(
     crowd,
     operatorAccounts,
     transfer: routing.transfer,
+    lhcPeople,
     typing,
     readModels,
     stream,

@@ -14,6 +14,7 @@ import { createTyping } from '../../reactors/conversation/visitor-typing.ts';
 import { createXmppLane, XMPP_FILTER } from '../../reactors/conversation/xmpp-lane.ts';
 import { createCallbacks } from '../../reactors/lhc/callback-lane.ts';
 import { createNodeHelper } from '../../reactors/lhc/node-helper.ts';
+import { createLhcPeople } from '../../reactors/lhc/people.ts';
 import { createReturns } from '../../reactors/lhc/returns.ts';
 import { createSignals } from '../../reactors/lhc/signals.ts';
 import { createOperatorNames, type OperatorNames } from '../../reactors/operator-names.ts';
@@ -186,6 +187,7 @@ export function createReactors(config: Config, runtime: Runtime) {
     callbacks,
     lanes,
     routing,
+    lhcPeople: createLhcPeople(runtime.actors),
     reconciler,
     crowd,
     compareOperators,

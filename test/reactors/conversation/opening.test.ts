@@ -169,7 +169,8 @@ describe('the introduction', () => {
     const of = state;
     const line = 'Waiting · T\nChat #c1 (sales)\n';
     const seen = { profile: { title: 'T', page: long(500 - line.length) }, at: 0 };
-    const shown = of && presenceOf(visitorKey('1'), seen, of, { nameOf: String, show: true });
+    const shown =
+      of && presenceOf(visitorKey('1'), seen, of, { nameOf: String, inLhc: null, show: true });
     expect(shown?.status).toBe(line + 'x'.repeat(499 - line.length));
   });
 

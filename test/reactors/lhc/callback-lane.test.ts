@@ -313,7 +313,6 @@ describe('a chat with several operators', () => {
       ['chat.command', { ...chat, operator: olga, messageId: 'x1', ...block }],
       ['message.displayed', { ...chat, messageId: 'm1', operator: olga }],
       ['chat.transferred', { ...chat, operator: null, department: 'support', reason: 'operator' }],
-      ['chat.transferred', { ...chat, operator: { ...olga, username: 'pia' }, reason: 'lhc' }],
       ['chat.transferred', { ...chat, operator: null, reason: 'offline' }],
     ]);
   });

@@ -181,7 +181,7 @@ export async function expectedRows(scene: Scene) {
       reservation: chat.reservation,
       accepted: chat.accepted ? 1 : 0,
       rests: chat.left && chat.passedBy.length > 0 ? 1 : 0,
-      by_lhc: chat.byLhc ? 1 : 0,
+      left_alone: chat.byLhc || chat.inLhc ? 1 : 0,
     });
   }
   const operators: unknown[] = [];

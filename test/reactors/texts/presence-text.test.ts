@@ -21,7 +21,7 @@ function shown(conversation: VisitorState['conversation'], profile: Profile, sho
   const state: VisitorState = { presence: 'online', conversation, offer: 'none', context };
   const names: Record<string, string> = { op1: 'Paula', op2: 'Tom' };
   const nameOf = (name: string) => names[name] ?? name;
-  return presenceOf(key, { profile, at: 0 }, state, { nameOf, show });
+  return presenceOf(key, { profile, at: 0 }, state, { nameOf, inLhc: null, show });
 }
 const page = 'https://shop.test/shoes?size=43';
 const profile: Profile = { page, title: 'Blue shoes', city: 'Rome', country: 'Italy', visits: 2 };
