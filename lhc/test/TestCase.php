@@ -16,7 +16,7 @@ abstract class TestCase extends \PHPUnit\Framework\TestCase
 {
     private const LHC_TABLES = [
         'lh_chat', 'lh_msg', 'lh_chat_online_user', 'lh_users', 'lh_departament', 'lh_userdep', 'lh_transfer',
-        'lh_chat_blocked_user', 'lh_chat_config',
+        'lh_chat_blocked_user', 'lh_chat_config', 'lh_chat_file',
     ];
 
     protected Database $database;

@@ -320,3 +320,23 @@ CREATE TABLE lh_grouprole (
   role_id int NOT NULL,
   PRIMARY KEY (id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+
+CREATE TABLE lh_chat_file (
+    id int unsigned NOT NULL AUTO_INCREMENT,
+    name varchar(255) NOT NULL,
+    meta_msg longtext NOT NULL DEFAULT '',
+    width int unsigned NOT NULL DEFAULT 0,
+    height int unsigned NOT NULL DEFAULT 0,
+    upload_name varchar(255) NOT NULL,
+    size int NOT NULL,
+    type varchar(255) NOT NULL,
+    file_path varchar(255) NOT NULL,
+    extension varchar(255) NOT NULL,
+    chat_id bigint NOT NULL,
+    online_user_id int NOT NULL,
+    user_id int NOT NULL,
+    date int NOT NULL,
+    persistent int NOT NULL DEFAULT 0,
+    tmp tinyint unsigned NOT NULL DEFAULT 0,
+    PRIMARY KEY (id)
+);

@@ -18,9 +18,19 @@ final class Extension
     private ?Accounts\AccountTable $accountTable = null;
     private ?Outgoing\Shutdown $shutdown = null;
 
-    /** @param ?Database $database LHC's connection when absent */
-    public function __construct(private readonly Clock $clock = new Clock(), private ?Database $database = null)
-    {
+    /** @var \Closure(callable): void */
+    private readonly \Closure $atEnd;
+
+    /**
+     * @param ?Database $database LHC's connection when absent
+     * @param ?\Closure(callable): void $atEnd how something is done at the end of the request; PHP's way when absent
+     */
+    public function __construct(
+        private readonly Clock $clock = new Clock(),
+        private ?Database $database = null,
+        ?\Closure $atEnd = null,
+    ) {
+        $this->atEnd = $atEnd ?? register_shutdown_function(...);
     }
 
     /** The one of this request. */
@@ -106,7 +116,7 @@ final class Extension
     /** What this request does after its answer. */
     public function shutdown(): Outgoing\Shutdown
     {
-        return $this->shutdown ??= new Outgoing\Shutdown($this);
+        return $this->shutdown ??= new Outgoing\Shutdown($this, $this->atEnd);
     }
 
     public function typing(): Outgoing\Typing

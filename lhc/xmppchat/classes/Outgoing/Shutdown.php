@@ -23,7 +23,8 @@ final class Shutdown
     /** @var array<int, bool> by chat, whether the visitor types */
     private array $typing = [];
 
-    public function __construct(private readonly Extension $extension)
+    /** @param \Closure(callable): void $atEnd registers what is done at the end of the request */
+    public function __construct(private readonly Extension $extension, private readonly \Closure $atEnd)
     {
     }
 
@@ -51,7 +52,7 @@ final class Shutdown
     {
         if (!$this->registered) {
             $this->registered = true;
-            register_shutdown_function($this->run(...));
+            ($this->atEnd)($this->run(...));
         }
     }
 

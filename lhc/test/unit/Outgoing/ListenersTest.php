@@ -1,0 +1,246 @@
+<?php
+
+declare(strict_types=1);
+
+use XmppChat\Lhc\Test\Sending;
+
+/** What listeners write, and that they cost LHC nothing whatever happens. */
+final class ListenersTest extends Sending
+{
+    /** Starts a chat as LHC does, up to its commit; the event after it never comes. */
+    private const START = <<<'PHP'
+        XmppChat\Lhc\Extension::instance()->attach(erLhcoreClassChatEventDispatcher::getInstance());
+        $db = ezcDbInstance::get();
+        $db->beginTransaction();
+        $chat = erLhcoreClassModelChat::fetchAndLock($input['chat']);
+        $msg = new erLhcoreClassModelmsg();
+        $msg->msg = 'Hello';
+        $msg->chat_id = $chat->id;
+        $msg->user_id = 0;
+        $msg->time = time();
+        erLhcoreClassChatEventDispatcher::getInstance()->dispatch('chat.before_msg_user_saved', ['msg' => &$msg, 'chat' => &$chat]);
+        $msg->saveThis();
+        PHP;
+
+    public function testAWorkerKilledBetweenCommitAndEventLosesNothing(): void
+    {
+        $chat = $this->chat($this->visitor());
+        $worker = $this->secondProcess(self::START . "\n\$db->commit(); say('committed'); sleep(60);", ['chat' => $chat->id]);
+        $worker->waitFor('committed');
+        $worker->kill();
+        self::assertSame([], self::$service->calls());
+        $this->send();
+        self::assertSame(['chats Hello'], self::$service->told());
+    }
+
+    public function testAWorkerKilledBeforeTheCommitLeavesNothing(): void
+    {
+        $chat = $this->chat($this->visitor());
+        $worker = $this->secondProcess(self::START . "\nsay('written'); sleep(60);", ['chat' => $chat->id]);
+        $worker->waitFor('written');
+        $worker->kill();
+        // Waits until the database has rolled back.
+        erLhcoreClassModelChat::fetchAndLock($chat->id);
+        self::assertSame([], [...$this->outbox(), ...$this->rowsOf('lh_msg')]);
+    }
+
+    public function testARollbackOfLhcTakesTheMarkAlong(): void
+    {
+        $chat = $this->chat($this->visitor());
+        $db = ezcDbInstance::get();
+        $db->beginTransaction();
+        $this->dispatch('chat.accept', ['chat' => &$chat, 'user' => null]);
+        $db->rollback();
+        self::assertSame([], $this->outbox());
+        $db->beginTransaction();
+        $this->dispatch('chat.accept', ['chat' => &$chat, 'user' => null]);
+        self::assertTrue($db->commit());
+        self::assertCount(1, $this->outbox());
+    }
+
+    /** @return list<array{string, string}> */
+    public function breakages(): array
+    {
+        return [
+            'the outbox is missing' => ['RENAME TABLE lhc_xmppchat_outbox TO lhc_hidden', 'RENAME TABLE lhc_hidden TO lhc_xmppchat_outbox'],
+            'the settings are missing' => ['RENAME TABLE lhc_xmppchat_setting TO lhc_hidden', 'RENAME TABLE lhc_hidden TO lhc_xmppchat_setting'],
+            'the database is read-only' => ['SET SESSION TRANSACTION READ ONLY', 'SET SESSION TRANSACTION READ WRITE'],
+        ];
+    }
+
+    /** @dataProvider breakages */
+    public function testNoListenerThrows(string $break, string $mend): void
+    {
+        $visitor = $this->visitor();
+        $chat = $this->chat($visitor);
+        $listeners = (new ReflectionProperty(erLhcoreClassChatEventDispatcher::class, 'listeners'))
+            ->getValue(erLhcoreClassChatEventDispatcher::getInstance());
+        $events = array_filter(array_keys($listeners), static fn (string $event): bool => preg_match('/^(chat|onlineuser)\./', $event) === 1);
+        self::assertGreaterThan(15, count($events));
+        $this->newRequest();
+        $this->database->run($break);
+        try {
+            foreach ($events as $event) {
+                $this->dispatch($event, ['chat' => &$chat, 'ou' => &$visitor]);
+                $this->dispatch($event, []);
+                $this->dispatch($event, ['chat' => false, 'ou' => false, 'user' => false]);
+            }
+            $this->extension->shutdown()->afterChange();
+            foreach ($this->atEnd as $work) {
+                $work();
+            }
+        } finally {
+            $this->database->run($mend);
+        }
+        self::assertNotSame([], $this->atEnd);
+        self::assertSame([], $this->outbox());
+    }
+
+    public function testATableThatIsMissingDoesNotHurtLhcsTransaction(): void
+    {
+        $chat = $this->chat($this->visitor());
+        $this->database->run('RENAME TABLE lhc_xmppchat_outbox TO lhc_hidden');
+        try {
+            $db = ezcDbInstance::get();
+            $db->beginTransaction();
+            $this->message($chat, 'Hello');
+            $this->dispatch('chat.before_msg_user_saved', ['chat' => &$chat]);
+            self::assertTrue($db->commit());
+        } finally {
+            $this->database->run('RENAME TABLE lhc_hidden TO lhc_xmppchat_outbox');
+        }
+        self::assertCount(1, $this->rowsOf('lh_msg'));
+    }
+
+    public function testNothingHappensWhileTheExtensionIsOff(): void
+    {
+        $this->settings(['enabled' => false]);
+        $this->newRequest();
+        $visitor = $this->visitor();
+        $chat = $this->chat($visitor);
+        $this->view($visitor);
+        $this->dispatch('chat.chat_started', ['chat' => &$chat]);
+        self::assertSame([], [...$this->outbox(), ...$this->atEnd]);
+    }
+
+    public function testWhatIsSentAfterTheAnswerGoesInOnePost(): void
+    {
+        $visitor = $this->visitor();
+        $chat = $this->chat($visitor);
+        $this->view($visitor);
+        $this->message($chat, 'Hello');
+        $this->dispatch('chat.genericbot_set_bot', ['chat' => &$chat, 'params' => []]);
+        $this->dispatch('chat.chat_started', ['chat' => &$chat, 'msg' => false]);
+        self::assertCount(1, $this->atEnd);
+        self::assertCount(2, $this->outbox(), 'the event after the commit needs no second mark');
+        ($this->atEnd[0])();
+        self::assertCount(1, self::$service->calls());
+        self::assertSame(['page-views //shop.example/shoes', 'chats Hello'], self::$service->told());
+    }
+
+    public function testNothingThatCameFromACallbackGoesBack(): void
+    {
+        $chat = $this->knownChat();
+        $olga = $this->operator();
+        $this->database->transaction(function () use ($chat, $olga): void {
+            $chat->status = 1;
+            $chat->user_id = $olga->id;
+            $chat->saveThis();
+            $this->extension->told()->record((int) $chat->id, (string) $chat->online_user_id, ['owner_id' => (int) $olga->id, 'status' => 1]);
+            $this->dispatch('chat.accept', ['chat' => &$chat, 'user' => null]);
+            $msg = $this->message($chat, 'Yes, in black', (int) $olga->id);
+            $this->database->run(
+                "INSERT INTO lhc_xmppchat_message (visitor, xmpp_id, msg_id, chat_id) VALUES (?, 'a1', ?, ?)",
+                [(string) $chat->online_user_id, $msg->id, $chat->id],
+            );
+            $this->dispatch('chat.web_add_msg_admin', ['chat' => &$chat, 'msg' => &$msg]);
+            $this->message($chat, 'corrected', (int) $olga->id, ['meta_msg' => '{"content":{"xmppchat":{"id":"a2"}}}']);
+            $this->dispatch('chat.web_add_msg_admin', ['chat' => &$chat]);
+        });
+        self::assertSame([], $this->changed($chat));
+        self::assertSame([], $this->outbox());
+        $chat->status = 2;
+        $chat->saveThis();
+        $this->extension->told()->record((int) $chat->id, (string) $chat->online_user_id, ['closed' => 1, 'status' => 2]);
+        self::assertSame([], $this->changed($chat, 'chat.close'));
+    }
+
+    public function testACallbackThatComesBeforeTheAnswerStands(): void
+    {
+        $olga = $this->operator();
+        $chat = $this->chat($this->visitor(), ['dep_id' => $this->department()->id]);
+        $this->message($chat, 'Hello');
+        $this->dispatch('chat.chat_started', ['chat' => &$chat]);
+        self::$service->behave(['delayMs' => 800]);
+        $sender = $this->secondProcess('(new XmppChat\Lhc\Extension())->sender()->drain(XmppChat\Lhc\Outgoing\Pace::cron());');
+        self::$service->waitForCalls(1);
+        $chat->user_id = $olga->id;
+        $chat->saveThis();
+        $this->extension->told()->record((int) $chat->id, (string) $chat->online_user_id, ['owner_id' => (int) $olga->id, 'status' => 0]);
+        $sender->finish();
+        self::assertSame([1, (int) $olga->id, (int) $chat->dep_id], [$this->told($chat)['started'], $this->told($chat)['owner_id'], $this->told($chat)['dep_id']]);
+        self::assertSame([], $this->changed($chat));
+    }
+
+    public function testTheAnswerToAnInvitationOfOursDoesNotEchoIt(): void
+    {
+        $olga = $this->operator();
+        $visitor = $this->visitor();
+        $this->database->run("INSERT INTO lhc_xmppchat_message (visitor, xmpp_id, msg_id) VALUES (?, 'inv1', 0)", [(string) $visitor->id]);
+        $chat = $this->chat($visitor, ['chat_initiator' => 1, 'user_id' => $olga->id]);
+        $invitation = $this->message($chat, 'Can I help you?', (int) $olga->id, ['del_st' => 3]);
+        $this->message($chat, 'Yes, please');
+        self::assertSame(['chats Yes, please'], $this->changed($chat, 'chat.chat_started'));
+        self::assertSame((string) $invitation->id, (string) $this->rowsOf('lhc_xmppchat_message')[0]['msg_id']);
+        self::assertSame(['displayed inv1'], $this->changed($chat, 'chat.messages_read'));
+    }
+
+    public function testAnInvitationOfLhcsOwnPagesHasItsInviter(): void
+    {
+        $olga = $this->operator();
+        $chat = $this->chat($this->visitor(), ['chat_initiator' => 1, 'user_id' => $olga->id]);
+        $this->message($chat, 'Can I help you?', (int) $olga->id);
+        $this->message($chat, 'Yes, please');
+        self::assertSame([
+            'chats Yes, please',
+            "chats/{$chat->id}/owner ({$olga->id} is asked)",
+            "chats/{$chat->id}/operator-messages Can I help you? ({$olga->id})",
+        ], $this->changed($chat, 'chat.chat_started'));
+    }
+
+    public function testWhatTheVisitorHasSeenIsTheNewestOfOurs(): void
+    {
+        $chat = $this->knownChat();
+        foreach (['a' => 3, 'b' => 3, 'c' => 2] as $id => $state) {
+            $msg = $this->message($chat, $id, 1, ['del_st' => $state]);
+            $this->database->run(
+                'INSERT INTO lhc_xmppchat_message (visitor, xmpp_id, msg_id, chat_id) VALUES (?, ?, ?, ?)',
+                [(string) $chat->online_user_id, $id, $msg->id, $chat->id],
+            );
+        }
+        self::assertSame(['displayed b'], $this->changed($chat, 'chat.messages_read'));
+        self::assertSame([], $this->changed($this->knownChat(), 'chat.messages_read'));
+    }
+
+    public function testTypingIsSaidAtOnceOrNotAtAll(): void
+    {
+        $chat = $this->knownChat();
+        $types = function (string $how, array $settings = ['shareTyping' => true]) use ($chat): array {
+            $this->settings($settings);
+            $this->newRequest();
+            $_SERVER['REQUEST_URI'] = "/chat/usertyping/{$chat->id}/{$chat->hash}/{$how}";
+            $before = count(self::$service->calls());
+            $this->dispatch('chat.validstatus_chat', ['chat' => &$chat]);
+            array_map(fn (callable $work) => $work(), $this->atEnd);
+            return array_slice(self::$service->calls(), $before);
+        };
+        [$call] = $types('true');
+        self::assertSame(["/v1/shop/visitors/{$chat->online_user_id}/typing", ['state' => 'composing']], [$call['path'], $call['body']]);
+        self::assertSame('active', $types('false')[0]['body']['state']);
+        self::assertSame([], $types('true', ['shareTyping' => false]));
+        $this->extension->link()->failed('away');
+        self::assertSame([], $types('true'));
+        self::assertSame([], $this->outbox());
+        unset($_SERVER['REQUEST_URI']);
+    }
+}
