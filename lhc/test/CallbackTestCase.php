@@ -27,7 +27,11 @@ abstract class CallbackTestCase extends TestCase
         foreach (['lh_role', 'lh_rolefunction', 'lh_group', 'lh_groupuser', 'lh_grouprole'] as $table) {
             $this->database->run("DELETE FROM {$table}");
         }
-        $this->settings(['tenant' => self::TENANT, 'callbackSecret' => 'whsec_' . base64_encode(self::KEY)]);
+        $this->settings([
+            'tenant' => self::TENANT,
+            'callbackSecret' => 'whsec_' . base64_encode(self::KEY),
+            'lhcAddress' => 'http://lhc.example',
+        ]);
         $this->sales = $this->department();
         $this->olga = $this->operator(['name' => 'Olga', 'surname' => ''], [$this->sales->id]);
         $this->anna = $this->visitor();

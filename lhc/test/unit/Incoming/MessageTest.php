@@ -68,6 +68,19 @@ final class MessageTest extends CallbackTestCase
         self::assertContains("{$this->olga->id}: [html]<hr>[/html]", $this->texts());
     }
 
+    public function testWhatLhcsGuardrailsKeepFromVisitorsIsRefused(): void
+    {
+        if ((getenv('LHC_DIR') ?: '') !== '') {
+            self::markTestSkipped('LHC has rules of its own; the double keeps card numbers');
+        }
+        self::assertSame('accepted', $this->says('Pay with 4111')->body['outcome']);
+        $this->database->run("INSERT INTO lh_chat_config (identifier, value, type, `explain`, hidden) VALUES ('guardrails_enabled', '1', 0, '', 0)");
+        $answer = $this->says('Pay with 4111', 'm2');
+        self::assertSame(['not-allowed', 'No card numbers'], [$answer->body['code'], $answer->body['text']]);
+        self::assertSame('not-allowed', $this->says('With 4111', 'm3', 'm1')->body['code']);
+        self::assertNotContains("{$this->olga->id}: With 4111", $this->texts());
+    }
+
     public function testTypingEndsWithTheMessage(): void
     {
         $this->comes('operator.typing', $this->about(['state' => 'composing']));

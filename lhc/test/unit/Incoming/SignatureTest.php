@@ -95,7 +95,7 @@ final class SignatureTest extends CallbackTestCase
         yield 'by GET' => [405, 'POST', fn (): Request => new Request('GET', '')];
         yield 'a wrong signature' => [401, 'webhook-signature', fn (): Request => new Request('POST', '{}', 'id', (string) time(), 'v1,AAAA')];
         yield 'an old timestamp' => [401, 'webhook-timestamp', fn (): Request => $this->sealed('{}', 'id', time() - 400)];
-        yield 'a megabyte' => [413, '65536', fn (): Request => $this->sealed(str_repeat('x', 1 << 20), 'id')];
+        yield 'a megabyte' => [413, '262144', fn (): Request => $this->sealed(str_repeat('x', 1 << 20), 'id')];
         yield 'gzip' => [400, 'Content-Encoding', function (): Request {
             $request = $this->sealed((string) gzencode('{}'), 'id');
             return new Request('POST', $request->body, $request->id, $request->timestamp, $request->signatures, 'gzip');

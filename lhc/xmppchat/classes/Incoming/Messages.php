@@ -7,8 +7,8 @@ namespace XmppChat\Lhc\Incoming;
 /** `chat.message`: what an operator says, and what they correct. */
 final class Messages
 {
-    /** Bytes of a message at most; the whole callback has no more. */
-    public const TEXT_MAX_BYTES = Request::BODY_MAX_BYTES;
+    /** Bytes of a message at most, as in the service. */
+    public const TEXT_MAX_BYTES = 65_536;
     public const ID_MAX_BYTES = 4_096;
 
     public function __construct(

@@ -7,8 +7,8 @@ namespace XmppChat\Lhc\Incoming;
 /** What came by HTTP, before anything of it is believed. */
 final class Request
 {
-    /** Bytes of a callback at most. */
-    public const BODY_MAX_BYTES = 65_536;
+    /** Bytes of a callback at most: a message of the service has 64 KiB, and JSON may double it. */
+    public const BODY_MAX_BYTES = 262_144;
 
     public function __construct(
         public readonly string $method,

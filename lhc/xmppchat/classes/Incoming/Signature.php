@@ -13,8 +13,8 @@ final class Signature
     /** Signatures in one header at most: two while a secret is changed. */
     private const SIGNATURES_MAX = 8;
     private const PREFIX = 'whsec_';
-    /** Bytes of a key at least, as Standard Webhooks has it. */
-    private const KEY_MIN_BYTES = 24;
+    /** Bytes of a key at least, as the service has it. */
+    private const KEY_MIN_BYTES = 18;
 
     /**
      * The key in a secret `whsec_…`; null if it is none. The strict decoding matters: the lenient one makes other bytes of
