@@ -229,6 +229,7 @@ describe('names of the code', () => {
   it('that documents use are in the code', () => {
     const code = pagesOf(
       '{src,test,scripts,ejabberd,docker,bench,examples}/**/*.{ts,mjs,erl,yml,sh,example}',
+      '{lhc,scripts}/**/*.{php,json,xml}',
       '{package,tsconfig}.json',
       '*.{ts,yml}',
     ).filter(({ path }) => path !== 'test/documents.test.ts');
