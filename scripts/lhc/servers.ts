@@ -73,6 +73,7 @@ export async function makeDatabase(layout: Layout, programs: Programs): Promise<
     config,
     `[mariadbd]
 datadir=${data}
+tmpdir=${data}
 socket=${join(sockets, 'mysql.sock')}
 pid-file=${join(dir, 'mysql.pid')}
 port=${ports.database}

@@ -41,6 +41,8 @@ export async function startMariaDb(): Promise<MariaDb> {
     // It refuses to run as root without this.
     ...(process.getuid?.() === 0 ? ['--user=root'] : []),
     `--datadir=${join(folder, 'data')}`,
+    // A MariaDB that starts removes temporary tables of others from a folder that they share.
+    `--tmpdir=${folder}`,
     `--socket=${socket}`,
     `--port=${port}`,
     '--bind-address=127.0.0.1',

@@ -28,6 +28,11 @@ final class erConfigClassLhConfig
         return isset($this->settings[$section][$key]);
     }
 
+    public function getOverrideValue($section, $key)
+    {
+        return $this->settings[$section][$key] ?? null;
+    }
+
     public function setSetting($section, $key, $value)
     {
         $this->settings[$section][$key] = $value;

@@ -64,8 +64,8 @@ final class ChatChangesTest extends Sending
         $chat = $this->knownChat();
         $hash = md5('x');
         $this->database->run(
-            "INSERT INTO lh_chat_file (id, name, upload_name, size, type, file_path, extension, chat_id, online_user_id, user_id, date)
-             VALUES (5, 'x', 'photo 1.jpg', 1, 'image/jpeg', '', 'jpg', ?, 0, 0, 1700000000)",
+            "INSERT INTO lh_chat_file (id, name, upload_name, size, type, file_path, extension, chat_id, online_user_id, user_id, date, persistent, meta_msg)
+             VALUES (5, 'x', 'photo 1.jpg', 1, 'image/jpeg', '', 'jpg', ?, 0, 0, 1700000000, 0, '')",
             [$chat->id],
         );
         $this->message($chat, "Look: [file=5_{$hash}] and [file=\"6_{$hash}_img\"]", 0, [
