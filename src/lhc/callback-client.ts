@@ -10,6 +10,7 @@ import { backoff, type RetryPolicy } from '../kit/backoff.ts';
 import { withoutCredentials } from '../kit/fetch-url.ts';
 import { Lru } from '../kit/lru.ts';
 import { webhookKey } from '../kit/webhook-key.ts';
+import { ANSWER_MAX_BYTES, type Said, saidIn } from './callback-answer.ts';
 import { type CallbackGuard, createCallbackGuard, NOTHING_ALLOWED } from './callback-guard.ts';
 import type { Callback, Ping } from './callback-types.ts';
 import { retryAfter } from './retry-after.ts';
@@ -23,8 +24,8 @@ import {
 
 /** The default time limit of one delivery, answer included. */
 export const CALLBACK_DEADLINE_MS = 10_000;
-/** An answer is read up to this size, so that its connection can be used again. Its content is ignored. */
-const ANSWER_BYTES = 65_536;
+/** An answer is received up to this size, so that its connection can be used again. */
+const RECEIVED_MAX_BYTES = 65_536;
 
 /** On the xmppservice wire LHC answers 503 for a visitor it does not know. So often it is asked before that is believed. */
 export const UNKNOWN_VISITOR_TRIES = 2;
@@ -46,7 +47,7 @@ export interface CallbackEndpoint {
 }
 
 export type DeliveryOutcome =
-  | { readonly outcome: 'accepted' }
+  | Said
   /** The form of the endpoint cannot say this. Nothing was sent. */
   | { readonly outcome: 'unsupported' }
   /** HTTP 410: the endpoint wants no more callbacks. */
@@ -96,6 +97,8 @@ interface Post {
   readonly isDeclared?: boolean | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+  /** True if the body of the answer may say something ({@link saidIn}). */
+  readonly isAnswered?: boolean;
 }
 
 /** The account whose sign of life is a question: LHC takes it for nobody's. No operator can have a name like this. */
@@ -107,7 +110,13 @@ export function createCallbackClient(options: CallbackClientOptions = {}): Pingi
   const { random = Math.random } = options;
   const { unknownVisitorRetry = UNKNOWN_VISITOR_RETRY } = options;
 
-  async function post({ url, isDeclared, headers, body }: Post): Promise<DeliveryOutcome> {
+  async function post({
+    url,
+    isDeclared,
+    headers,
+    body,
+    isAnswered,
+  }: Post): Promise<DeliveryOutcome> {
     // AbortSignal.timeout would keep its timer, and fire it, after the answer has come.
     const late = new AbortController();
     const timer = setTimeout(
@@ -125,8 +134,8 @@ export function createCallbackClient(options: CallbackClientOptions = {}): Pingi
         signal: late.signal,
       });
       options.onAnswer?.(response);
-      await discard(response.body);
-      return outcomeOf(response, now());
+      const text = await receive(response.body, isAnswered && response.ok ? ANSWER_MAX_BYTES : 0);
+      return outcomeOf(response, text, now());
     } catch (error) {
       return { outcome: 'retry', reason: reasonOf(error), away: true };
     } finally {
@@ -188,7 +197,8 @@ function nativePost(
 ): Post {
   const body = JSON.stringify(callback);
   const signature = signatureHeaders(callback.id, Math.floor(now / 1000), body, secret);
-  return { url, isDeclared, headers: { 'Content-Type': 'application/json', ...signature }, body };
+  const headers = { 'Content-Type': 'application/json', ...signature };
+  return { url, isDeclared, headers, body, isAnswered: callback.type !== 'doctor.ping' };
 }
 
 const xmppservicePost = (
@@ -203,9 +213,9 @@ const xmppservicePost = (
 
 const answered = (status: number): string => `answered ${status}`;
 
-function outcomeOf(response: Response, now: number): DeliveryOutcome {
+function outcomeOf(response: Response, text: string | null, now: number): DeliveryOutcome {
   const { status } = response;
-  if (response.ok) return { outcome: 'accepted' };
+  if (response.ok) return saidIn(text);
   if (status === 410) return { outcome: 'gone' };
   const afterMs = retryAfter(response.headers.get('retry-after'), now);
   const redirected = status >= 300 && status < 400 ? ', and redirects are not followed' : '';
@@ -232,15 +242,22 @@ function signatureHeaders(
   return { ...headers, 'webhook-signature': `v1,${mac}` };
 }
 
-async function discard(body: ReadableStream<Uint8Array> | null): Promise<void> {
-  if (!body) return;
+/** Receives a body. @param mostBytes that are kept @returns its text; null if it has none, or more than is kept */
+async function receive(
+  body: ReadableStream<Uint8Array> | null,
+  mostBytes: number,
+): Promise<string | null> {
+  if (!body) return null;
+  const kept: Uint8Array[] = [];
   const reader = body.getReader();
-  for (let size = 0; size <= ANSWER_BYTES; ) {
+  for (let size = 0; size <= RECEIVED_MAX_BYTES; ) {
     const { done, value } = await reader.read();
-    if (done) return;
+    if (done) return size > mostBytes ? null : Buffer.concat(kept).toString();
     size += value.length;
+    if (size <= mostBytes) kept.push(value);
   }
   await reader.cancel(); // this closes the connection
+  return null;
 }
 
 /** fetch's own message is `fetch failed`; its cause has the reason. */

@@ -142,3 +142,48 @@ export interface Ping {
   readonly at: string;
   readonly data: Readonly<Record<string, never>>;
 }
+
+/** Why LHC refuses what an operator did. */
+export type RefusalCode =
+  /** The visitor has ended the chat, or it is closed. */
+  | 'chat-ended'
+  | 'chat-unknown'
+  | 'visitor-unknown'
+  /** No user of LHC has the operator's `lhcUserId`. */
+  | 'operator-unknown'
+  | 'operator-disabled'
+  /** The operator's user in LHC lacks a right, or the chat's department. */
+  | 'not-allowed'
+  /** A command of LHC that it has not carried out. `text` says why. */
+  | 'command-refused'
+  /** Anything else that would fail again. `text` says why. */
+  | 'not-possible';
+
+/** What LHC tells the operator about something that it has done, in the service's words. */
+export type WordedNotice =
+  /** Further words of an invitation: the visitor reads them when they answer, or load a page. */
+  | 'not-shown-yet'
+  /** The chat was over, and the words have become an invitation. */
+  | 'invited';
+
+/** `answer`: LHC's own answer to a command. `text` has it. */
+export type NoticeCode = WordedNotice | 'answer';
+
+/**
+ * The body of LHC's answer to a callback, as JSON with a status of 2xx, if it has something to say. An answer without a
+ * body, or with any other, means `accepted`. LHC answers a repeat (the same `webhook-id`) with the same.
+ */
+export type CallbackAnswer =
+  /** The visitor does not get it, and it is not sent again. `text`: for a code that the service does not know. */
+  | {
+      readonly outcome: 'refused';
+      readonly code: RefusalCode | (string & {});
+      readonly text?: string | null | undefined;
+    }
+  | {
+      readonly outcome: 'accepted';
+      readonly notice?: {
+        readonly code: NoticeCode | (string & {});
+        readonly text?: string | null | undefined;
+      };
+    };

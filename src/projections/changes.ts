@@ -46,6 +46,7 @@ const CHANGES: Readonly<Record<FactType, readonly StreamType[]>> = {
   OperatorCommandSent: ['message'],
   LhcAnswered: NOTHING,
   MessageWrittenInLhc: ['message'],
+  LhcRefused: ['message'],
   MessageTaken: ['message'],
   MessageDelivered: ['message'],
   MessageFailed: ['message'],

@@ -22,10 +22,10 @@ export interface MessageView {
   readonly at: number;
   /**
    * A visitor's message is `sent`, then `taken` by ejabberd, then `delivered` to a client of the operator or to somebody in
-   * LHC, or `failed`. An operator's message is `received`.
+   * LHC, or `failed`. An operator's message is `received`, or `failed` if LHC has refused it.
    */
   readonly state: 'sent' | 'taken' | 'delivered' | 'failed' | 'received';
-  /** Why it failed. */
+  /** Why it failed; the code of a refusal (src/lhc/callback-types.ts) for an operator's message. */
   readonly reason: string | null;
   /** When the other side displayed it, in ms since 1970; null if that is not known. */
   readonly displayedAt: number | null;

@@ -7,7 +7,7 @@ import type { Model } from './model.ts';
 
 /** Reads the visitor's row, so apply a fact to the visitors first. */
 export const MESSAGES: Model<ApplyVisitorFact> = {
-  version: 3,
+  version: 4,
   schema: `
     CREATE TABLE messages (
       tenant TEXT NOT NULL,
@@ -79,6 +79,11 @@ function prepare(db: DatabaseSync) {
       `UPDATE messages SET state = ?4, reason = ?5 WHERE tenant = ?1 AND visitor = ?2 AND id = ?3
          AND state IN ('sent', 'taken')`,
     ),
+    // Ids of operators' messages are not unique.
+    setRefused: db.prepare(
+      `UPDATE messages SET state = 'failed', reason = ?4 WHERE tenant = ?1 AND visitor = ?2 AND revision = ?3
+         AND direction = 'operator'`,
+    ),
   };
 }
 
@@ -148,6 +153,9 @@ function apply(statements: Statements, fact: OpenedVisitorFact, recorded: Record
       return setState(fact.data.messageIds, 'delivered', null);
     case 'MessageFailed':
       return setState([fact.data.messageId], 'failed', fact.data.reason);
+    case 'LhcRefused':
+      statements.setRefused.run(tenant, name, fact.data.revision, fact.data.code);
+      return;
     default:
       return;
   }

@@ -334,6 +334,31 @@ export const operatorMessage = (
   },
   personal: { body: 'How can I help?' },
 });
+/** The first message of an invitation. */
+export const invitingMessage = (operator = 'op1', messageId = 'o1'): VisitorFact => ({
+  type: 'OperatorMessageReceived',
+  data: {
+    operator: username(operator),
+    messageId,
+    chatId: null,
+    invitation: true,
+    invites: true,
+  },
+  personal: { body: 'How can I help?' },
+});
+/** LHC refuses what an operator wrote. */
+export const refuseByLhc = (
+  more: Partial<Extract<VisitorCommand, { type: 'ReportLhcRefusal' }>> = {},
+): VisitorCommand => ({
+  type: 'ReportLhcRefusal',
+  operator: username('op1'),
+  revision: 2,
+  refused: { messageId: 'o1' },
+  chatId: 'c1',
+  code: 'chat-ended',
+  text: null,
+  ...more,
+});
 export const delivered = (messageIds: string[], chatId = 'c1'): VisitorFact => ({
   type: 'MessageDelivered',
   data: { messageIds, by: 'ping', chatId },

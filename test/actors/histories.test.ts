@@ -30,6 +30,7 @@ import {
   VISITOR_HISTORY,
   VISITOR_IN_LHC_HISTORY,
   VISITOR_LHC_HISTORY,
+  VISITOR_REFUSED_HISTORY,
 } from './histories.ts';
 import { MemoryStream, throughJson } from './stream.ts';
 
@@ -116,6 +117,7 @@ function recordsAll(name: string, { machine }: Pick<Decider<never>, 'machine'>):
 holds('visitor', visitorDecider, VISITOR_HISTORY);
 holds('visitor-lhc', visitorDecider, VISITOR_LHC_HISTORY);
 holds('visitor-in-lhc', visitorDecider, VISITOR_IN_LHC_HISTORY);
+holds('visitor-refused', visitorDecider, VISITOR_REFUSED_HISTORY);
 holds('operator', operatorDecider, OPERATOR_HISTORY);
 holds('operator-claim', operatorDecider, OPERATOR_CLAIM_HISTORY);
 holds('operator-presences', operatorDecider, OPERATOR_PRESENCES);

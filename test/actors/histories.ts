@@ -19,6 +19,7 @@ import {
   offerChat,
   openSession,
   receive,
+  refuseByLhc,
   register,
   release,
   reserve,
@@ -202,6 +203,33 @@ export const VISITOR_IN_LHC_HISTORY: Script<VisitorCommand> = [
   [SECOND, writeInLhc(8, null, false, 'l7')],
   [10 * MINUTE, WAKE],
   [48 * HOUR, WAKE],
+];
+
+/** LHC refuses an invitation, a message, a command and a transfer, and says something about another one. */
+export const VISITOR_REFUSED_HISTORY: Script<VisitorCommand> = [
+  [SECOND, viewPage('home')],
+  [MINUTE, receive('ada', 'o1')],
+  [SECOND, refuseByLhc({ operator: username('ada'), chatId: null, invites: true })],
+  [SECOND, receive('grace', 'o2')],
+  [SECOND, receive('grace', 'o3')],
+  [
+    SECOND,
+    { type: 'AnswerOperator', operator: username('grace'), text: null, notice: 'not-shown-yet' },
+  ],
+  [SECOND, refuseByLhc({ operator: username('grace'), revision: 6, refused: { messageId: 'o3' } })],
+  [SECOND, startChat('c1', 'm1')],
+  [SECOND, receive('grace', 'o4')],
+  [
+    SECOND,
+    refuseByLhc({
+      operator: username('grace'),
+      refused: { messageId: 'o5', command: 'block' },
+      code: 'command-refused',
+      text: 'No permission',
+    }),
+  ],
+  [SECOND, refuseByLhc({ operator: username('grace'), refused: { change: 'transfer' } })],
+  [MINUTE, closeChat('c1')],
 ];
 
 const day = (n: number): Script<OperatorCommand> => [

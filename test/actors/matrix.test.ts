@@ -41,6 +41,7 @@ const NEW_EACH_TIME = [
   'SendOperatorCommand',
   'WriteInLhc',
   'AnswerOperator',
+  'ReportLhcRefusal',
   'ReportOperatorMessageAccepted',
 ];
 

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ANSWER_MAX_BYTES, REFUSAL_MAX_CHARACTERS } from '../../src/lhc/callback-answer.ts';
 import { createCallbackClient } from '../../src/lhc/callback-client.ts';
 import type { Callback } from '../../src/lhc/callback-types.ts';
 import { LONGEST_WAIT_MS, retryAfter } from '../../src/lhc/retry-after.ts';
@@ -70,6 +71,68 @@ describe('a callback', () => {
   test('stops reading an endless answer at its limit', async () => {
     lhc.behave({ kind: 'status', status: 200, bytes: 20_000_000 });
     expect(await deliver()).toEqual({ outcome: 'accepted' });
+  });
+});
+
+describe('the body of an answer with 2xx', () => {
+  const said = async (body: string | object, status = 200) => {
+    lhc.behave({ kind: 'status', status, body });
+    return deliver();
+  };
+  const accepted = { outcome: 'accepted' };
+
+  test.each([
+    ['nothing', ''],
+    ['a page', '<!DOCTYPE html><p>{"outcome":"refused","code":"x"}</p>'],
+    ['broken JSON', '{"outcome":"refused"'],
+    ['a list', '[{"outcome":"refused","code":"chat-ended"}]'],
+    ['a word', '"refused"'],
+    ['another object', { error: true, result: 'refused' }],
+    ['an unknown outcome', { outcome: 'maybe', code: 'chat-ended' }],
+    ['no notice', { outcome: 'accepted' }],
+    ['a notice without a code', { outcome: 'accepted', notice: { text: 'Hello' } }],
+    ['a notice without words', { outcome: 'accepted', notice: { code: 'of-tomorrow' } }],
+    ['a code with a space', { outcome: 'accepted', notice: { code: 'a b' } }],
+    ['too much', { outcome: 'refused', code: 'chat-ended', text: 'x'.repeat(ANSWER_MAX_BYTES) }],
+  ])('means accepted: %s', async (_, body) => {
+    expect(await said(body)).toEqual(accepted);
+  });
+
+  test('may refuse, with a code and one line in its own words', async () => {
+    const text = `  a\u0007 \r\n b${'x'.repeat(REFUSAL_MAX_CHARACTERS)}`;
+    expect(await said({ outcome: 'refused', code: 'chat-ended', text, more: 1 })).toEqual({
+      outcome: 'refused',
+      refusal: { code: 'chat-ended', text: `a b${'x'.repeat(REFUSAL_MAX_CHARACTERS - 3)}` },
+    });
+    const refused = (code: string) => ({ outcome: 'refused', refusal: { code, text: null } });
+    expect(await said({ outcome: 'refused', code: 'of-tomorrow', text: ' ' }, 202)).toEqual(
+      refused('of-tomorrow'),
+    );
+    // It says clearly that nothing was done.
+    expect(await said({ outcome: 'refused', code: 7, text: 8 })).toEqual(refused('not-possible'));
+  });
+
+  test('may have a notice', async () => {
+    const notice = { code: 'answer', text: 'Two\r\nlines' };
+    expect(await said({ outcome: 'accepted', notice })).toEqual({
+      outcome: 'accepted',
+      notice: { code: 'answer', text: 'Two\nlines' },
+    });
+    expect(await said({ outcome: 'accepted', notice: { code: 'invited' } })).toEqual({
+      outcome: 'accepted',
+      notice: { code: 'invited', text: null },
+    });
+  });
+
+  test('says nothing with another status, or in the answer to a ping', async () => {
+    const refusal = { outcome: 'refused', code: 'chat-ended' };
+    expect(await said(refusal, 409)).toEqual({ outcome: 'retry', reason: 'answered 409' });
+    lhc.behave({ kind: 'status', status: 200, body: refusal });
+    const ping = { ...callback, type: 'doctor.ping', data: {} } as const;
+    const client = createCallbackClient();
+    expect(await client.deliver({ url: lhc.url, secret: SECRET, isDeclared: true }, ping)).toEqual(
+      accepted,
+    );
   });
 });
 

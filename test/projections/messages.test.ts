@@ -99,6 +99,31 @@ test('a correction has the id of the message that it replaces', async () => {
   expect(list().items.every(({ replaces }) => replaces === null)).toBe(true);
 });
 
+test('a message of an operator that LHC has refused has failed, and no other with its id', async () => {
+  const page = { type: 'ViewPage', digest: 'd', department: null, delays, profile: { page: '/' } };
+  await log.visitor('refused', page as VisitorCommand);
+  for (const id of ['o1', 'o1']) await log.visitor('refused', answers(id));
+  await log.visitor('refused', {
+    type: 'ReportLhcRefusal',
+    operator: username('op'),
+    revision: 2,
+    refused: { messageId: 'o1' },
+    chatId: null,
+    code: 'visitor-unknown',
+    text: 'gone',
+  });
+  await live.projections.waitFor(await log.head(), 5000);
+  const { items } = live.projections.messages.list({
+    tenant: 'acme',
+    visitor: 'refused',
+    limit: 9,
+  });
+  expect(items.map(({ state, reason }) => [state, reason])).toEqual([
+    ['failed', 'visitor-unknown'],
+    ['received', null],
+  ]);
+});
+
 test('pages have neither gap nor repeat', () => {
   const ids: string[] = [];
   let page = list({ limit: 2 });

@@ -322,6 +322,27 @@ it('a receipt means that LHC has the message: it waits while LHC is away or fail
   await world.idle();
   expect(acknowledged(olga, 'received', plain)).toEqual([]);
   expect(acknowledged(olga, 'received', 'r1')).toHaveLength(1);
+
+  // What LHC refuses has no receipt, and what it says stands in the conversation.
+  lhc.behave(({ text }) => {
+    const answers = [
+      ['"refuse"', { outcome: 'refused', code: 'chat-ended' }],
+      ['"tell"', { outcome: 'accepted', notice: { code: 'answer', text: 'Told' } }],
+    ] as const;
+    const [, body] = answers.find(([id]) => text.includes(id)) ?? [];
+    return { kind: 'status', status: 200, ...(body && { body }) };
+  });
+  write(olga, '6', 'refuse');
+  write(olga, '6', 'tell');
+  await waitForText(olga, '6', 'Not delivered: the visitor has ended this chat.');
+  await waitForText(olga, '6', 'LHC: Told');
+  await olga.waitFor(() => acknowledged(olga, 'received', 'tell').length > 0, 'receipt tell');
+  expect(acknowledged(olga, 'received', 'refuse')).toEqual([]);
+  const { items } = await acme.ask('GET', '/visitors/6/messages');
+  expect(items.slice(-2).map(({ state }: { state: string }) => state)).toEqual([
+    ...['failed', 'received'],
+  ]);
+  lhc.behave({ kind: 'status', status: 200 });
   await end('6');
 });
 

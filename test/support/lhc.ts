@@ -23,13 +23,14 @@ export interface RawCallback {
   readonly answered: number | null;
 }
 
-/** The answer to a request. `bytes` is the length of its body. */
+/** The answer to a request. `bytes` is the length of its body, if no `body` is given: an object is JSON. */
 export type Behaviour =
   | {
       readonly kind: 'status';
       readonly status: number;
       readonly headers?: Readonly<Record<string, string>>;
       readonly bytes?: number;
+      readonly body?: string | object;
     }
   /** Reads the request and never answers. */
   | { readonly kind: 'hang' }
@@ -100,7 +101,8 @@ export async function startLhc(options: { secret?: string; port?: number } = {})
       return;
     }
     response.writeHead(behaviour.status, behaviour.headers);
-    response.end(behaviour.bytes ? 'x'.repeat(behaviour.bytes) : '');
+    const { bytes = 0, body = 'x'.repeat(bytes) } = behaviour;
+    response.end(typeof body === 'string' ? body : JSON.stringify(body));
   }
 
   async function start(): Promise<void> {

@@ -233,6 +233,7 @@ function changeBy(context: VisitorContext, event: VisitorEvent): Change {
     case 'OperatorCommandSent':
     case 'LhcAnswered':
     case 'MessageWrittenInLhc':
+    case 'LhcRefused':
     // The inviter stays: LHC may still show the invitation.
     case 'InvitationExpired':
       return {};

@@ -3,7 +3,7 @@ import type { Username } from '../ids.ts';
 import { type DecisionContext, refuse } from '../machine/decider.ts';
 import { isByLhc } from './addressed.ts';
 import { chatAssigned, chatClosed, isForeign, openChat, refuseForeign } from './chat-placement.ts';
-import type { CloseParty, InvitationEnd, VisitorFact } from './facts.ts';
+import type { CloseParty, InvitationEnd, RefusedByLhc, VisitorFact } from './facts.ts';
 import { inLhcToo } from './in-lhc.ts';
 import { answerOfPicked, refuseUnpicked } from './picked.ts';
 import { isSent, otherMessage, visitorMessageSent } from './sent-messages.ts';
@@ -48,8 +48,24 @@ export type ConversationCommand =
       command: string;
       text: string;
     }
-  /** LHC itself answers an operator. */
-  | { type: 'AnswerOperator'; operator: Username; text: string }
+  /** LHC itself says something to an operator. @param notice the code of what it says */
+  | { type: 'AnswerOperator'; operator: Username; text: string | null; notice?: string }
+  /**
+   * LHC will not do what the fact at this revision told it.
+   * @param chatId null for an invitation
+   * @param text LHC's own words
+   * @param invites the fact is the first message of an invitation
+   */
+  | {
+      type: 'ReportLhcRefusal';
+      operator: Username;
+      revision: number;
+      refused: RefusedByLhc;
+      chatId: string | null;
+      code: string;
+      text: string | null;
+      invites?: boolean;
+    }
   /**
    * @param operator the operator who closes it by `!close`. `chatId` null: the open chat
    * @param name of the person in LHC who closes it
@@ -147,7 +163,7 @@ function receive(
 ): VisitorFact[] {
   const { operator, messageId, body, receipt, markable, replaces, onlyChat } = command;
   const { chat, inviter } = context;
-  const message = (invitation: boolean): VisitorFact => ({
+  const message = (invitation: boolean, invites = false): VisitorFact => ({
     type: 'OperatorMessageReceived',
     data: {
       operator,
@@ -157,6 +173,7 @@ function receive(
       ...(receipt && { receipt }),
       ...(markable && { markable }),
       ...(replaces !== undefined && { replaces }),
+      ...(invites && { invites }),
     },
     personal: { body },
   });
@@ -182,7 +199,7 @@ function receive(
     );
   }
   const standsMs = context.delays.invitationTimeout;
-  return [{ type: 'Invited', data: { operator, standsMs } }, message(true)];
+  return [{ type: 'Invited', data: { operator, standsMs } }, message(true, true)];
 }
 
 /** The fact that an invitation ends without an answer. */
@@ -251,6 +268,23 @@ function closeChat(
   return [chatClosed(context, by, reason, closer, command.name)];
 }
 
+/** An invitation that LHC has refused stands nowhere. */
+function refusedByLhc(
+  { conversation, context }: VisitorState,
+  command: CommandOf<'ReportLhcRefusal'>,
+): VisitorFact[] {
+  const { operator, revision, refused, chatId, code, text, invites } = command;
+  const stands = conversation === 'invited' && context.inviter === operator;
+  return [
+    {
+      type: 'LhcRefused',
+      data: { operator, revision, code, chatId, ...refused },
+      personal: text === null ? undefined : { text },
+    },
+    ...(invites && stands ? [invitationExpired(context, 'refused')] : []),
+  ];
+}
+
 /** The facts that a command causes; none for a repeat. @throws {AppError} `refused` with the reason */
 export function decideConversation(
   state: VisitorState,
@@ -270,9 +304,12 @@ export function decideConversation(
     case 'SendOperatorCommand':
       return sendCommand(context, command, decision);
     case 'AnswerOperator': {
-      const { operator, text } = command;
-      return [{ type: 'LhcAnswered', data: { operator }, personal: { text } }];
+      const { operator, text, notice } = command;
+      const data = { operator, ...(notice !== undefined && { notice }) };
+      return [{ type: 'LhcAnswered', data, personal: text === null ? undefined : { text } }];
     }
+    case 'ReportLhcRefusal':
+      return refusedByLhc(state, command);
     case 'CloseChat':
       return closeChat(context, command, decision);
   }

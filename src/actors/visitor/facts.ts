@@ -31,8 +31,13 @@ export type UnassignReason =
   | 'operator-removed'
   | 'refused';
 
-/** Why an invitation ended without an answer: its time was over, or the visitor left before. */
-export type InvitationEnd = 'not-answered' | 'visitor-left';
+/** Why an invitation ended without an answer: its time was over, the visitor left before, or LHC has refused it. */
+export type InvitationEnd = 'not-answered' | 'visitor-left' | 'refused';
+
+/** What LHC has refused to do: something that an operator wrote, or what they did with a chat. */
+export type RefusedByLhc =
+  | { messageId: string; command?: string }
+  | { change: 'accept' | 'transfer' | 'close' };
 
 /** Facts by type, with their data. Personal data is encrypted in a part of its own ({@link VisitorPersonal}). */
 export type VisitorFacts = {
@@ -176,6 +181,8 @@ export type VisitorFacts = {
     markable?: true;
     /** The id of the corrected message (XEP-0308), as the client gave it. No such message may have arrived. */
     replaces?: string;
+    /** The first message of an invitation. */
+    invites?: true;
   };
   /** LHC has accepted the message. The operator's client now gets the receipt that it asked for. */
   OperatorMessageAccepted: { operator: Username; messageId: string };
@@ -186,8 +193,21 @@ export type VisitorFacts = {
   NoteAdded: { chatId: string; operator: Username; noteId: string };
   /** The operator wrote a command that LHC carries out (`!block`). */
   OperatorCommandSent: { chatId: string; operator: Username; messageId: string; command: string };
-  /** LHC itself says something to the operator in this conversation: the outcome of a command. It is no word of the visitor. */
-  LhcAnswered: { operator: Username };
+  /**
+   * LHC itself says something to the operator in this conversation: the outcome of a command. It is no word of the visitor.
+   * `notice`: the code of what it says, if it has one (src/lhc/callback-types.ts).
+   */
+  LhcAnswered: { operator: Username; notice?: string };
+  /**
+   * LHC will not do what it was told by the fact at `revision`. The operator reads why. A message has not reached the
+   * visitor. `code`: as in src/lhc/callback-types.ts.
+   */
+  LhcRefused: {
+    operator: Username;
+    revision: number;
+    code: string;
+    chatId: string | null;
+  } & RefusedByLhc;
   /** ejabberd has processed the messages. `operator`: for this one of those whom LHC addressed. */
   MessageTaken: { messageIds: string[]; operator?: Username };
   /** An operator's client has the messages. `by`: how this became known; `lhc`: somebody in LHC has them there. */
@@ -221,7 +241,8 @@ export type VisitorPersonal = {
   OperatorMessageReceived: { body: string };
   NoteAdded: { body: string };
   OperatorCommandSent: { text: string };
-  LhcAnswered: { text: string };
+  LhcAnswered: { text?: string };
+  LhcRefused: { text?: string };
 };
 
 export type VisitorFact = FactOf<VisitorFacts, VisitorPersonal>;

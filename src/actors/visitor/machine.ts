@@ -86,6 +86,7 @@ export const visitorMachine = setup({
     NoteAdded: { actions: 'change' },
     OperatorCommandSent: { actions: 'change' },
     LhcAnswered: { actions: 'change' },
+    LhcRefused: { actions: 'change' },
   },
   states: {
     presence: {

@@ -61,8 +61,13 @@ const Message = z
     inLhc: InLhc,
     body: z.string().nullable(),
     at: z.number().openapi({ description: 'ms since 1970' }),
-    state: z.enum(['sent', 'taken', 'delivered', 'failed', 'received']),
-    reason: z.string().nullable(),
+    state: z.enum(['sent', 'taken', 'delivered', 'failed', 'received']).openapi({
+      description:
+        "Of a visitor's message: sent, taken by ejabberd, delivered to a client of the operator, or failed. Of an operator's message: received, or failed if LHC has refused it",
+    }),
+    reason: z.string().nullable().openapi({
+      description: "Why it failed; of an operator's message the code of LHC's refusal",
+    }),
     displayedAt: z
       .number()
       .nullable()

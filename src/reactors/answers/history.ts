@@ -69,18 +69,21 @@ interface HistoryOptions {
   readonly names: Pick<OperatorNames, 'of'>;
 }
 
+/** @returns the newest first. `refused`: revisions of those that LHC has refused */
 async function lastMessages(
   { store }: HistoryOptions,
   stream: string,
   count: number,
-): Promise<RecordedEvent[]> {
+): Promise<{ readonly found: RecordedEvent[]; readonly refused: ReadonlySet<number> }> {
   const found: RecordedEvent[] = [];
+  const refused = new Set<number>();
   for await (const event of backwards(store, stream, { most: HISTORY_SEARCH_MAX_FACTS })) {
     const fact = visitorFact(event);
+    if (fact?.type === 'LhcRefused') refused.add(fact.data.revision);
     if (fact && lineOf(fact, '', String)) found.push(event);
     if (found.length === count) break;
   }
-  return found;
+  return { found, refused };
 }
 
 function bodyIn(opened: JsonObject | null): string {
@@ -97,7 +100,7 @@ export const createHistory =
   async (tenant, key, count) => {
     const state = await options.actors.visitor(tenant, key).state();
     const stream = streamOf(visitorRef(tenant, key));
-    const events = state ? await lastMessages(options, stream, count) : [];
+    const { found: events, refused } = await lastMessages(options, stream, count);
     if (!state || events.length === 0) return ['No messages yet.'];
     const { profile } = await options.personal.profileOf(tenant, key, state);
     const visitor = visitorAs(key, profile);
@@ -114,7 +117,8 @@ export const createHistory =
       heading = next;
       const opened = await options.personal.of(event);
       const author = typeof line.author === 'string' ? line.author : line.author(opened);
-      lines.push(`${timeOf(at)} ${author}: ${bodyIn(opened)}`);
+      const mark = refused.has(event.revision) ? ' (not delivered)' : '';
+      lines.push(`${timeOf(at)} ${author}${mark}: ${bodyIn(opened)}`);
     }
     return textsOf(lines, events.length);
   };

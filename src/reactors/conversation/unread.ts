@@ -25,7 +25,8 @@ export interface ChatInLog {
 export interface UnreadPart {
   /**
    * Messages that they have not read, oldest first: the last {@link UNREAD_MAX_MESSAGES}, and all messages that nobody
-   * has received. Without the latter, messages would be lost with the previous operator.
+   * has received. Without the latter, messages would be lost with the previous operator. An operator's message that LHC has
+   * refused is none: the visitor never had it.
    */
   readonly messages: readonly RecordedEvent[];
   /** They had the chat, or an offer of it, before. */
@@ -49,6 +50,7 @@ async function lastMessages(
 ): Promise<{ found: RecordedEvent[]; hadChat: boolean }> {
   const found: RecordedEvent[] = [];
   let hadChat = false;
+  const refused = new Set<number>();
   /** How many were found when the search reached the fact that took the chat from this operator, among others. */
   let atLoss: number | null = null;
   const options = { from: before - 1, most: UNREAD_SEARCH_MAX_FACTS };
@@ -68,7 +70,8 @@ async function lastMessages(
       // An operator who was only asked may have missed the last messages. They come again, with the same ids.
       if (fact.data.withdrawnFrom?.includes(operator)) atLoss ??= found.length;
     }
-    if (isMessage(fact)) found.push(event);
+    if (fact.type === 'LhcRefused') refused.add(fact.data.revision);
+    if (isMessage(fact) && !refused.has(event.revision)) found.push(event);
     if (found.length >= UNREAD_MAX_MESSAGES || fact.type === 'Invited') break;
   }
   return { found, hadChat };
@@ -111,6 +114,7 @@ export async function missedBy(
 ): Promise<UnreadPart> {
   const messages: RecordedEvent[] = [];
   const got = new Set<string>();
+  const refused = new Set<number>();
   const foreignInvitation = chat.invitedBy !== null && chat.invitedBy !== operator;
   const found = (hadChat: boolean): UnreadPart => ({ messages: messages.toReversed(), hadChat });
   const options = { from: at - 1, most: UNREAD_SEARCH_MAX_FACTS };
@@ -123,7 +127,8 @@ export async function missedBy(
     }
     if (event.revision >= message) continue;
     if (showedAll(fact, operator, got)) return found(true);
-    if (isMessage(fact)) messages.push(event);
+    if (fact.type === 'LhcRefused') refused.add(fact.data.revision);
+    if (isMessage(fact) && !refused.has(event.revision)) messages.push(event);
     if (messages.length >= UNREAD_MAX_MESSAGES || fact.type === 'Invited') break;
   }
   return found(false);

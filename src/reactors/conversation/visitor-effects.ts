@@ -10,6 +10,7 @@ import type { Answers } from '../answers/answers.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { lineFromLhc, namedInLhc, nameIn, personInLhc } from '../texts/in-lhc.ts';
+import { lineOfNotice, lineOfRefusal } from '../texts/lhc-answers.ts';
 import { type Notice, noticesOf } from '../texts/notices.ts';
 import { visitorAs } from '../texts/presence-text.ts';
 import { addressedBy, openByAnswer, sendAddressed } from './addressed-messages.ts';
@@ -239,9 +240,14 @@ async function writeNotices(
   event: RecordedEvent,
   fact: VisitorFact,
 ): Promise<readonly Notice[]> {
-  if (fact.type === 'LhcAnswered') {
-    const text = (await personal.of(event))?.text; // erased with the visitor
-    return typeof text === 'string' ? [{ to: fact.data.operator, text: `LHC: ${text}` }] : [];
+  if (fact.type === 'LhcAnswered' || fact.type === 'LhcRefused') {
+    const said = (await personal.of(event))?.text; // erased with the visitor
+    const text = typeof said === 'string' ? said : null;
+    const line =
+      fact.type === 'LhcRefused'
+        ? lineOfRefusal(fact.data, text)
+        : lineOfNotice(fact.data.notice, text);
+    return line === null ? [] : [{ to: fact.data.operator, text: line }];
   }
   const { of: nameOf } = await names.of(tenant.id);
   const namesInLhc = NAMES_IN_LHC.has(fact.type);

@@ -66,6 +66,7 @@ const CONCERNS = new Set([
   'NoteAdded',
   'OperatorCommandSent',
   'LhcAnswered',
+  'LhcRefused',
   'OperatorMessageAccepted',
   'OperatorMessageDisplayed',
   'MessageRefused',
@@ -74,10 +75,10 @@ const CONCERNS = new Set([
   'OperatorRemoved',
   'PresenceResumed',
 ]);
-/** Release 0.1.0 told the inviter nothing. Its invitations are too old for a line. */
+/** Release 0.1.0 told the inviter nothing. Its invitations are too old for a line. A refusal has a line of its own. */
 const isSilent = (type: string, { standsMs, reason }: JsonObject): boolean =>
   (type === 'Invited' && standsMs === undefined) ||
-  (type === 'InvitationExpired' && reason === undefined);
+  (type === 'InvitationExpired' && (reason === undefined || reason === 'refused'));
 
 export const XMPP_FILTER: DestinationFilter = {
   name: 'xmpp',

@@ -3,7 +3,6 @@
  * composition (src/service) imports it.
  */
 import { createHmac } from 'node:crypto';
-import { visitorFact } from '../../actors/facts.ts';
 import {
   type ActorRef,
   actorOf,
@@ -22,6 +21,7 @@ import type { CallbackClient } from '../../lhc/callback-client.ts';
 import type { Callback } from '../../lhc/callback-types.ts';
 import type { Destination, Outcome } from '../../runtime/lanes/destination.ts';
 import { withoutTenant } from '../../runtime/lanes/unknown-tenant.ts';
+import { reportAnswer, writtenIn } from './answers.ts';
 import { type Draft, type DraftOptions, draftsOf, LHC_FILTER, operatorOf } from './drafts.ts';
 
 /** Waits between the tries of one callback. */
@@ -102,7 +102,7 @@ const setPaused = (
 /**
  * Sends the callbacks of one fact, in order.
  * @param sent callbacks of the fact that an earlier try has sent
- * @returns `done` when LHC has accepted all of them, or has no form for them; `idle` if nothing was sent
+ * @returns `done` when LHC has accepted or refused all of them, or has no form for them; `idle` if nothing was sent
  */
 async function deliver(
   options: CallbacksOptions,
@@ -123,9 +123,11 @@ async function deliver(
     );
     if (answer.outcome === 'unsupported') continue;
     idle = false;
-    if (answer.outcome === 'accepted') {
+    if (answer.outcome === 'accepted' || answer.outcome === 'refused') {
       options.afterDelivered?.();
-      if (actor.kind === 'visitor') options.onAccepted?.(tenant, actor.name, draft);
+      if (answer.outcome === 'accepted' && actor.kind === 'visitor')
+        options.onAccepted?.(tenant, actor.name, draft);
+      await reportAnswer(options.actors, event, answer);
     }
     if (answer.outcome === 'unknown-visitor') return { kind: 'dead', reason: UNKNOWN_TO_LHC };
     if (answer.outcome === 'gone') {
@@ -139,42 +141,6 @@ async function deliver(
   }
   // The xmppservice wire carries no id.
   return { kind: 'done', idle, unknownAgain: tenant.callbackFlavour === 'xmppservice' };
-}
-
-/** LHC has the operator's message: a client that asked for a receipt gets one (XEP-0184), once by the command's id. */
-async function reportAccepted(
-  { actors }: CallbacksOptions,
-  actor: ActorRef,
-  event: RecordedEvent,
-): Promise<void> {
-  const fact = visitorFact(event);
-  if (actor.kind !== 'visitor' || fact?.type !== 'OperatorMessageReceived') return;
-  const { operator, messageId, receipt } = fact.data;
-  if (!receipt) return;
-  const report = { type: 'ReportOperatorMessageAccepted', operator, messageId } as const;
-  await actors.visitor(actor.tenant, actor.name).send(report, {
-    commandId: `accepted:${event.id}`,
-    correlationId: event.metadata.correlationId,
-  });
-}
-
-/** The operator's words in this fact; null if it has none. `command` without its `!`. */
-function writtenIn(
-  event: RecordedEvent,
-): { operator: Username; messageId: string; command?: string } | null {
-  const fact = visitorFact(event);
-  switch (fact?.type) {
-    case 'OperatorMessageReceived':
-      return { operator: fact.data.operator, messageId: fact.data.messageId };
-    case 'OperatorCommandSent': {
-      const { operator, messageId, command } = fact.data;
-      return { operator, messageId, command };
-    }
-    case 'NoteAdded':
-      return { operator: fact.data.operator, messageId: fact.data.noteId, command: 'note' };
-    default:
-      return null;
-  }
 }
 
 /** LHC will not get what the operator has written: they read why. */
@@ -212,10 +178,7 @@ async function perform(
   if (await isPaused(options, tenant)) return { kind: 'parked', all: true };
   try {
     const drafts = await draftsOf(options, actor, event, tenant.callbackFlavour);
-    const outcome = await deliver(options, tenant, url, actor, event, drafts, sent);
-    const accepted = outcome.kind === 'done' && !outcome.idle; // an erased message reached nobody
-    if (accepted) await reportAccepted(options, actor, event);
-    return outcome;
+    return await deliver(options, tenant, url, actor, event, drafts, sent);
   } catch (error) {
     return { kind: 'retry', reason: messageOf(error) };
   }
@@ -268,7 +231,7 @@ export function createCallbacks(options: CallbacksOptions): Callbacks {
         if (await isPaused(options, tenant)) return;
         const endpoint = callbackEndpoint(tenant, tenant.callbackUrl, tenant.source === 'file');
         const answer = await client.deliver(endpoint, callbackOf(tenantId, id, now(), draft));
-        if (answer.outcome === 'accepted') breaker.succeeded();
+        if (answer.outcome === 'accepted' || answer.outcome === 'refused') breaker.succeeded();
         if (answer.outcome === 'retry' && answer.away) breaker.failed('ephemeral', answer);
       } finally {
         waiting.set(tenantId, (waiting.get(tenantId) ?? 1) - 1);

@@ -47,9 +47,12 @@ function onlineChange(data: JsonObject): 'operator.online' | 'operator.offline' 
   return to === 'offline' ? 'operator.offline' : 'operator.online';
 }
 
-/** Release 0.1.0 told nobody of the end of an invitation. Those ends are too old to be told. */
+/**
+ * Release 0.1.0 told nobody of the end of an invitation. Those ends are too old to be told. And LHC has nothing of an
+ * invitation that it has refused.
+ */
 const isSilentEnd = (type: string, { reason }: JsonObject): boolean =>
-  type === 'InvitationExpired' && reason === undefined;
+  type === 'InvitationExpired' && (reason === undefined || reason === 'refused');
 
 /** The facts that LHC gets callbacks for. */
 export const LHC_FILTER: DestinationFilter = {
@@ -98,7 +101,7 @@ async function visitorDrafts(
     }
     case 'InvitationExpired': {
       const { operator: inviter, reason } = fact.data;
-      if (inviter === null || reason === undefined) return [];
+      if (inviter === null || reason === undefined || reason === 'refused') return [];
       const data = { visitor, operator: await operator(inviter), reason };
       return [{ type: 'visitor.invitation_expired', data }];
     }

@@ -33,7 +33,8 @@ export function noticesOf(
     }
     case 'InvitationExpired': {
       const { operator: to, reason } = fact.data;
-      if (to === null || reason === undefined) return [];
+      // Why LHC has refused it is a line of its own.
+      if (to === null || reason === undefined || reason === 'refused') return [];
       // A clean-up ends the claim, and so does the invitation of somebody else.
       const claim = to === inviter ? ' If they answer it later, you are asked first.' : '';
       return [{ to, text: `${visitor} ${LAPSED[reason]}${claim}` }];
@@ -93,7 +94,7 @@ export function noticesOf(
   }
 }
 
-const LAPSED: Record<InvitationEnd, string> = {
+const LAPSED: Record<Exclude<InvitationEnd, 'refused'>, string> = {
   'not-answered': 'has not answered your invitation, and it has lapsed.',
   'visitor-left': 'has left without an answer to your invitation.',
 };

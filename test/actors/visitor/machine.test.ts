@@ -3,6 +3,7 @@ import type { Fact } from '../../../src/actors/machine/decider.ts';
 import { visitorDecider, visitorState } from '../../../src/actors/visitor/decisions.ts';
 import type { VisitorFact } from '../../../src/actors/visitor/facts.ts';
 import { MAX_OPEN_MESSAGES } from '../../../src/actors/visitor/sent-messages.ts';
+import { username } from '../../support/names.ts';
 import {
   arrived,
   assignChat,
@@ -18,9 +19,11 @@ import {
   HOUR,
   invitationExpired,
   invited,
+  invitingMessage,
   operatorMessage,
   pageViewed,
   receive,
+  refuseByLhc,
   SECOND,
   sendMessage,
   startChat,
@@ -142,10 +145,7 @@ describe('a visitor on the site', () => {
 
 describe('an invitation', () => {
   it('begins if an operator writes to a browsing visitor', () => {
-    visitor()
-      .given([arrived()])
-      .when(receive())
-      .then([invited(), operatorMessage(null)]);
+    visitor().given([arrived()]).when(receive()).then([invited(), invitingMessage()]);
   });
 
   it('has the whole time again after each further message', () => {
@@ -168,7 +168,28 @@ describe('an invitation', () => {
     visitor()
       .given([arrived(), invited(), operatorMessage(null), invitationExpired()])
       .when(receive('op2'))
-      .then([invited('op2'), operatorMessage(null, 'op2')]);
+      .then([invited('op2'), invitingMessage('op2')]);
+  });
+
+  it('that LHC refuses is over at once, and its further messages alone do not end it', () => {
+    const standing = visitor().given([arrived(), invited(), invitingMessage()]);
+    const refusal = { revision: 2, chatId: null, code: 'visitor-unknown' };
+    const refused = {
+      type: 'LhcRefused',
+      data: { operator: username('op1'), messageId: 'o1', ...refusal },
+    } as const;
+    standing
+      .when(refuseByLhc({ ...refusal, invites: true }))
+      .then([refused, invitationExpired('refused')]);
+    standing.when(refuseByLhc(refusal)).then([refused]);
+    visitor()
+      .given([arrived(), invited(), invitingMessage(), refused, invitationExpired('refused')])
+      .when(receive('op2'))
+      .then([invited('op2'), invitingMessage('op2')]);
+    visitor()
+      .given([...chatting])
+      .when(refuseByLhc({ ...refusal, invites: true }))
+      .then([refused]);
   });
 
   it('belongs to the operator who came first', () => {
@@ -498,7 +519,7 @@ describe('a chat', () => {
 
   it('is over for the operator, too: their next message is an invitation', () => {
     const over = visitor().given([...chatting, chatClosed()], 0);
-    over.when(receive(), 10 * SECOND).then([invited(), operatorMessage(null)]);
+    over.when(receive(), 10 * SECOND).then([invited(), invitingMessage()]);
     visitor()
       .given([...chatting, chatClosed(), timedOut()])
       .when(receive())
@@ -519,12 +540,10 @@ describe('a message that arrives just after the end of its chat', () => {
   });
 
   it('is an invitation if this operator ended the chat, or did not have it', () => {
-    closing('operator')
-      .when(receive(), SECOND)
-      .then([invited(), operatorMessage(null)]);
+    closing('operator').when(receive(), SECOND).then([invited(), invitingMessage()]);
     closing('visitor')
       .when(receive('op2'), SECOND)
-      .then([invited('op2'), operatorMessage(null, 'op2')]);
+      .then([invited('op2'), invitingMessage('op2')]);
   });
 
   it('is accepted in a chat that has begun meanwhile', () => {

@@ -5,7 +5,14 @@ import type { Profile } from '../../../src/actors/visitor/profile.ts';
 import { COMMANDS, UNKNOWN } from '../../../src/inbox/operator-commands/read.ts';
 import { type Answers, createAnswers } from '../../../src/reactors/answers/answers.ts';
 import { durationOf, stampOf, visitorsTime } from '../../../src/reactors/texts/times.ts';
-import { assignChat, closeChat, DELAYS, sendMessage, startChat } from '../../actors/facts.ts';
+import {
+  assignChat,
+  closeChat,
+  DELAYS,
+  refuseByLhc,
+  sendMessage,
+  startChat,
+} from '../../actors/facts.ts';
 import { username, visitorKey } from '../../support/names.ts';
 import { newId, openRig, type Rig } from '../../support/rig.ts';
 import { tenantWith } from '../../support/tenant.ts';
@@ -234,6 +241,20 @@ describe('!history', () => {
     ]);
     expect(await ask('history', '1')).toEqual([
       'The last message. Times are in UTC.\n2026-01-02, chat #c1:\n00:01 op1 (to LHC): !name Ann',
+    ]);
+  });
+
+  it('marks what LHC has refused', async () => {
+    await view({ page: '/' });
+    await rig.toVisitor('1', answered('op1', 'May I help?'));
+    await rig.toVisitor('1', answered('op1', 'Hello?'));
+    const [first] = (await rig.facts('visitor-acme.1')).filter(
+      ({ type }) => type === 'OperatorMessageReceived',
+    );
+    await rig.toVisitor('1', refuseByLhc({ revision: first?.revision ?? -1, chatId: null }));
+    expect((await ask('history')).join('\n').split('\n').slice(2)).toEqual([
+      '00:00 op1 (not delivered): May I help?',
+      '00:00 op1: Hello?',
     ]);
   });
 
