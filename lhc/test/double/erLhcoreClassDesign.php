@@ -19,4 +19,9 @@ final class erLhcoreClassDesign
     {
         return '/design/' . $path;
     }
+
+    public static function designtpl($path)
+    {
+        return dirname(__DIR__, 2) . '/xmppchat/design/xmppchattheme/tpl/' . $path;
+    }
 }

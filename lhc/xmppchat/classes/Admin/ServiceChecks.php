@@ -23,11 +23,13 @@ final class ServiceChecks
     /** What curl's error numbers mean for an administrator; all others are `connection`. */
     private const TLS_ERRORS = [35, 51, 53, 54, 58, 59, 60, 64, 66, 77, 80, 82, 83, 90, 91, 98];
 
+    /** @param int $timeoutMs for each request but the ping */
     public function __construct(
         private readonly Settings $settings,
         private readonly Service $service,
         private readonly Database $database,
         private readonly Clock $clock,
+        private readonly int $timeoutMs = self::TIMEOUT_MS,
     ) {
     }
 
@@ -71,7 +73,7 @@ final class ServiceChecks
 
     private function reach(): Finding
     {
-        $answer = $this->service->call('GET', '/readyz', '', null, self::TIMEOUT_MS);
+        $answer = $this->service->call('GET', '/readyz', '', null, $this->timeoutMs);
         if ($answer->unreachable) {
             return $this->unreachable($answer);
         }
@@ -105,7 +107,7 @@ final class ServiceChecks
             $number === 3 || $number === 1 => Finding::problem('address', Words::t('The address cannot be used: {reason}', $reason), Words::t('Correct it in the settings.')),
             $number === 6 => Finding::problem('dns', Words::t('The name of the host is not known in DNS: {reason}', $reason), Words::t('Correct the host, or the name servers of this machine.')),
             $number === 7 => Finding::problem('refused', Words::t('Nothing takes connections there: {reason}', $reason), Words::t('Is the service running? Is the port right, and does a firewall let this machine through?')),
-            $number === 28 => Finding::problem('timeout', Words::t('No answer within {seconds} s: {reason}', $reason + ['seconds' => intdiv(self::TIMEOUT_MS, 1000)]), Words::t('Does a firewall drop the packets? Does DNS answer? Is the service overloaded?')),
+            $number === 28 => Finding::problem('timeout', Words::t('No answer within {seconds} s: {reason}', $reason + ['seconds' => intdiv($this->timeoutMs, 1000)]), Words::t('Does a firewall drop the packets? Does DNS answer? Is the service overloaded?')),
             in_array($number, self::TLS_ERRORS, true) => Finding::problem('tls', Words::t('TLS fails: {reason}', $reason), Words::t('The certificate has to be valid for this host, and its issuer known to this machine. Is https:// right for this port?')),
             default => Finding::problem('connection', Words::t('The connection fails: {reason}', $reason), Words::t('Is it the address of the service, and does it speak HTTP there?')),
         };
@@ -116,7 +118,7 @@ final class ServiceChecks
         if ($this->settings->tenant() === '' || $this->settings->apiKey() === '') {
             return Finding::problem('key', Words::t('Tenant or API key is missing.'), Words::t('Run the request that the settings show, and type in the key that it prints.'));
         }
-        $answer = $this->service->request('GET', 'operators?limit=1', null, self::TIMEOUT_MS);
+        $answer = $this->service->request('GET', 'operators?limit=1', null, $this->timeoutMs);
         return match (true) {
             $answer->ok() => Finding::ok('key', Words::t('The service takes the API key for tenant {tenant}.', ['tenant' => $this->settings->tenant()])),
             $answer->unreachable => $this->unreachable($answer),
