@@ -206,6 +206,7 @@ describe('what the documents name is there', () => {
 
 /** Names of others' programs, files and settings. */
 const NAMES_OF_OTHERS = [
+  'RES_OPTIONS', // glibc
   'AdvertiseHostToClientAs',
   'CHANGED',
   'CHANGELOG',

@@ -37,10 +37,4 @@ final class erConfigClassLhConfig
     {
         $this->settings[$section][$key] = $value;
     }
-
-    /** What a site access says instead; the double has one site. */
-    public function getOverrideValue($section, $key)
-    {
-        return $this->settings[$section][$key] ?? [];
-    }
 }
