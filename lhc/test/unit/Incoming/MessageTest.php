@@ -83,6 +83,7 @@ final class MessageTest extends CallbackTestCase
 
     public function testTypingEndsWithTheMessage(): void
     {
+        $this->set(['status' => 1, 'user_id' => $this->olga->id]);
         $this->comes('operator.typing', $this->about(['state' => 'composing']));
         self::assertSame((int) $this->olga->id, (int) $this->chatRow()['operator_typing_id']);
         $this->says('Hello');

@@ -29,11 +29,12 @@ final class PlacementTest extends CallbackTestCase
     public function testAnAcceptedChatIsActive(): void
     {
         $this->comes('chat.assigned', $this->about(['reason' => 'least-loaded']));
+        $this->comes('operator.typing', $this->about(['state' => 'composing']));
         $events = $this->events(['chat.data_changed', 'chat.accept', 'chat.chat_accepted'], fn () => $this->comes('chat.accepted', $this->about()));
         self::assertSame(['chat.data_changed', 'chat.accept', 'chat.chat_accepted'], $events);
         $chat = $this->chatRow();
         self::assertPlace(1, $this->olga, $chat);
-        self::assertSame([1, 1], [(int) $chat['status_sub'], (int) $chat['support_informed']]);
+        self::assertSame([1, 1, 0], [(int) $chat['status_sub'], (int) $chat['support_informed'], (int) $chat['operator_typing']]);
         self::assertSame('-1: Olga has accepted the chat!', $this->texts()[2]);
         $meta = json_decode((string) $this->database->value('SELECT meta_msg FROM lh_msg ORDER BY id DESC LIMIT 1'), true);
         self::assertEquals($this->olga->id, $meta['content']['accept_action']['user_id']);

@@ -106,6 +106,16 @@ final class TicksTest extends CallbackTestCase
         self::assertSame(0, $this->activity());
     }
 
+    public function testAClockThatIsAheadKeepsNobodyOnline(): void
+    {
+        $body = json_encode([
+            'id' => 'w', 'type' => 'operator.online', 'tenant' => self::TENANT, 'at' => gmdate('c', time() + 3_600),
+            'data' => ['operator' => $this->named($this->olga)],
+        ], JSON_THROW_ON_ERROR);
+        self::assertSame(200, $this->receive($this->sealed($body, 'w'))->status);
+        self::assertLessThanOrEqual(time(), $this->activity());
+    }
+
     public function testADisabledOrUnknownOperatorIsNotOnline(): void
     {
         $this->database->run('UPDATE lh_users SET disabled = 1');
