@@ -61,7 +61,7 @@ describe('rows', () => {
         const offered = has.accepted ? [] : has.operator ? [has.operator] : has.offeredTo;
         expect(chat).toMatchObject({
           chatId: has.id,
-          state: has.accepted ? 'active' : offered.length > 0 ? 'offered' : 'waiting',
+          state: has.accepted ? 'active' : offered.length > 0 || has.inLhc ? 'offered' : 'waiting',
           offered: expect.toSatisfy(
             (some: string[]) => some.toSorted().join() === offered.toSorted().join(),
           ),
