@@ -91,6 +91,12 @@ curl "$API/v1/$TENANT/operators/$OPERATOR" -H "$KEY"
 curl "$API/v1/$TENANT/operators?department=sales" -H "$KEY"
 curl -X DELETE "$API/v1/$TENANT/operators/$OPERATOR" -H "$KEY"
 
+# --- The tenant itself ---
+
+# Its settings without secrets, the service's clock and version, and whether callbacks go. Does LHC take them?
+curl "$API/v1/$TENANT" -H "$KEY"
+curl -X POST "$API/v1/$TENANT/callback-test" -H "$KEY"
+
 # --- Tenants, with the admin token ---
 
 # Make a tenant on the demonstration's second host. Its first key is in this answer alone. The same request changes nothing.

@@ -30,6 +30,7 @@ import { addDepartmentsEndpoint } from './v1/departments.ts';
 import { addOperatorEndpoints } from './v1/operators.ts';
 import { addQueueEndpoint } from './v1/queue.ts';
 import { addStatsEndpoint } from './v1/stats.ts';
+import { addOwnTenantEndpoints } from './v1/tenant-own.ts';
 import { addTenantEndpoints } from './v1/tenants.ts';
 import { addVisitorCommands } from './v1/visitor-commands.ts';
 import { addVisitorQueries } from './v1/visitor-queries.ts';
@@ -68,6 +69,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   addVisitorCommands(api, tenant);
   addTypingEndpoint(api, tenant);
   addVisitorQueries(api, tenant);
+  addOwnTenantEndpoints(api, tenant, deps.version);
   addOperatorEndpoints(api, tenant);
   addBatchEndpoint(api, tenant);
   addCallbackTest(api, tenant);

@@ -69,6 +69,32 @@ function adviceFor(status: number): string {
   return 'a receiver has to answer 2xx to every callback with a valid signature, also to types that it does not know';
 }
 
+/** What to do about an error of the connection, by a part of its text. The first that fits counts. */
+const CONNECTION_ADVICE: readonly (readonly [RegExp, string])[] = [
+  [
+    /ENOTFOUND|EAI_AGAIN/,
+    'DNS does not know the host of callbackUrl here: correct it, or the name servers',
+  ],
+  [
+    /not on the public Internet|CALLBACK_ALLOW/,
+    'callbacks go to the public Internet alone: CALLBACK_ALLOW opens more (docs/security.md)',
+  ],
+  [
+    /ECONNREFUSED/,
+    'nothing listens there: is the web server of LHC up, and the port of callbackUrl right?',
+  ],
+  [
+    /certificate|altnames|self-signed/i,
+    'the certificate of LHC is not valid for this host, or its issuer is not known here',
+  ],
+  [/EPROTO|SSL|TLS|wrong version/i, 'TLS fails: does that port speak https:// or http://?'],
+  [
+    /no answer in time|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|Timeout/i,
+    'is LHC up, and does a firewall let the service through to it? Callbacks wait and are repeated',
+  ],
+];
+const NO_CONNECTION = 'is LHC up, and is callbackUrl right? Callbacks wait and are repeated';
+
 /** What the answer to the ping means for a person. */
 export interface PingJudgement {
   readonly status: 'ok' | 'warning' | 'problem';
@@ -93,7 +119,6 @@ export function judgePing({ outcome, status, tookMs }: PingResult): PingJudgemen
   return {
     status: 'problem',
     message: `LHC does not answer: ${reason}`,
-    advice:
-      'is LHC up? Is the host of callbackUrl right, and its certificate valid? Callbacks wait and are repeated',
+    advice: CONNECTION_ADVICE.find(([text]) => text.test(reason))?.[1] ?? NO_CONNECTION,
   };
 }

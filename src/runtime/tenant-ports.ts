@@ -1,4 +1,4 @@
-/** What the runtime and the reactors offer to those who make, change and remove tenants. Types only, as ports.ts. */
+/** What the runtime and the reactors offer to those who make, change and remove tenants, as ports.ts. */
 import type { Instance, TenantId } from '../actors/ids.ts';
 import type { ANY_INSTANCE, TenantSettings } from '../actors/tenant/settings.ts';
 import type { Template, Tenant } from '../actors/tenant/tenant.ts';
@@ -83,6 +83,20 @@ export interface CallbackTest {
   readonly clockOffset: number | null;
 }
 
+/**
+ * Whether callbacks go. `off`: the tenant has no address for them. `paused`: LHC has answered 410. `away`: LHC does not
+ * answer, and all of them wait. `failing`: some are not taken, and are repeated.
+ */
+export const CALLBACK_STATES = ['off', 'ok', 'failing', 'away', 'paused'] as const;
+
+/** As this process sees it. */
+export interface CallbackState {
+  readonly state: (typeof CALLBACK_STATES)[number];
+  /** Of `failing` and `away`: since when, in ms since 1970; otherwise null. */
+  readonly since: number | null;
+  readonly reason: string | null;
+}
+
 /** What follows outside when a tenant is made or removed, as far as a request asks for it. Nothing here throws. */
 export interface TenantEffects {
   /** Makes the groups, if ejabberd does so in time. Otherwise they are made later. */
@@ -93,6 +107,8 @@ export interface TenantEffects {
   removal(tenant: TenantId): RemovalState | null;
   /** Why callbacks could never go to this URL, which no file declares; null if they perhaps can. */
   callbackFault(url: string): string | null;
+  /** Asks nobody outside. */
+  callbacks(tenant: Tenant): Promise<CallbackState>;
   /** Sends a ping to the tenant's LHC. */
   testCallback(tenant: Tenant): Promise<CallbackTest>;
 }

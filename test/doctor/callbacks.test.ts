@@ -73,6 +73,15 @@ it('distinguishes a wrong secret from a missing one', async () => {
   expect(unsigned).toMatch(/warning: there is no callbackSecret.* -> set callbackSecret to whsec_/);
 });
 
+it.each([
+  ['http://no.such.host.invalid/', /DNS does not know/],
+  ['http://127.0.0.1:9999/', /nothing listens there|is LHC up/],
+  ['https://{lhc}/', /does that port speak https/],
+])('says what to do about a connection that fails: %s', async (url, advice) => {
+  const callbackUrl = url.replace('{lhc}', new URL(lhc.url).host);
+  expect(await ask({ callbackUrl })).toMatch(advice);
+});
+
 it('says that LHC is silent, away or slow', async () => {
   lhc.behave({ kind: 'hang' });
   expect(await ask()).toMatch(/problem: LHC does not answer: no answer in time/);

@@ -54,6 +54,7 @@ const NO_EFFECTS: HttpDeps['tenantEffects'] = {
   groups: async () => ({ state: 'ready' }),
   removal: () => null,
   callbackFault: (url) => (url.includes('//10.') ? 'is not on the public Internet' : null),
+  callbacks: async () => ({ state: 'away', since: NOW, reason: 'answered 503' }),
   testCallback: async () => ({
     status: 'ok',
     message: 'LHC takes callbacks, in 1 ms',

@@ -66,6 +66,9 @@ it('after a 410 no callback is sent, over restarts too, until the settings chang
   await viewAndTimeOut('4');
   await waitFor(() => about('4').length === 1, { what: 'the request that is answered 410' });
   lhc.behave(OK);
+  const isPaused = async () => (await acme.ask('GET', '')).callbacks.state === 'paused';
+  await waitFor(isPaused, { what: 'the tenant to see that its callbacks are paused' });
+  expect(await acme.ask('POST', '/callback-test')).toMatchObject({ status: 'ok', httpStatus: 200 });
   const requestsBefore = lhc.requests.length;
   await viewAndTimeOut('5');
   await service.stop();

@@ -33,7 +33,7 @@ const DEPARTMENT_NAME = 'has a department whose name is empty or longer than 128
 const departmentName = describingLine(MAX_NAME_CHARACTERS);
 
 /** In which form callbacks go to LHC: ours, or that of the xmppservice wire. */
-const CALLBACK_FLAVOURS = ['native', 'xmppservice'] as const;
+export const CALLBACK_FLAVOURS = ['native', 'xmppservice'] as const;
 /** Who picks the operator of a chat: our routing, or LHC, which names them in each call of the xmppservice wire. */
 const ROUTED_BY = ['service', 'lhc'] as const;
 

@@ -2,11 +2,12 @@
 import type { Logger } from 'pino';
 import type { TenantId } from '../../actors/ids.ts';
 
-/** The bounds of a tenant that are answered with 429: three settings, and what runs at the same time. */
+/** The bounds of a tenant that are answered with 429: three settings, what runs at the same time, and tests of callbacks. */
 export const BOUNDS = [
   'requestsPerSecond',
   'queriesAtOnce',
   'liveConnections',
+  'callbackTests',
   'newVisitorsPerMinute',
   'maxOnlineVisitors',
 ] as const;

@@ -60,6 +60,8 @@ export interface Callbacks {
   readonly destination: Destination;
   /** Resumes the lanes of tenants whose callback settings changed. Call it at the start. */
   resumeChanged(): Promise<void>;
+  /** True if LHC has answered 410 with the settings as they are. */
+  isPaused(tenant: Tenant): Promise<boolean>;
   /** Goes on with the callbacks of a tenant whose settings have changed, if they were paused, or its LHC away. */
   tenantChanged(id: TenantId): Promise<void>;
   /**
@@ -206,6 +208,7 @@ export function createCallbacks(options: CallbacksOptions): Callbacks {
         await setPaused(options, tenant, 'ResumeCallbacks');
       }
     },
+    isPaused: (tenant) => isPaused(options, tenant),
     async tenantChanged(id) {
       const tenant = tenants.get(id);
       const before = endpoints.get(id);

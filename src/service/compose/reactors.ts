@@ -13,6 +13,7 @@ import { createAnswers } from '../../reactors/answers/answers.ts';
 import { createTyping } from '../../reactors/conversation/visitor-typing.ts';
 import { createXmppLane, XMPP_FILTER } from '../../reactors/conversation/xmpp-lane.ts';
 import { createCallbacks } from '../../reactors/lhc/callback-lane.ts';
+import { LHC_FILTER } from '../../reactors/lhc/drafts.ts';
 import { createNodeHelper } from '../../reactors/lhc/node-helper.ts';
 import { createLhcPeople } from '../../reactors/lhc/people.ts';
 import { createReturns } from '../../reactors/lhc/returns.ts';
@@ -37,7 +38,7 @@ import { createLanes } from '../../runtime/lanes/lanes.ts';
 import { openLaneTable } from '../../runtime/lanes/pending-effects.ts';
 import type { ForwardTyping } from '../../runtime/ports.ts';
 import { createStreamCut } from '../../runtime/stream-cut.ts';
-import type { CallbackTest } from '../../runtime/tenant-ports.ts';
+import type { CallbackState, CallbackTest } from '../../runtime/tenant-ports.ts';
 import { createTenantPurge } from '../../runtime/tenant-purge.ts';
 import { createEjabberdAdmin } from '../../xmpp/admin/admin.ts';
 import { createEjabberdRooms } from '../../xmpp/admin/rooms.ts';
@@ -133,6 +134,16 @@ export function createReactors(config: Config, runtime: Runtime) {
   const tenantEffects = {
     ...lifecycle,
     callbackFault: guard.fault,
+    async callbacks(tenant: Tenant): Promise<CallbackState> {
+      if (tenant.callbackUrl === undefined) return { state: 'off', since: null, reason: null };
+      if (await callbacks.isPaused(tenant)) {
+        return { state: 'paused', since: null, reason: 'LHC has answered 410' };
+      }
+      const failure = lanes.failures(LHC_FILTER.name).get(tenant.id);
+      if (!failure) return { state: 'ok', since: null, reason: null };
+      const { away, since, reason } = failure;
+      return { state: away ? 'away' : 'failing', since, reason };
+    },
     testCallback: (tenant: Tenant) => testCallback(tenant, guard),
   };
 
@@ -214,8 +225,17 @@ async function testCallback(tenant: Tenant, guard: CallbackGuard): Promise<Callb
   const endpoint = callbackEndpoint(tenant, callbackUrl, source === 'file');
   const result = await pingLhc(tenant.id, endpoint, { guard });
   const { status: httpStatus, tookMs, clockOffset } = result;
-  return { ...judgePing(result), httpStatus, tookMs, clockOffset };
+  const judgement = judgePing(result);
+  const isUnsigned = tenant.callbackFlavour === 'native' && tenant.callbackSecret === undefined;
+  const unsigned = judgement.status === 'ok' && isUnsigned ? UNSIGNED : {};
+  return { ...judgement, ...unsigned, httpStatus, tookMs, clockOffset };
 }
+
+const UNSIGNED = {
+  status: 'warning',
+  message: 'LHC takes callbacks, but they are not signed: LHC cannot tell them from forged ones',
+  advice: "set the tenant's callbackSecret, and LHC's to the same",
+} as const;
 
 const NO_CALLBACKS: CallbackTest = {
   status: 'warning',
