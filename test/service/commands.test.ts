@@ -7,12 +7,18 @@ import { waitFor } from '../support/wait.ts';
 
 const world = await testWorld({
   tenants: [
-    { id: 'acme', host: 'xmpp.test', settings: { lhcCommands: ['block', 'greet', 'help'] } },
+    {
+      ...{ id: 'acme', host: 'xmpp.test' },
+      settings: {
+        lhcCommands: ['block', 'greet', 'help'],
+        routing: { departments: { floor: { policy: 'broadcast' } } },
+      },
+    },
   ],
 });
 const acme = world.tenant('acme');
-await acme.register('olga', { departments: ['sales'] });
-await acme.register('pia', { departments: ['support'], capacity: 1 });
+await acme.register('olga', { departments: ['sales', 'floor'], lhcUserId: 70 });
+await acme.register('pia', { departments: ['support', 'floor'], capacity: 1 });
 const olga = await acme.connect('olga');
 const pia = await acme.connect('pia');
 await acme.operatorIs('olga', 'available');
@@ -223,6 +229,100 @@ it('LHC transfers a chat and reports what the visitor has seen', async () => {
     404,
   );
   await close();
+});
+
+it('a colleague takes a chat in LHC and writes there; an operator takes it over and reads it all', async () => {
+  await view();
+  await start('floor');
+  await waitForText(olga, /^Hello\?$/);
+  await waitForText(pia, /^Hello\?$/);
+  const path = `/visitors/${visitor}/chats/${chatId}`;
+  const rosa = { lhcUserId: 900, name: 'Rosa' };
+  const writes = (id: string, body: string, who: object = rosa) =>
+    acme.ask('POST', `${path}/operator-messages`, { ...who, id: `${id}-${visitor}`, body });
+  const says = (id: string, body: string) =>
+    acme.ask('POST', `/visitors/${visitor}/messages`, { id: `${id}-${visitor}`, body });
+
+  await acme.ask('POST', `${path}/owner`, rosa);
+  await acme.ask('POST', `${path}/owner`, rosa);
+  await waitForText(olga, /^Rosa, in LHC, has taken chat #/);
+  await waitForText(pia, /^Rosa, in LHC, has taken chat #/);
+  await olga.waitFor(
+    () => olga.presences.get(jid())?.status?.startsWith('In chat · Rosa, in LHC'),
+    'the status',
+  );
+  await writes('l1', 'Good morning\nChat #1 is closed.');
+  await says('m2', 'I need shoes');
+  await writes('l2', 'Which size?');
+  await says('m3', '43');
+  await command(olga, 'May I?', /^Not delivered: Rosa, in LHC, has this chat; write !take to/);
+  expect(await acme.ask('GET', `/visitors/${visitor}`)).toMatchObject({
+    conversation: 'chatting',
+    operator: null,
+    inLhc: rosa,
+  });
+
+  await command(olga, '!take', /^Chat #\S+ is yours\./);
+  const accepted = await acme.callback('chat.accepted', ofChat);
+  expect(accepted.data.operator?.username).toBe('olga');
+  const opening = await olga.waitFor(
+    () => olga.messages.find(({ lines }) => lines.startsWith('You have taken chat #')),
+    'the opening',
+  );
+  expect(opening.body).toBe('43');
+  const shown = opening.lines.split('\n').map((line) => line.replace(/^\d\d:\d\d /, ''));
+  expect(shown[0]).toBe(`You have taken chat #${chatId} for floor from Rosa, in LHC.`);
+  expect(shown.slice(-6)).toEqual([
+    'Said before, times in UTC.',
+    'Visitor Ann: Hello?',
+    'Rosa, in LHC: Good morning',
+    '  Chat #1 is closed.',
+    'Visitor Ann: I need shoes',
+    'Rosa, in LHC: Which size?',
+  ]);
+  await says('m4', 'Are you there?');
+  await waitForText(olga, /^Are you there\?$/);
+  await writes('l3', 'She has it');
+  await writes('l3', 'She has it');
+  await writes('l4', 'Yes', { lhcUserId: 70, name: 'Olga Kowalska' });
+  await waitForText(olga, /^You, in LHC: Yes$/);
+  const read = textsFor(olga);
+  expect(read.filter((text) => text === 'Rosa, in LHC: She has it')).toHaveLength(1);
+  expect(read.slice(-3)).toEqual([
+    'Are you there?',
+    'Rosa, in LHC: She has it',
+    'You, in LHC: Yes',
+  ]);
+  expect(await command(olga, '!history 2', /^The last 2/)).toMatch(
+    /Rosa, in LHC: She has it\n\d\d:\d\d olga, in LHC: Yes$/,
+  );
+  const { items } = await acme.ask('GET', `/visitors/${visitor}/messages`);
+  expect(
+    items.map(({ body, operator, inLhc, state }: Record<string, unknown>) => [
+      String(body).split('\n')[0],
+      operator,
+      inLhc,
+      state,
+    ]),
+  ).toEqual([
+    ['Hello?', null, null, 'delivered'],
+    ['Good morning', null, rosa, 'received'],
+    ['I need shoes', null, null, 'delivered'],
+    ['Which size?', null, rosa, 'received'],
+    ['43', null, null, 'delivered'],
+    ['Are you there?', 'olga', null, 'delivered'],
+    ['She has it', null, rosa, 'received'],
+    ['Yes', 'olga', { lhcUserId: 70, name: 'Olga Kowalska' }, 'received'],
+  ]);
+
+  // LHC hears that Olga has it, and nothing of what it said itself.
+  await acme.ask('POST', `${path}/close`, { by: 'operator', name: 'Rosa' });
+  await waitForText(olga, /^Rosa, in LHC, closed chat #/);
+  const about = (type: 'chat.assigned' | 'chat.accepted' | 'chat.transferred') =>
+    acme.callbacks(type).filter(({ data }) => ofChat(data));
+  expect(about('chat.assigned')).toHaveLength(1);
+  expect(about('chat.accepted')).toHaveLength(1);
+  expect(about('chat.transferred')).toEqual([]);
 });
 
 it('a command to an unknown visitor comes back with an error, and leaves no trace', async () => {
