@@ -3,6 +3,7 @@ import type { Username } from '../../actors/ids.ts';
 import type { VisitorFacts } from '../../actors/visitor/facts.ts';
 import type { VisitorState } from '../../actors/visitor/state.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
+import type { Opening } from './opening.ts';
 import { wasAskedBefore } from './unread.ts';
 
 /**
@@ -10,7 +11,7 @@ import { wasAskedBefore } from './unread.ts';
  * it. An opening that comes later has it among what was said.
  */
 export async function readersOf(
-  store: Pick<EventStore, 'readStream'>,
+  { store, opening }: { store: Pick<EventStore, 'readStream'>; opening: Pick<Opening, 'endOf'> },
   { context: { chat, firstWaiting } }: VisitorState,
   { stream, revision }: RecordedEvent,
   { chatId, to }: VisitorFacts['MessageWrittenInLhc'],
@@ -19,10 +20,14 @@ export async function readersOf(
   if (chat?.id !== chatId || revision < chat.searchRevision) return readers;
   for (const operator of chat.operator === null ? chat.offeredTo : [chat.operator]) {
     if (readers.includes(operator)) continue;
-    const isOpened = firstWaiting !== null && firstWaiting < revision;
-    if (isOpened || (await wasAskedBefore(store, { stream, chat }, operator, revision))) {
-      readers.push(operator);
-    }
+    const end = opening.endOf(stream, chat, operator);
+    // Another process, or one before a crash, has sent the opening: where it does that, the log says.
+    const isOpened =
+      end === null
+        ? (firstWaiting !== null && firstWaiting < revision) ||
+          (await wasAskedBefore(store, { stream, chat }, operator, revision))
+        : end <= revision;
+    if (isOpened) readers.push(operator);
   }
   return readers;
 }

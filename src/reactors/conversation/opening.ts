@@ -9,7 +9,7 @@
  */
 import type { Logger } from 'pino';
 import { streamOf, type Username, visitorRef } from '../../actors/ids.ts';
-import type { VisitorContext, VisitorState } from '../../actors/visitor/state.ts';
+import type { Chat, VisitorContext, VisitorState } from '../../actors/visitor/state.ts';
 import { isRefused } from '../../errors.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import { Lru } from '../../kit/lru.ts';
@@ -47,6 +47,8 @@ export interface Opening {
     operators: readonly Username[],
     before: number,
   ): Promise<Opened>;
+  /** Before which revision the opening of the current search ends that this process has sent; null if it knows of none. */
+  endOf(stream: string, chat: Chat, operator: Username): number | null;
   /**
    * Opens the chat for an operator with a message that LHC addressed to them. `sent` has it as long as this process
    * remembers that.
@@ -99,6 +101,8 @@ export interface OpeningOptions extends ContentOptions {
 /** What this process has sent of an opening to one operator. */
 interface Progress {
   readonly at: number;
+  /** As of `open`. */
+  readonly before?: number;
   /** Messages that go out behind the opening, as far as they are left. */
   readonly behind: Content[];
   readonly refusals: Map<string, string>;
@@ -158,9 +162,12 @@ export function createOpening(options: OpeningOptions): Opening {
   const unread = createUnread(store);
   const sent = new Lru<Progress>(OPENINGS_REMEMBERED);
 
-  const nameOf = ({ stream, chat }: OpeningOf, operator: Username): string =>
+  const nameOf = ({ stream, chat }: Pick<OpeningOf, 'stream' | 'chat'>, operator: Username) =>
     `${stream} ${chat.searchRevision} ${operator}`;
-  const knownProgress = (of: OpeningOf, operator: Username): Progress | null => {
+  const knownProgress = (
+    of: Pick<OpeningOf, 'stream' | 'chat'>,
+    operator: Username,
+  ): Progress | null => {
     const known = sent.get(nameOf(of, operator));
     return known && now() - known.at < SENT_REMEMBERED_MS ? known : null;
   };
@@ -169,9 +176,10 @@ export function createOpening(options: OpeningOptions): Opening {
     const known = knownProgress(of, operator);
     if (known) return known;
     const content = await composed(of, operator, before);
-    const progress = content
+    const begun = content
       ? await begin(options, of, operator, content)
       : { at: now(), behind: [], refusals: new Map(), sentNow: new Set<string>() };
+    const progress = { ...begun, before };
     sent.set(nameOf(of, operator), progress);
     return progress;
   }
@@ -194,6 +202,7 @@ export function createOpening(options: OpeningOptions): Opening {
   }
 
   return {
+    endOf: (stream, chat, operator) => knownProgress({ stream, chat }, operator)?.before ?? null,
     async openWith(sender, state, operator, { event, message }) {
       const { chat } = state.context;
       if (!chat) return { refusals: new Map(), sent: new Map(), waitMs: 0 };
@@ -264,7 +273,7 @@ export function createOpening(options: OpeningOptions): Opening {
       const { chat } = state.context;
       if (!chat?.operator) return false;
       const stream = streamOf(visitorRef(sender.tenant.id, sender.key));
-      const known = knownProgress({ sender, state, chat, stream }, chat.operator);
+      const known = knownProgress({ chat, stream }, chat.operator);
       if (known) return known.behind.some(({ id }) => id === messageId);
       // Nobody has sent it, or a process that has stopped since: either way the lane performs that fact.
       const pending = pendingFrom(stream);

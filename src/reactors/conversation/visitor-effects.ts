@@ -21,7 +21,7 @@ import { type Opened, type Opening, opensAt } from './opening.ts';
 import type { Pauses } from './pauses.ts';
 import type { RecipientOf } from './recipient.ts';
 import { isReturned } from './returned-messages.ts';
-import { wasAskedBefore, wasAskedOnlyAfter } from './unread.ts';
+import { firstAskedAt, wasAskedBefore, wasAskedOnlyAfter } from './unread.ts';
 import { wordsOf } from './words.ts';
 
 const NO_OPERATOR = 'no operator took the chat';
@@ -106,8 +106,15 @@ async function sendVisitorMessage(
   const before = current && { round: current.searchRevision, own: event.revision };
   let opened: Opened | null = null;
   if (before && !again && before.own < before.round) {
-    // The message is from before the current search for an operator, so it is part of the opening.
-    opened = await opening.open(sender, state, [operator], before.round);
+    // The message is from before the current search for an operator, so it is part of the opening. So is what was said in
+    // LHC since, until the place where the opening would stand without it.
+    const asked = await firstAskedAt(
+      parts.store,
+      { stream: event.stream, chat: current },
+      operator,
+    );
+    const end = Math.min(firstWaiting ?? Number.POSITIVE_INFINITY, asked ?? before.round);
+    opened = await opening.open(sender, state, [operator], end);
   } else if (before && firstWaiting === before.own) {
     // A person sends it again: then it is among the words, and must not be in the opening too.
     const through = again ? before.own : before.own + 1;
@@ -271,14 +278,15 @@ const NAMES_IN_LHC: ReadonlySet<string> = new Set([
 
 /** What somebody wrote in LHC, as a line for whoever has or sees the chat in XMPP. */
 async function showFromLhc(
-  { store, personal, names, delivery, pauses }: VisitorEffectParts,
+  parts: VisitorEffectParts,
   sender: Sender,
   state: VisitorState,
   event: RecordedEvent,
   written: VisitorFacts['MessageWrittenInLhc'],
   again: boolean,
 ): Promise<Outcome> {
-  const readers = await readersOf(store, state, event, written);
+  const { personal, names, delivery, pauses } = parts;
+  const readers = await readersOf(parts, state, event, written);
   const opened = readers.length > 0 ? await personal.of(event) : null; // erased with the visitor
   if (typeof opened?.body !== 'string') return done;
   const { body } = opened;
