@@ -47,6 +47,7 @@ export async function faultsOfLog(scene: Scene, settings: RoutingSettings): Prom
         const others = first.map((each) => each.operator);
         if (chat.operator !== null)
           faults.push(`${chat.id} was assigned while ${chat.operator} had it`);
+        if (chat.inLhc) faults.push(`${chat.id} was assigned while somebody in LHC had it`);
         if (first[0]?.operator !== operator) faults.push(`${operator} was not first in the list`);
         if (
           chat.passedBy.includes(operator) &&
@@ -95,7 +96,7 @@ export async function pendingWork(scene: Scene, settings: RoutingSettings): Prom
   const owned = new Map<string, string>();
   for (const key of VISITORS) {
     const chat = await scene.chatOf(key);
-    if (!chat) continue;
+    if (!chat || chat.inLhc) continue;
     if (chat.operator !== null) {
       owned.set(`${chat.operator} ${chat.id}`, chat.reservation ?? '');
       const owner = operators.get(chat.operator)?.context;

@@ -34,6 +34,8 @@ export type Act =
       readonly by: string | null;
       readonly to: string;
     }
+  /** LHC says who has the chat in its own pages, or writes there. */
+  | { readonly do: 'inLhc'; readonly visitor: string; readonly accepted: boolean }
   | { readonly do: 'be'; readonly operator: string; readonly show: Show }
   | { readonly do: 'ping'; readonly operator: string; readonly answered: boolean }
   | { readonly do: 'leave' | 'remove'; readonly operator: string }
@@ -77,6 +79,7 @@ export const anyAct: fc.Arbitrary<Act> = fc.oneof(
       to: fc.oneof(name, fc.constantFrom(...DEPARTMENTS)),
     }),
   },
+  fc.record({ do: fc.constant('inLhc' as const), visitor: one, accepted: fc.boolean() }),
   {
     weight: 5,
     arbitrary: fc.record({
@@ -226,6 +229,17 @@ export async function openScene(settings: RoutingSettings) {
           },
           { commandId: newId() },
         );
+      case 'inLhc': {
+        const person = { lhcUserId: 7, operator: null, isOnline: false };
+        const { accepted } = act;
+        return rig
+          .visitor(act.visitor)
+          .state()
+          .then((state) => {
+            const chatId = state?.context.chat?.id ?? 'none';
+            return ofVisitor(act.visitor, { type: 'SetOwner', chatId, accepted, ...person });
+          });
+      }
       case 'be': {
         const session = { session: `s-${act.operator}`, resource: 'gajim' };
         const { show } = act;
