@@ -390,7 +390,10 @@ export const cleanedUp = (lastSeen = 0): VisitorFact => ({
 /** The terms of all chats here. */
 const TERMS = { department: 'sales', ownerGrace: OWNER_GRACE };
 
-export const register = (capacity = 2, departments = ['sales']): OperatorCommand => ({
+export const register = (
+  capacity = 2,
+  departments = ['sales'],
+): Extract<OperatorCommand, { type: 'Register' }> => ({
   type: 'Register',
   lhcUserId: 7,
   departments,

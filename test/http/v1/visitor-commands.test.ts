@@ -260,6 +260,60 @@ describe('commands of a visitor', () => {
   });
 });
 
+describe('people in LHC', () => {
+  const chat = `${VISITOR}/chats/c1`;
+
+  test('who has a chat is passed on, with the Idempotency-Key; the name is one line', async () => {
+    const { ask, calls } = fakeApp();
+    const headers = { 'Idempotency-Key': 'k1' };
+    const body = { lhcUserId: 7, name: 'Olga\n:: K.' };
+    expect((await ask('POST', `${chat}/owner`, { body, headers })).status).toBe(202);
+    await ask('POST', `${chat}/owner`, { body: { lhcUserId: 8, accepted: false, name: ' ' } });
+    expect(calls.ofLhc.map(({ what, visitor, wish }) => [what, visitor, wish])).toEqual([
+      ['owner', '7', { chatId: 'c1', lhcUserId: 7, accepted: true, name: 'Olga :: K.' }],
+      ['owner', '7', { chatId: 'c1', lhcUserId: 8, accepted: false, name: undefined }],
+    ]);
+    expect(calls.ofLhc[0]?.origin).toMatchObject({ commandId: 'key:k1' });
+  });
+
+  test('what they write is passed on, and known by its id and its text', async () => {
+    const { ask, calls } = fakeApp();
+    const body = { id: 'lhc-9', lhcUserId: -2, name: 'Robo', body: 'Hi\r\nthere' };
+    const headers = { 'Idempotency-Key': 'msg-9' };
+    expect((await ask('POST', `${chat}/operator-messages`, { body, headers })).status).toBe(202);
+    expect(calls.ofLhc).toEqual([
+      {
+        what: 'message',
+        visitor: '7',
+        wish: { chatId: 'c1', id: 'lhc-9', lhcUserId: -2, name: 'Robo', body: 'Hi\nthere' },
+        origin: expect.objectContaining({
+          commandId: 'msg:lhc-9',
+          request: expect.stringMatching(/./),
+        }),
+      },
+    ]);
+  });
+
+  test.each([
+    ['owner', { name: 'Olga' }, 'lhcUserId'],
+    ['owner', { lhcUserId: 0 }, 'lhcUserId'],
+    ['owner', { lhcUserId: '7' }, 'lhcUserId'],
+    ['owner', { lhcUserId: 7, accepted: 1 }, 'accepted'],
+    ['owner', { lhcUserId: 7, operator: 'bob' }, 'operator'],
+    ['operator-messages', { lhcUserId: 7, body: 'Hi' }, 'id'],
+    ['operator-messages', { id: 'l 1', lhcUserId: 7, body: 'Hi' }, 'id'],
+    ['operator-messages', { id: 'l1', lhcUserId: -3, body: 'Hi' }, 'lhcUserId'],
+    ['operator-messages', { id: 'l1', lhcUserId: 7, body: '' }, 'body'],
+    ['operator-messages', { id: 'l1', lhcUserId: 7, body: 'x'.repeat(65_537) }, 'body'],
+  ])('%s with %j is refused, and the problem names the field', async (path, body, field) => {
+    const { ask, calls } = fakeApp();
+    const { status, json } = await ask('POST', `${chat}/${path}`, { body });
+    expect(status).toBe(400);
+    expect(json.errors).toEqual([expect.objectContaining({ field })]);
+    expect(calls.ofLhc).toEqual([]);
+  });
+});
+
 describe('a transfer', () => {
   const path = `${VISITOR}/chats/c1/transfer`;
   const fails = (error: AppError) => fakeApp({ transfer: () => Promise.reject(error) });

@@ -3,6 +3,7 @@ import type { OperatorCommand } from '../../../src/actors/operator/decisions.ts'
 import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
 import { createCallbacks } from '../../../src/reactors/lhc/callback-lane.ts';
 import {
+  acceptChat,
   assignChat,
   changePresence,
   closeChat,
@@ -10,8 +11,11 @@ import {
   receive,
   register,
   sendMessage,
+  setOwner,
   startChat,
+  transferChat,
   viewPage,
+  writeInLhc,
 } from '../../actors/facts.ts';
 import { fakeLhc } from '../../support/fake-lhc.ts';
 import { username } from '../../support/names.ts';
@@ -316,6 +320,27 @@ describe('a chat with several operators', () => {
       ['chat.transferred', { ...chat, operator: null, reason: 'offline' }],
     ]);
   });
+});
+
+it('LHC is not told what it said itself, and hears of an operator who takes the chat', async () => {
+  await rig.toVisitor('1', viewPage());
+  await rig.toVisitor('1', startChat('c1', 'm1'));
+  await rig.toVisitor('1', setOwner(7));
+  await rig.toVisitor('1', sendMessage('m2'));
+  await rig.toVisitor('1', writeInLhc(7));
+  await rig.toVisitor('1', setOwner(1, true, 'op1'));
+  await rig.toVisitor('1', transferChat(null, '#support'));
+  await rig.toVisitor('1', writeInLhc(1, 'op1', true, 'l2'));
+  await rig.toVisitor('1', setOwner(8));
+  expect(await run('visitor-acme.1')).toEqual({ kind: 'done' });
+  expect(sentCallbacks()).toEqual([]);
+  await rig.toVisitor('1', acceptChat('op1'));
+  await run('visitor-acme.1');
+  const chat = { visitor: '1', chatId: 'c1', operator: { username: 'op1', lhcUserId: null } };
+  expect(sentCallbacks()).toEqual([
+    ['chat.assigned', { ...chat, reason: 'taken' }],
+    ['chat.accepted', chat],
+  ]);
 });
 
 describe('a receipt that an operator’s client asked for', () => {
