@@ -11,10 +11,12 @@ test: setup
 	@sh scripts/install-php.sh
 	npm run --silent verify
 
-# Without a checkout nothing is installed: the script says how to get one.
+# Without a checkout nothing is installed: the script says how to get one. The path goes through the environment, so the shell
+# never reads it as a command.
+demo-lhc: export LHC_DIR := $(value LHC_DIR)
 demo-lhc: setup
-	@[ -z "$(LHC_DIR)" ] || sh scripts/install-lhc.sh
-	@LHC_DIR="$(LHC_DIR)" PATH="$(CURDIR)/node_modules/.bin:$$PATH" exec node scripts/lhc/demo.ts
+	@[ -z "$$LHC_DIR" ] || sh scripts/install-lhc.sh
+	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" exec node scripts/lhc/demo.ts
 
 # The extension for LHC as a package, in dist/.
 lhc-extension: node_modules/.package-lock.json
