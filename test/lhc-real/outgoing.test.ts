@@ -183,7 +183,7 @@ it('tells of an answer by writing, of departments, of the end by an operator, of
   await olga.offerToDepartment(first.id, 2);
   expect(await told()).toEqual(['transfer Support']);
   await olga.close(first.id);
-  expect(await told()).toEqual(['close operator']);
+  expect(await told()).toEqual(['close operator (Olga)']);
   const second = await visitor.start('Second');
   await admin.delete(second.id);
   expect(await told()).toEqual(['chats Second', 'close operator']);

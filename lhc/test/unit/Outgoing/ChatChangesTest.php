@@ -194,6 +194,7 @@ final class ChatChangesTest extends Sending
         };
         $olga = $this->operator();
         self::assertStringEndsWith('/close operator', $dispatched('', ['user_data' => $olga]));
+        self::assertSame(['by' => 'operator', 'name' => 'Olga Petrova'], array_slice(self::$service->requests(), -1)[0]['body']);
         self::assertStringEndsWith('/close system', $dispatched('', ['user_data' => false]));
         self::assertStringEndsWith('/close system', $dispatched('chat.auto_close', ['user_data' => $olga]));
 

@@ -44,7 +44,7 @@ final class ChatChanges
             new Unit($rows, Outbox::CHAT, $visitor, $tries, $steps, $progress, $complete, (int) ($chat['t_revision'] ?? 0), $told, $begins);
         if (($chat['c_id'] ?? null) === null) {
             $isOpen = $started && (int) $chat['t_closed'] === 0;
-            return $unit($isOpen ? [self::close($chat, $chatId, $visitor, (string) ($hints['by'] ?? 'operator'))] : []);
+            return $unit($isOpen ? [self::close($chat, $chatId, $visitor, $hints + ['by' => 'operator'])] : []);
         }
         if (!$started && !self::concernsOperators($chat)) {
             return $unit([]);
@@ -76,8 +76,8 @@ final class ChatChanges
         }
         $complete = count($messages) <= ChatReader::ROWS_MAX;
         if ($complete && !$isOpen && ($isNew || $isKnown)) {
-            $by = in_array((int) $chat['c_status_sub'], self::ENDED_BY_VISITOR, true) ? 'visitor' : $hints['by'] ?? 'system';
-            $steps[] = self::close($chat, $chatId, $visitor, (string) $by);
+            $byVisitor = in_array((int) $chat['c_status_sub'], self::ENDED_BY_VISITOR, true);
+            $steps[] = self::close($chat, $chatId, $visitor, $byVisitor ? ['by' => 'visitor'] : $hints + ['by' => 'system']);
         }
         return $unit($steps, $complete, $isOpen ? ChatPlace::of($chat) : [], $begins);
     }
@@ -211,10 +211,16 @@ final class ChatChanges
         return $steps;
     }
 
-    /** @param array<string, mixed> $chat */
-    private static function close(array $chat, int $chatId, string $visitor, string $by): Step
+    /**
+     * @param array<string, mixed> $chat
+     * @param array<string, int|string> $who by, and the name of an operator
+     */
+    private static function close(array $chat, int $chatId, string $visitor, array $who): Step
     {
-        $body = ['by' => $by];
+        $body = ['by' => (string) $who['by']];
+        if ($body['by'] === 'operator' && trim((string) ($who['name'] ?? '')) !== '') {
+            $body['name'] = mb_substr(trim((string) $who['name']), 0, 100, 'UTF-8');
+        }
         return Step::of('close', $chatId, (int) $chat['t_revision'], "visitors/{$visitor}/chats/{$chatId}/close", $body, [
             'closed' => 1,
             'status' => self::CLOSED,

@@ -10,7 +10,7 @@ use XmppChat\Lhc\Database;
 final class Collector
 {
     /** Hints that marks carry, beside "changed". */
-    private const HINTS = ['by', 'transferUser', 'transferDepartment'];
+    private const HINTS = ['by', 'name', 'transferUser', 'transferDepartment'];
 
     public function __construct(
         private readonly Database $database,

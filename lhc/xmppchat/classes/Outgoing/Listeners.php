@@ -121,9 +121,9 @@ final class Listeners
         if ($chat === null) {
             return;
         }
-        $byLhc = isset($this->closedByLhc[(int) $chat->id]) || !is_object($call['user_data'] ?? null);
+        $user = isset($this->closedByLhc[(int) $chat->id]) ? null : $call['user_data'] ?? null;
         unset($this->closedByLhc[(int) $chat->id]);
-        $this->mark($chat, ['by' => $byLhc ? 'system' : 'operator']);
+        $this->mark($chat, is_object($user) ? ['by' => 'operator', 'name' => (string) $user->name_support] : ['by' => 'system']);
     }
 
     /** A transfer that nobody has taken yet is in no field of the chat. @param array<string, mixed> $call */
