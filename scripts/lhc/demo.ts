@@ -61,18 +61,20 @@ function loadSecrets(): Secrets {
 
 /** Runs LHC's cron and the extension's, each minute and one run at a time. @returns ends it */
 function startCron(lhc: Lhc): () => void {
-  const files: readonly [string, string?][] = [['workflow'], ['outbox', 'xmppchat']];
+  const files: readonly [string, string?, string?][] = [['workflow'], ['outbox', 'xmppchat', '55']];
   const running = new Set<string>();
-  const timer = setInterval(() => {
-    for (const [name, extension] of files) {
+  function tick(): void {
+    for (const [name, extension, argument] of files) {
       if (running.has(name)) continue;
       running.add(name);
       lhc
-        .cron(name, extension)
+        .cron(name, extension, argument)
         .catch((error: unknown) => console.error(`cron ${name}: ${messageOf(error)}`))
         .finally(() => running.delete(name));
     }
-  }, CRON_EVERY_MS);
+  }
+  tick();
+  const timer = setInterval(tick, CRON_EVERY_MS);
   return () => clearInterval(timer);
 }
 

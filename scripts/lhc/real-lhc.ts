@@ -101,8 +101,16 @@ export interface Lhc {
     statement: string,
     params?: readonly (string | number | null)[],
   ): Promise<Record<string, string | null>[]>;
-  /** Runs a cron file as LHC's administrator does. @param extension its extension; default: LHC's own */
-  cron(name: string, extension?: string): Promise<{ code: number; output: string; errors: string }>;
+  /**
+   * Runs a cron file as LHC's administrator does.
+   * @param extension its extension; default: LHC's own
+   * @param argument what `-p` gives it
+   */
+  cron(
+    name: string,
+    extension?: string,
+    argument?: string,
+  ): Promise<{ code: number; output: string; errors: string }>;
   /** Writes rows of the extension's settings. They count with the next request. */
   configure(settings: Readonly<Record<string, string>>): Promise<void>;
   /** What PHP logged. */
@@ -222,12 +230,13 @@ function lhcOf(
     dir,
     web,
     sql: (statement, params = []) => query(layout, programs, statement, params),
-    cron: (name, extension) =>
+    cron: (name, extension, argument) =>
       run(
         programs.php,
         [
           ...['cron.php', '-s', 'site_admin', '-c', `cron/${name}`],
           ...(extension === undefined ? [] : ['-e', extension]),
+          ...(argument === undefined ? [] : ['-p', argument]),
         ],
         { cwd: web, ...(user !== undefined && { user }) },
       ),

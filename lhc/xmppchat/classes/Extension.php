@@ -121,7 +121,7 @@ final class Extension
 
     public function typing(): Outgoing\Typing
     {
-        return new Outgoing\Typing($this->told(), $this->link(), $this->service());
+        return new Outgoing\Typing($this->told(), $this->link(), $this->service(), new Outgoing\Lock($this->database()));
     }
 
     public function fileLinks(): Outgoing\FileLinks

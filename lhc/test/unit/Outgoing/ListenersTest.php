@@ -238,6 +238,10 @@ final class ListenersTest extends Sending
         self::assertSame(["/v1/shop/visitors/{$chat->online_user_id}/typing", ['state' => 'composing']], [$call['path'], $call['body']]);
         self::assertSame('active', $types('false')[0]['body']['state']);
         self::assertSame([], $types('true', ['shareTyping' => false]));
+        $other = $this->secondProcess('(new XmppChat\Lhc\Outgoing\Lock(new XmppChat\Lhc\Database()))->take(); say("taken"); sleep(60);');
+        $other->waitFor('taken');
+        self::assertSame([], $types('true'), 'somebody else sends');
+        $other->kill();
         $this->extension->link()->failed('away');
         self::assertSame([], $types('true'));
         self::assertSame([], $this->outbox());

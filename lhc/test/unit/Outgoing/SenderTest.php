@@ -51,7 +51,7 @@ final class SenderTest extends Sending
         $this->message($chat, 'Hello');
         $this->dispatch('chat.chat_started', ['chat' => &$chat]);
         $this->view($this->visitor());
-        self::$service->behave(['delayMs' => 1_500]);
+        self::$service->behave(['delayMs' => 2_500]);
         self::assertFalse($this->extension->sender()->drain(Pace::web()), 'no answer in time');
         self::$service->waitForCalls(1);
         self::assertCount(2, $this->outbox());

@@ -14,10 +14,14 @@ final class Pace
     ) {
     }
 
-    /** A web worker, after the visitor has the answer: it is occupied meanwhile. */
+    /**
+     * A web worker, after the visitor has the answer. It is occupied meanwhile, but it is the only one: there is one
+     * sender, and the first time-out opens the breaker for all. A shorter time would take a service that is busy for
+     * one that is away, and then everybody waits for cron.
+     */
     public static function web(): self
     {
-        return new self(300, 2, false);
+        return new self(1_000, 2, false);
     }
 
     /** Cron: the service answers within 4.5 s. It alone tries whether the service is back. */

@@ -8,16 +8,17 @@ use XmppChat\Lhc\Link;
 use XmppChat\Lhc\Service;
 use XmppChat\Lhc\Told;
 
-/** A visitor types: said at once or not at all, so it is no row of the outbox. */
+/**
+ * A visitor types: said at once or not at all, so it is no row of the outbox. While somebody sends, not at all: a service
+ * that hangs may occupy one worker and no more.
+ */
 final class Typing
 {
-    /** Ms for all of it. */
-    private const TIMEOUT_MS = 300;
-
     public function __construct(
         private readonly Told $told,
         private readonly Link $link,
         private readonly Service $service,
+        private readonly Lock $lock,
     ) {
     }
 
@@ -26,18 +27,27 @@ final class Typing
     {
         foreach (array_slice($chats, 0, 1, true) as $chatId => $types) {
             $told = $this->told->find($chatId);
-            if ($told === null || $told['started'] !== 1 || $told['closed'] !== 0 || $this->link->state()->isOpen()) {
-                return;
+            $isKnown = $told !== null && $told['started'] === 1 && $told['closed'] === 0;
+            if ($isKnown && !$this->link->state()->isOpen() && $this->lock->take()) {
+                try {
+                    $this->say((string) $told['visitor'], $types);
+                } finally {
+                    $this->lock->release();
+                }
             }
-            $answer = $this->service->request(
-                'POST',
-                "visitors/{$told['visitor']}/typing",
-                ['state' => $types ? 'composing' : 'active'],
-                self::TIMEOUT_MS,
-            );
-            if ($answer->unreachable) {
-                $this->link->failed($answer->reason());
-            }
+        }
+    }
+
+    private function say(string $visitor, bool $types): void
+    {
+        $answer = $this->service->request(
+            'POST',
+            "visitors/{$visitor}/typing",
+            ['state' => $types ? 'composing' : 'active'],
+            Pace::web()->timeoutMs,
+        );
+        if ($answer->unreachable) {
+            $this->link->failed($answer->reason());
         }
     }
 }
