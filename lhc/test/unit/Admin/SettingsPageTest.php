@@ -122,7 +122,7 @@ final class SettingsPageTest extends Office
             $whole = ['apiKey' => 'key-of-the-tests-0123', 'callbackSecret' => 'whsec_' . base64_encode(str_repeat('a', 32))] + self::GOOD;
             self::assertStringContainsString('Install or update', self::alerts($this->post($this->page(), 'save', $whole)));
             $expired = erConfigClassLhCacheConfig::getInstance()->expired;
-            self::assertStringContainsString('statements were carried out', self::alerts($this->post($this->page(), 'tables')));
+            self::assertStringContainsString('Statements that were carried out', self::alerts($this->post($this->page(), 'tables')));
             self::assertSame($expired + 1, erConfigClassLhCacheConfig::getInstance()->expired);
             self::assertSame([], (new Structure($this->database))->pending());
             self::assertSame('The tables are up to date.', self::alerts($this->post($this->page(), 'tables')));

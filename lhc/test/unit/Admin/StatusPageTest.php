@@ -85,9 +85,9 @@ final class StatusPageTest extends Office
     {
         self::$service->answer(['GET /v1/shop/operators' => self::EMPTY, 'GET /v1/shop/visitors' => self::EMPTY, 'GET /v1/shop/queue' => self::EMPTY]);
         [$first, $second] = [$this->failed(), $this->failed()];
-        self::assertStringContainsString('1 changes will be sent again', self::alerts($this->post($this->page(), "again:{$first}")));
+        self::assertStringContainsString('To be sent again: 1', self::alerts($this->post($this->page(), "again:{$first}")));
         self::assertSame([0, 1], array_map('intval', array_column($this->rowsOf('lhc_xmppchat_outbox'), 'state')));
-        self::assertStringContainsString('1 changes were dropped', self::alerts($this->post($this->page(), "drop:{$second}")));
+        self::assertStringContainsString('Dropped: 1', self::alerts($this->post($this->page(), "drop:{$second}")));
         $this->failed();
         $this->post($this->page(), 'again:0');
         self::assertSame([0, 0], array_map('intval', array_column($this->rowsOf('lhc_xmppchat_outbox'), 'state')));

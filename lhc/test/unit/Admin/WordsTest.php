@@ -63,6 +63,15 @@ final class WordsTest extends TestCase
         }
     }
 
+    /** LHC removes the space between two tags when it compiles a template. */
+    public function testTemplatesNeedNoSpaceBetweenTags(): void
+    {
+        $files = new RecursiveIteratorIterator(new RecursiveDirectoryIterator(self::FOLDER . '/design', FilesystemIterator::SKIP_DOTS));
+        foreach ($files as $file) {
+            self::assertStringNotContainsString('> <', (string) file_get_contents((string) $file), (string) $file);
+        }
+    }
+
     public function testPutsValuesInAndDoesNotEscape(): void
     {
         self::assertSame('The page cannot be read: <b>', Words::t('The page cannot be read: {reason}', ['reason' => '<b>']));

@@ -59,14 +59,14 @@ final class LocalChecks
         if ($age > self::OUTBOX_OLD_MS) {
             $findings[] = Finding::warning(
                 'outbox-old',
-                Words::t('{count} changes wait for the service, the oldest for {minutes} minutes.', ['count' => (int) $row['pending'], 'minutes' => intdiv($age, 60_000)]),
+                Words::t('Changes that wait for the service: {count}, the oldest for {minutes} minutes', ['count' => (int) $row['pending'], 'minutes' => intdiv($age, 60_000)]),
                 Words::t('They go out by themselves when the service answers and cron runs. The page "XMPP chat" shows them.'),
             );
         }
         if ((int) ($row['failed'] ?? 0) > 0) {
             $findings[] = Finding::warning(
                 'outbox-failed',
-                Words::t('The service refused {count} changes.', ['count' => (int) $row['failed']]),
+                Words::t('Changes that the service refused: {count}', ['count' => (int) $row['failed']]),
                 Words::t('The page "XMPP chat" shows the reasons. Send them again when the reason is gone, or drop them.'),
             );
         }
@@ -77,7 +77,7 @@ final class LocalChecks
     {
         $count = (int) $this->database->value("SELECT COUNT(*) FROM lhc_xmppchat_account WHERE state NOT IN ('removing', 'disabled')");
         return $count > 0
-            ? Finding::ok('accounts', Words::t('{count} users have an XMPP account.', ['count' => $count]))
+            ? Finding::ok('accounts', Words::t('Users with an XMPP account: {count}', ['count' => $count]))
             : Finding::warning(
                 'accounts',
                 Words::t('No user of LHC has an XMPP account: nobody gets the chats.'),

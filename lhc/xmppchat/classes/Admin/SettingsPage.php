@@ -118,7 +118,7 @@ final class SettingsPage
         \erConfigClassLhCacheConfig::getInstance()->expireCache(true);
         $this->done = $statements === []
             ? Words::t('The tables are up to date.')
-            : Words::t('The tables are up to date: {count} statements were carried out.', ['count' => count($statements)]);
+            : Words::t('The tables are up to date. Statements that were carried out: {count}', ['count' => count($statements)]);
     }
 
     /** What may be shown of a secret: its last four characters, of a long one. */

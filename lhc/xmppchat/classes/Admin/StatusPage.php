@@ -77,8 +77,8 @@ final class StatusPage
         [$action, $id] = [$found[1], (int) $found[2]];
         try {
             $this->done = match ($action) {
-                'again' => Words::t('{count} changes will be sent again.', ['count' => $outbox->again($id)]),
-                'drop' => Words::t('{count} changes were dropped.', ['count' => $outbox->drop($id)]),
+                'again' => Words::t('To be sent again: {count}', ['count' => $outbox->again($id)]),
+                'drop' => Words::t('Dropped: {count}', ['count' => $outbox->drop($id)]),
             };
         } catch (\PDOException $failure) {
             Log::failure('overview', $failure);

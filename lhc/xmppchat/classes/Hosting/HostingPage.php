@@ -81,7 +81,7 @@ final class HostingPage
     {
         $hosting = new HostingCron($this->extension);
         $answered = $hosting->keepTenants(self::WORK_MS, $agreed, true);
-        $this->done = Words::t('The service answered {count} requests.', ['count' => $answered]);
+        $this->done = Words::t('Requests that the service answered: {count}', ['count' => $answered]);
         if ($hosting->held > 0) {
             $this->errors[] = Words::t('{count} instances are gone, more than half of all. Is the list of instances complete? Their tenants are removed only if you press "Remove them".', ['count' => $hosting->held]);
         }

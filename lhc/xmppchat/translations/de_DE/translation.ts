@@ -76,6 +76,14 @@
       <translation>Callbacks kommen an, aber ihre Signatur wird abgelehnt: {reason}</translation>
     </message>
     <message>
+      <source>Changes that the service refused: {count}</source>
+      <translation>Änderungen, die der Dienst abgelehnt hat: {count}</translation>
+    </message>
+    <message>
+      <source>Changes that wait for the service: {count}, the oldest for {minutes} minutes</source>
+      <translation>Änderungen, die auf den Dienst warten: {count}, die älteste seit {minutes} Minuten</translation>
+    </message>
+    <message>
       <source>Chat</source>
       <translation>Chat</translation>
     </message>
@@ -138,6 +146,10 @@
     <message>
       <source>Drop all that failed?</source>
       <translation>Alles Fehlgeschlagene verwerfen?</translation>
+    </message>
+    <message>
+      <source>Dropped: {count}</source>
+      <translation>Verworfen: {count}</translation>
     </message>
     <message>
       <source>Each instance gets a tenant of its own at the service, and the tenant goes with its instance. The admin token stays here: no instance has it.</source>
@@ -330,6 +342,10 @@
     <message>
       <source>Remove them</source>
       <translation>Mandanten entfernen</translation>
+    </message>
+    <message>
+      <source>Requests that the service answered: {count}</source>
+      <translation>Anfragen, die der Dienst beantwortet hat: {count}</translation>
     </message>
     <message>
       <source>Run one of these where the service is, with the virtual host of ejabberd for XMPP-HOST. A new tenant gets an API key, which is printed once: type it in above. For a tenant that exists, add its other settings, because the request is the whole wish.</source>
@@ -552,10 +568,6 @@
       <translation>Das Geheimnis wird nur gezeigt, gleich nachdem es erzeugt wurde. Wenn Sie es nicht mehr haben, erzeugen Sie ein neues.</translation>
     </message>
     <message>
-      <source>The service answered {count} requests.</source>
-      <translation>Der Dienst hat {count} Anfragen beantwortet.</translation>
-    </message>
-    <message>
       <source>The service answers: {reason}</source>
       <translation>Der Dienst antwortet: {reason}</translation>
     </message>
@@ -620,10 +632,6 @@
       <translation>Der Dienst kennt für diesen Benutzer keinen Bediener.</translation>
     </message>
     <message>
-      <source>The service refused {count} changes.</source>
-      <translation>Der Dienst hat {count} Änderungen abgelehnt.</translation>
-    </message>
-    <message>
       <source>The service takes no more requests now. Try again in a minute.</source>
       <translation>Der Dienst nimmt jetzt keine weiteren Anfragen an. Versuchen Sie es in einer Minute wieder.</translation>
     </message>
@@ -648,8 +656,8 @@
       <translation>Die Tabellen sind auf dem neuesten Stand.</translation>
     </message>
     <message>
-      <source>The tables are up to date: {count} statements were carried out.</source>
-      <translation>Die Tabellen sind auf dem neuesten Stand: {count} Anweisungen wurden ausgeführt.</translation>
+      <source>The tables are up to date. Statements that were carried out: {count}</source>
+      <translation>Die Tabellen sind auf dem neuesten Stand. Ausgeführte Anweisungen: {count}</translation>
     </message>
     <message>
       <source>The tables of the extension are missing. Press "Install or update the tables" in the settings.</source>
@@ -696,6 +704,10 @@
       <translation>Dieser Benutzer ist in LHC gesperrt. Entsperren Sie ihn zuerst.</translation>
     </message>
     <message>
+      <source>To be sent again: {count}</source>
+      <translation>Wird erneut gesendet: {count}</translation>
+    </message>
+    <message>
       <source>Tries</source>
       <translation>Versuche</translation>
     </message>
@@ -730,6 +742,10 @@
     <message>
       <source>Username: this one is reserved</source>
       <translation>Benutzername: Dieser ist reserviert</translation>
+    </message>
+    <message>
+      <source>Users with an XMPP account: {count}</source>
+      <translation>Benutzer mit einem XMPP-Konto: {count}</translation>
     </message>
     <message>
       <source>Virtual host in ejabberd</source>
@@ -980,24 +996,8 @@
       <translation>ja</translation>
     </message>
     <message>
-      <source>{count} changes wait for the service, the oldest for {minutes} minutes.</source>
-      <translation>{count} Änderungen warten auf den Dienst, die älteste seit {minutes} Minuten.</translation>
-    </message>
-    <message>
-      <source>{count} changes were dropped.</source>
-      <translation>{count} Änderungen wurden verworfen.</translation>
-    </message>
-    <message>
-      <source>{count} changes will be sent again.</source>
-      <translation>{count} Änderungen werden erneut gesendet.</translation>
-    </message>
-    <message>
       <source>{count} instances are gone, more than half of all. Is the list of instances complete? Their tenants are removed only if you press "Remove them".</source>
       <translation>{count} Instanzen sind verschwunden, mehr als die Hälfte. Ist die Liste der Instanzen vollständig? Ihre Mandanten werden nur entfernt, wenn Sie „Mandanten entfernen“ drücken.</translation>
-    </message>
-    <message>
-      <source>{count} users have an XMPP account.</source>
-      <translation>{count} Benutzer haben ein XMPP-Konto.</translation>
     </message>
   </context>
 </TS>

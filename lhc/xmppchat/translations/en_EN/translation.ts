@@ -76,6 +76,14 @@
       <translation>Callbacks arrive, but their signature is refused: {reason}</translation>
     </message>
     <message>
+      <source>Changes that the service refused: {count}</source>
+      <translation>Changes that the service refused: {count}</translation>
+    </message>
+    <message>
+      <source>Changes that wait for the service: {count}, the oldest for {minutes} minutes</source>
+      <translation>Changes that wait for the service: {count}, the oldest for {minutes} minutes</translation>
+    </message>
+    <message>
       <source>Chat</source>
       <translation>Chat</translation>
     </message>
@@ -138,6 +146,10 @@
     <message>
       <source>Drop all that failed?</source>
       <translation>Drop all that failed?</translation>
+    </message>
+    <message>
+      <source>Dropped: {count}</source>
+      <translation>Dropped: {count}</translation>
     </message>
     <message>
       <source>Each instance gets a tenant of its own at the service, and the tenant goes with its instance. The admin token stays here: no instance has it.</source>
@@ -330,6 +342,10 @@
     <message>
       <source>Remove them</source>
       <translation>Remove them</translation>
+    </message>
+    <message>
+      <source>Requests that the service answered: {count}</source>
+      <translation>Requests that the service answered: {count}</translation>
     </message>
     <message>
       <source>Run one of these where the service is, with the virtual host of ejabberd for XMPP-HOST. A new tenant gets an API key, which is printed once: type it in above. For a tenant that exists, add its other settings, because the request is the whole wish.</source>
@@ -552,10 +568,6 @@
       <translation>The secret is shown only right after it was made. If you do not have it any more, make a new one.</translation>
     </message>
     <message>
-      <source>The service answered {count} requests.</source>
-      <translation>The service answered {count} requests.</translation>
-    </message>
-    <message>
       <source>The service answers: {reason}</source>
       <translation>The service answers: {reason}</translation>
     </message>
@@ -620,10 +632,6 @@
       <translation>The service knows no operator for this user.</translation>
     </message>
     <message>
-      <source>The service refused {count} changes.</source>
-      <translation>The service refused {count} changes.</translation>
-    </message>
-    <message>
       <source>The service takes no more requests now. Try again in a minute.</source>
       <translation>The service takes no more requests now. Try again in a minute.</translation>
     </message>
@@ -648,8 +656,8 @@
       <translation>The tables are up to date.</translation>
     </message>
     <message>
-      <source>The tables are up to date: {count} statements were carried out.</source>
-      <translation>The tables are up to date: {count} statements were carried out.</translation>
+      <source>The tables are up to date. Statements that were carried out: {count}</source>
+      <translation>The tables are up to date. Statements that were carried out: {count}</translation>
     </message>
     <message>
       <source>The tables of the extension are missing. Press "Install or update the tables" in the settings.</source>
@@ -696,6 +704,10 @@
       <translation>This user is disabled in LHC. Enable the user first.</translation>
     </message>
     <message>
+      <source>To be sent again: {count}</source>
+      <translation>To be sent again: {count}</translation>
+    </message>
+    <message>
       <source>Tries</source>
       <translation>Tries</translation>
     </message>
@@ -730,6 +742,10 @@
     <message>
       <source>Username: this one is reserved</source>
       <translation>Username: this one is reserved</translation>
+    </message>
+    <message>
+      <source>Users with an XMPP account: {count}</source>
+      <translation>Users with an XMPP account: {count}</translation>
     </message>
     <message>
       <source>Virtual host in ejabberd</source>
@@ -980,24 +996,8 @@
       <translation>yes</translation>
     </message>
     <message>
-      <source>{count} changes wait for the service, the oldest for {minutes} minutes.</source>
-      <translation>{count} changes wait for the service, the oldest for {minutes} minutes.</translation>
-    </message>
-    <message>
-      <source>{count} changes were dropped.</source>
-      <translation>{count} changes were dropped.</translation>
-    </message>
-    <message>
-      <source>{count} changes will be sent again.</source>
-      <translation>{count} changes will be sent again.</translation>
-    </message>
-    <message>
       <source>{count} instances are gone, more than half of all. Is the list of instances complete? Their tenants are removed only if you press "Remove them".</source>
       <translation>{count} instances are gone, more than half of all. Is the list of instances complete? Their tenants are removed only if you press "Remove them".</translation>
-    </message>
-    <message>
-      <source>{count} users have an XMPP account.</source>
-      <translation>{count} users have an XMPP account.</translation>
     </message>
   </context>
 </TS>

@@ -5,14 +5,14 @@
 <div class="alert alert-warning p-2" ng-non-bindable><?php echo $e($away)?></div>
 <?php endif; ?>
 <?php if (isset($departments) && $departments !== null) : ?>
-<p ng-non-bindable><?php echo $t('Departments (from LHC, told to the service within a minute):')?> <?php echo $departments === [] ? $t('all') : $e(implode(', ', $departments))?></p>
+<p ng-non-bindable><?php echo $t('Departments (from LHC, told to the service within a minute):')?>&nbsp;<?php echo $departments === [] ? $t('all') : $e(implode(', ', $departments))?></p>
 <?php endif; ?>
 <form action="<?php echo $url('xmppchat/account')?>/<?php echo (int)$user['id']?>" method="post" autocomplete="off" ng-non-bindable>
 <input type="hidden" name="csfr_token" value="<?php echo $token()?>">
 <?php if (!isset($account) || $account === null) : ?>
 <?php if (isset($registered) && $registered !== '') : ?>
 <p><?php echo $t('The service has the operator {username} for this user.', ['username' => $registered])?>
-<button type="submit" class="btn btn-secondary btn-sm" name="action" value="take-over"><?php echo $t('Use this account')?></button></p>
+<button type="submit" class="btn btn-secondary btn-sm ms-2" name="action" value="take-over"><?php echo $t('Use this account')?></button></p>
 <?php endif; ?>
 <div class="form-group mb-2">
 <label for="xc-username"><?php echo $t('Username')?></label>
@@ -48,7 +48,7 @@
 <label for="xc-password"><?php echo $t('New password')?></label>
 <input class="form-control form-control-sm" id="xc-password" type="password" name="password" maxlength="1024" autocomplete="new-password">
 </div>
-<button type="submit" class="btn btn-primary btn-sm" name="action" value="password"><?php echo $t('Set the password')?></button>
+<button type="submit" class="btn btn-primary btn-sm me-2" name="action" value="password"><?php echo $t('Set the password')?></button>
 <?php endif; ?>
 <button type="submit" class="btn btn-danger btn-sm" name="action" value="remove" data-question="<?php echo $t('Remove the account? Clients are logged out, and open chats go to others.')?>" onclick="return confirm(this.dataset.question)"><?php echo $t('Remove the account')?></button>
 <?php endif; ?>

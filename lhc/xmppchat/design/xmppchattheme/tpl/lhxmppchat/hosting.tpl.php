@@ -8,7 +8,7 @@
 <input type="hidden" name="csfr_token" value="<?php echo $token()?>">
 <div class="form-group mb-2"><label for="xc-service"><?php echo $t('Address of the service')?></label>
 <input class="form-control form-control-sm" id="xc-service" type="text" name="serviceUrl" maxlength="250" value="<?php echo $e($form['serviceUrl'])?>"></div>
-<div class="form-group mb-2"><label for="xc-token"><?php echo $t('Admin token')?> <small class="text-muted">(<?php echo $form['hasToken'] ? $t('set') : $t('not set')?>)</small></label>
+<div class="form-group mb-2"><label for="xc-token"><?php echo $t('Admin token')?>&nbsp;<small class="text-muted">(<?php echo $form['hasToken'] ? $t('set') : $t('not set')?>)</small></label>
 <input class="form-control form-control-sm" id="xc-token" type="password" name="adminToken" maxlength="1024" autocomplete="new-password" placeholder="<?php echo $t('empty: it stays as it is')?>"></div>
 <div class="form-group mb-2"><label for="xc-host"><?php echo $t('Virtual host in ejabberd')?></label>
 <input class="form-control form-control-sm" id="xc-host" type="text" name="xmppHost" maxlength="253" placeholder="chat.example.org" value="<?php echo $e($form['xmppHost'])?>"></div>
@@ -16,7 +16,7 @@
 <input class="form-control form-control-sm" id="xc-prefix" type="text" name="tenantPrefix" maxlength="20" value="<?php echo $e($form['tenantPrefix'])?>"></div>
 <div class="form-group mb-2"><label for="xc-more"><?php echo $t('Further settings of all tenants')?></label>
 <textarea class="form-control form-control-sm" id="xc-more" name="tenantSettings" rows="3" placeholder="{&quot;hardTimeout&quot;:600}"><?php echo $e($form['tenantSettings'])?></textarea></div>
-<div class="form-check mb-2"><label><input type="checkbox" name="purge" value="1" <?php echo $form['purge'] ? 'checked="checked"' : ''?>> <?php echo $t('When an instance goes, delete the log and the data keys of its tenant too. Nobody can undo that.')?></label></div>
+<div class="form-check mb-2"><label><input type="checkbox" name="purge" value="1" <?php echo $form['purge'] ? 'checked="checked"' : ''?>>&nbsp;<?php echo $t('When an instance goes, delete the log and the data keys of its tenant too. Nobody can undo that.')?></label></div>
 <div class="btn-group" role="group">
 <button type="submit" class="btn btn-primary btn-sm" name="action" value="save"><?php echo $t('Save')?></button>
 <button type="submit" class="btn btn-secondary btn-sm" name="action" value="now"><?php echo $t('Tell the service now')?></button>

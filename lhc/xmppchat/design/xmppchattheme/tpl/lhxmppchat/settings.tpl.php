@@ -8,7 +8,7 @@
 <form action="<?php echo $url('xmppchat/settings')?>" method="post" autocomplete="off" ng-non-bindable>
 <input type="hidden" name="csfr_token" value="<?php echo $token()?>">
 <div class="form-check mb-2">
-<label><input type="checkbox" name="enabled" value="1" <?php echo $enabled ? 'checked="checked"' : ''?>> <?php echo $t('Switched on')?></label>
+<label><input type="checkbox" name="enabled" value="1" <?php echo $enabled ? 'checked="checked"' : ''?>>&nbsp;<?php echo $t('Switched on')?></label>
 </div>
 <?php if ($hosted) : ?>
 <p class="text-muted"><?php echo $t('Address, tenant, key and secret are kept by the manager of this hosting. Tenant: {tenant}', ['tenant' => $tenant])?></p>
@@ -22,20 +22,20 @@
 <input class="form-control form-control-sm" id="xc-tenant" type="text" name="tenant" maxlength="31" value="<?php echo $e($tenant)?>">
 </div>
 <div class="form-group mb-2">
-<label for="xc-key"><?php echo $t('API key')?> <small class="text-muted">(<?php echo $e($apiKeyHint)?>)</small></label>
+<label for="xc-key"><?php echo $t('API key')?>&nbsp;<small class="text-muted">(<?php echo $e($apiKeyHint)?>)</small></label>
 <input class="form-control form-control-sm" id="xc-key" type="password" name="apiKey" maxlength="256" autocomplete="new-password" placeholder="<?php echo $t('empty: it stays as it is')?>">
 </div>
 <div class="form-group mb-2">
-<label for="xc-secret"><?php echo $t('Callback secret')?> <small class="text-muted">(<?php echo $e($callbackSecretHint)?>)</small></label>
+<label for="xc-secret"><?php echo $t('Callback secret')?>&nbsp;<small class="text-muted">(<?php echo $e($callbackSecretHint)?>)</small></label>
 <input class="form-control form-control-sm" id="xc-secret" type="password" name="callbackSecret" maxlength="256" autocomplete="new-password" placeholder="<?php echo $t('empty: it stays as it is')?>">
 </div>
 <div class="form-group mb-2">
-<label for="xc-address"><?php echo $t('Address of this LHC')?> <small class="text-muted">(<?php echo $t('for callbacks and for links to files')?>)</small></label>
+<label for="xc-address"><?php echo $t('Address of this LHC')?>&nbsp;<small class="text-muted">(<?php echo $t('for callbacks and for links to files')?>)</small></label>
 <input class="form-control form-control-sm" id="xc-address" type="text" name="lhcAddress" maxlength="250" value="<?php echo $e($lhcAddress)?>">
 </div>
 <?php endif; ?>
 <div class="form-check mb-2">
-<label><input type="checkbox" name="shareTyping" value="1" <?php echo $shareTyping ? 'checked="checked"' : ''?>> <?php echo $t('Operators see that a visitor is typing')?></label>
+<label><input type="checkbox" name="shareTyping" value="1" <?php echo $shareTyping ? 'checked="checked"' : ''?>>&nbsp;<?php echo $t('Operators see that a visitor is typing')?></label>
 </div>
 <div class="btn-group" role="group">
 <button type="submit" class="btn btn-primary btn-sm" name="action" value="save"><?php echo $t('Save')?></button>
@@ -47,11 +47,11 @@
 </form>
 <?php if (!$hosted) : ?>
 <h4 class="mt-4"><?php echo $t('What the service has to know')?></h4>
-<p><?php echo $t('Callback address of this LHC:')?> <code ng-non-bindable id="xc-callback"><?php echo $e($callbackUrl)?></code></p>
+<p><?php echo $t('Callback address of this LHC:')?>&nbsp;<code ng-non-bindable id="xc-callback"><?php echo $e($callbackUrl)?></code></p>
 <p><?php echo $t('Run one of these where the service is, with the virtual host of ejabberd for XMPP-HOST. A new tenant gets an API key, which is printed once: type it in above. For a tenant that exists, add its other settings, because the request is the whole wish.')?></p>
 <?php if ($secret === '') : ?>
 <p class="text-muted"><?php echo $t('The secret is shown only right after it was made. If you do not have it any more, make a new one.')?></p>
 <?php endif; ?>
-<pre class="border p-2 bg-light" ng-non-bindable id="xc-command"><?php echo $e($command)?></pre>
-<pre class="border p-2 bg-light" ng-non-bindable><?php echo $e($curl)?></pre>
+<pre class="border p-2 bg-light" style="white-space:pre-wrap;word-break:break-all" ng-non-bindable id="xc-command"><?php echo $e($command)?></pre>
+<pre class="border p-2 bg-light" style="white-space:pre-wrap;word-break:break-all" ng-non-bindable><?php echo $e($curl)?></pre>
 <?php endif; ?>

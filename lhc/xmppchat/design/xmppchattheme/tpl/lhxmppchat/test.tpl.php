@@ -8,7 +8,7 @@
 <label for="xc-page"><?php echo $t('A page of the web site with the LHC widget, to look at its embed code (may be empty)')?></label>
 <input class="form-control form-control-sm" id="xc-page" type="url" name="page" maxlength="2000" value="<?php echo $e($page)?>">
 <?php if ($suggestion !== '') : ?>
-<small class="text-muted"><?php echo $t('The visitor who came last is on:')?> <code><?php echo $e($suggestion)?></code></small>
+<small class="text-muted"><?php echo $t('The visitor who came last is on:')?>&nbsp;<code><?php echo $e($suggestion)?></code></small>
 <?php endif; ?>
 </div>
 <button type="submit" class="btn btn-primary btn-sm" name="action" value="test"><?php echo $t('Test the connection')?></button>
@@ -18,7 +18,7 @@
 <tbody>
 <?php foreach ($findings as $finding) : ?>
 <tr data-code="<?php echo $e($finding->code)?>" data-status="<?php echo $e($finding->status)?>">
-<td style="width:2em" class="<?php echo ['ok' => 'text-success', 'warning' => 'text-warning', 'problem' => 'text-danger', 'skipped' => 'text-muted'][$finding->status]?>"><i class="material-icons"><?php echo ['ok' => 'check_circle', 'warning' => 'warning', 'problem' => 'error', 'skipped' => 'remove'][$finding->status]?></i></td>
+<td style="width:2em" class="<?php echo ['ok' => 'text-success', 'warning' => 'text-warning', 'problem' => 'text-danger', 'skipped' => 'text-muted'][$finding->status]?>"><strong><?php echo ['ok' => '&#10003;', 'warning' => '!', 'problem' => '&#10007;', 'skipped' => '&#8211;'][$finding->status]?></strong></td>
 <td><?php echo $e($finding->text)?><?php if ($finding->advice !== '') : ?><br><strong><?php echo $e($finding->advice)?></strong><?php endif; ?></td>
 <td class="text-muted"><small><?php echo $e($finding->code)?></small></td>
 </tr>

@@ -16,7 +16,7 @@
 <thead><tr><th><?php echo $t('Key')?></th><th><?php echo $t('Name')?></th><th><?php echo $t('Page')?></th><th><?php echo $t('Country')?></th><th><?php echo $t('Chat')?></th><th><?php echo $t('Operator')?></th><th><?php echo $t('Shown in XMPP')?></th></tr></thead>
 <tbody>
 <?php foreach ($overview->lists['visitors'] as $row) : ?>
-<tr><td><?php echo $e(\XmppChat\Lhc\Admin\Overview::text($row, 'key'))?></td><td><?php echo $e(\XmppChat\Lhc\Admin\Overview::text($row, 'nick'))?></td><td style="word-break:break-all"><?php echo $e(\XmppChat\Lhc\Admin\Overview::text($row, 'page'))?></td><td><?php echo $e(\XmppChat\Lhc\Admin\Overview::text($row, 'country'))?></td><td><?php echo $e(\XmppChat\Lhc\Admin\Overview::text($row, 'conversation'))?> <?php echo $e(\XmppChat\Lhc\Admin\Overview::text($row, 'chatId'))?></td><td><?php echo $e(\XmppChat\Lhc\Admin\Overview::text($row, 'operator'))?></td><td><?php echo $e(\XmppChat\Lhc\Admin\Overview::text($row, 'loggedIn'))?></td></tr>
+<tr><td><?php echo $e(\XmppChat\Lhc\Admin\Overview::text($row, 'key'))?></td><td><?php echo $e(\XmppChat\Lhc\Admin\Overview::text($row, 'nick'))?></td><td style="word-break:break-all"><?php echo $e(\XmppChat\Lhc\Admin\Overview::text($row, 'page'))?></td><td><?php echo $e(\XmppChat\Lhc\Admin\Overview::text($row, 'country'))?></td><td><?php echo $e(\XmppChat\Lhc\Admin\Overview::text($row, 'conversation'))?>&nbsp;<?php echo $e(\XmppChat\Lhc\Admin\Overview::text($row, 'chatId'))?></td><td><?php echo $e(\XmppChat\Lhc\Admin\Overview::text($row, 'operator'))?></td><td><?php echo $e(\XmppChat\Lhc\Admin\Overview::text($row, 'loggedIn'))?></td></tr>
 <?php endforeach; ?>
 </tbody>
 </table>

@@ -10,7 +10,7 @@
 <?php foreach ($list['rows'] as $row) : ?>
 <tr><td><?php echo (int)$row['id']?></td><td><?php echo $time((int)$row['created_at'])?></td><td><?php echo $e(\XmppChat\Lhc\Admin\OutboxList::kind((string)$row['kind']))?></td><td><?php echo $e($row['visitor'])?></td><td><?php echo $e($row['chat_id'])?></td><td><?php echo (int)$row['tries']?></td><td><?php echo $state === 'failed' ? '' : $time((int)$row['next_at'])?></td><td><?php echo $e($row['error'])?></td><td class="text-nowrap">
 <?php if ($mayConfigure) : ?>
-<button type="submit" class="btn btn-secondary btn-sm" name="action" value="again:<?php echo (int)$row['id']?>"><?php echo $t('Send again')?></button>
+<button type="submit" class="btn btn-secondary btn-sm me-1" name="action" value="again:<?php echo (int)$row['id']?>"><?php echo $t('Send again')?></button>
 <button type="submit" class="btn btn-danger btn-sm" name="action" value="drop:<?php echo (int)$row['id']?>"><?php echo $t('Drop')?></button>
 <?php endif; ?>
 </td></tr>
@@ -18,7 +18,7 @@
 </tbody>
 </table>
 <?php if ($mayConfigure && $state === 'failed') : ?>
-<button type="submit" class="btn btn-secondary btn-sm" name="action" value="again:0"><?php echo $t('Send all that failed again')?></button>
+<button type="submit" class="btn btn-secondary btn-sm me-1" name="action" value="again:0"><?php echo $t('Send all that failed again')?></button>
 <button type="submit" class="btn btn-danger btn-sm" name="action" value="drop:0" data-question="<?php echo $t('Drop all that failed?')?>" onclick="return confirm(this.dataset.question)"><?php echo $t('Drop all that failed')?></button>
 <?php endif; ?>
 </form>
