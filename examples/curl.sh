@@ -109,9 +109,6 @@ curl "$API/v1/tenants?limit=20" -H "$ADMIN"
 # Does its LHC take callbacks?
 curl -X POST "$API/v1/tenants/$SHOP/callback-test" -H "$ADMIN"
 
-# The same with the tenant's own key: LHC's back office asks so.
-curl -X POST "$API/v1/$TENANT/callback-test" -H "$KEY"
-
 # A new key; the key of before is valid for an hour more.
 curl -X POST "$API/v1/tenants/$SHOP/keys" -H "$ADMIN" -H "$JSON" -d '{"overlap":3600}'
 

@@ -24,7 +24,6 @@ import { addHealthEndpoints } from './health.ts';
 import { createMetrics } from './metrics.ts';
 import { addStreamEndpoint } from './stream/endpoint.ts';
 import { addBatchEndpoint } from './v1/batch.ts';
-import { addCallbackTest } from './v1/callback-test.ts';
 import { addChatEndpoints } from './v1/chats.ts';
 import { addDepartmentsEndpoint } from './v1/departments.ts';
 import { addOperatorEndpoints } from './v1/operators.ts';
@@ -72,7 +71,6 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   addOwnTenantEndpoints(api, tenant, deps.version);
   addOperatorEndpoints(api, tenant);
   addBatchEndpoint(api, tenant);
-  addCallbackTest(api, tenant);
   addDepartmentsEndpoint(api, tenant);
   addChatEndpoints(api, tenant);
   addQueueEndpoint(api, tenant);

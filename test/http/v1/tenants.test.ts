@@ -218,8 +218,7 @@ it('says whether the groups are made, which address can never be reached, and wh
     json: { errors: [{ field: 'callbackUrl', reason: 'is not on the public Internet' }] },
   });
   expect((await admin('GET', '/v1/tenants/effects')).status).toBe(404);
-  const made = await put('https://lhc.test/callback');
-  expect(made.json.groups).toEqual({ state: 'ready' });
+  expect((await put('https://lhc.test/callback')).json.groups).toEqual({ state: 'ready' });
   const shown = (await admin('GET', '/v1/tenants/effects')).json;
   expect(shown).toMatchObject({ groups: { state: 'ready' }, removal: null });
   expect(await admin('POST', '/v1/tenants/effects/callback-test')).toMatchObject({
@@ -227,10 +226,6 @@ it('says whether the groups are made, which address can never be reached, and wh
     json: { status: 'ok', httpStatus: 200, clockOffset: 0 },
   });
   expect((await admin('POST', '/v1/tenants/none/callback-test')).status).toBe(404);
-  const own = (tenant: string) =>
-    ask('POST', `/v1/${tenant}/callback-test`, { key: made.json.apiKey });
-  expect(await own('effects')).toMatchObject({ status: 200, json: { status: 'ok' } });
-  expect((await own('acme')).status).toBe(401);
   const template = { host: 'any.test', instance: '*', callbackUrl: 'https://{instance}.test/' };
   expect((await admin('PUT', '/v1/tenants/any', template)).json.groups).toBeUndefined();
   expect((await admin('GET', '/v1/tenants/any')).json.groups).toBeNull();

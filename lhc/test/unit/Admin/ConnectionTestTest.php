@@ -14,8 +14,8 @@ use XmppChat\Lhc\Test\Office;
 final class ConnectionTestTest extends Office
 {
     private const READY = [200, ['status' => 'ready', 'version' => '9.8.7', 'checks' => ['ejabberd' => ['ok' => true]]]];
-    private const LIST = [200, ['items' => [], 'next' => null]];
-    private const PING = ['status' => 'ok', 'message' => 'LHC takes callbacks, in 12 ms', 'httpStatus' => 200, 'tookMs' => 12, 'clockOffset' => 0.4];
+    private const PING = ['status' => 'ok', 'message' => 'LHC takes callbacks, in 12 ms', 'httpStatus' => 200, 'tookMs' => 12];
+    private const CALLBACKS = ['flavour' => 'native', 'signed' => true, 'state' => 'ok', 'reason' => null];
 
     /** @return array<string, Finding> by code */
     private function asked(int $timeoutMs = 5_000): array
@@ -37,10 +37,17 @@ final class ConnectionTestTest extends Office
         return array_combine(array_map(fn (Finding $each): string => $each->code, $findings), $findings);
     }
 
-    /** @param array<string, mixed> $ping what the service says of its own test */
-    private function servicesAnswers(array $ping = self::PING): void
+    /**
+     * @param array<string, mixed> $ping what the service says of its own test
+     * @param array<string, mixed> $tenant what it says of the tenant
+     */
+    private function servicesAnswers(array $ping = self::PING, array $tenant = []): void
     {
-        self::$service->answer(['GET /readyz' => self::READY, 'GET /v1/shop/operators' => self::LIST, 'POST /v1/shop/callback-test' => [200, $ping]]);
+        self::$service->answer([
+            'GET /readyz' => self::READY,
+            'GET /v1/shop' => [200, $tenant + ['host' => 'chat.example', 'time' => time() * 1_000, 'state' => 'active', 'callbacks' => self::CALLBACKS]],
+            'POST /v1/shop/callback-test' => [200, $ping],
+        ]);
     }
 
     /** A ping arrives while the test runs: here, just before. */
@@ -54,7 +61,8 @@ final class ConnectionTestTest extends Office
         $this->servicesAnswers();
         $this->aPingArrives();
         $findings = $this->asked();
-        self::assertSame(['address', 'service', 'key', 'callback', 'clock'], array_keys($findings));
+        self::assertSame(['address', 'service', 'key', 'clock', 'callback'], array_keys($findings));
+        self::assertStringContainsString('accounts at chat.example', $findings['key']->text);
         self::assertSame(['ok'], array_values(array_unique(array_map(fn (Finding $each): string => $each->status, $findings))));
         self::assertStringContainsString('9.8.7', $findings['service']->text);
         self::assertSame(['', 'key-of-the-tests-0123', 'key-of-the-tests-0123'], array_column(self::$service->calls(), 'token'));
@@ -116,8 +124,8 @@ final class ConnectionTestTest extends Office
     {
         return [
             'wrong key or tenant' => [[], [401, ['detail' => 'this key is not valid here']], 'key'],
-            'no key' => [['apiKey' => ''], self::LIST, 'key'],
-            'tenant in removal' => [[], [409, ['detail' => 'this tenant is being removed']], 'tenant'],
+            'no key' => [['apiKey' => ''], [200, []], 'key'],
+            'tenant in removal' => [[], [200, ['state' => 'removing']], 'tenant'],
             'a defect' => [[], [500, []], 'service'],
         ];
     }
@@ -130,7 +138,7 @@ final class ConnectionTestTest extends Office
     public function testTheKey(array $settings, array $answer, string $code): void
     {
         $this->settings($settings);
-        self::$service->answer(['GET /readyz' => self::READY, 'GET /v1/shop/operators' => $answer]);
+        self::$service->answer(['GET /readyz' => self::READY, 'GET /v1/shop' => $answer]);
         self::assertSame(Finding::PROBLEM, $this->asked()[$code]->status);
         self::assertNotContains('POST /v1/shop/callback-test', self::$service->asked());
     }
@@ -144,7 +152,6 @@ final class ConnectionTestTest extends Office
             'a redirect' => [['status' => 'problem', 'httpStatus' => 302, 'message' => 'LHC answered 302'], 'callback-address'],
             'no way' => [['status' => 'problem', 'httpStatus' => null, 'message' => 'LHC does not answer: ECONNREFUSED'], 'callback'],
             'another LHC' => [[], 'callback-elsewhere'],
-            'the clock' => [['clockOffset' => -400], 'clock'],
         ];
     }
 
@@ -158,17 +165,39 @@ final class ConnectionTestTest extends Office
         self::assertSame(Finding::PROBLEM, $this->asked()[$code]->status);
     }
 
-    public function testASlowLhcAndAClockThatDrifts(): void
+    public function testASlowLhcAndCallbacksThatWait(): void
     {
-        $this->servicesAnswers(['status' => 'warning', 'message' => 'took 3000 ms', 'advice' => 'find out why', 'clockOffset' => 100.2] + self::PING);
+        $this->servicesAnswers(
+            ['status' => 'warning', 'message' => 'took 3000 ms', 'advice' => 'find out why'] + self::PING,
+            ['callbacks' => ['state' => 'failing', 'reason' => 'LHC answered 500'] + self::CALLBACKS],
+        );
         $this->aPingArrives();
         $findings = $this->asked();
-        self::assertSame([Finding::WARNING, Finding::WARNING, Finding::OK], [$findings['callback-slow']->status, $findings['clock']->status, $findings['callback']->status]);
+        self::assertSame([Finding::WARNING, Finding::WARNING, Finding::OK], [$findings['callback-slow']->status, $findings['callbacks-wait']->status, $findings['callback']->status]);
+        self::assertStringContainsString('LHC answered 500', $findings['callbacks-wait']->text);
     }
 
-    public function testAServiceWithoutTheTest(): void
+    public function testTheClocks(): void
     {
-        self::$service->answer(['GET /readyz' => self::READY, 'GET /v1/shop/operators' => self::LIST]);
+        foreach ([20 => Finding::OK, 100 => Finding::WARNING, 400 => Finding::PROBLEM, -400 => Finding::PROBLEM] as $seconds => $status) {
+            $this->servicesAnswers(self::PING, ['time' => (time() + $seconds) * 1_000]);
+            self::assertSame($status, $this->asked()['clock']->status, (string) $seconds);
+        }
+    }
+
+    public function testATenantWithoutCallbacksOfThisForm(): void
+    {
+        foreach ([['state' => 'off'], ['signed' => false], ['flavour' => 'xmppservice']] as $callbacks) {
+            $this->servicesAnswers(self::PING, ['callbacks' => $callbacks + self::CALLBACKS]);
+            self::assertSame(Finding::PROBLEM, $this->asked()[isset($callbacks['state']) ? 'no-callbacks' : 'callback-form']->status);
+            self::assertNotContains('POST /v1/shop/callback-test', self::$service->asked());
+        }
+    }
+
+    public function testATestThatIsNotPossibleNow(): void
+    {
+        $this->servicesAnswers();
+        self::$service->answer(['GET /readyz' => self::READY, 'GET /v1/shop' => [200, ['state' => 'active']], 'POST /v1/shop/callback-test' => [429, ['detail' => '5 tests in a row']]]);
         self::assertSame(Finding::WARNING, $this->asked()['callback-test']->status);
     }
 

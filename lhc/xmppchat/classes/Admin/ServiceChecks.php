@@ -45,8 +45,8 @@ final class ServiceChecks
         if ($reach->status === Finding::PROBLEM) {
             return $findings;
         }
-        $findings[] = $key = $this->key();
-        return $key->status === Finding::PROBLEM ? $findings : [...$findings, ...$this->callbacks()];
+        [$key, $tenant] = $this->key();
+        return $tenant === null ? [...$findings, $key] : [...$findings, $key, $this->clocks($tenant), ...$this->callbacks($tenant)];
     }
 
     private function address(): Finding
@@ -113,47 +113,65 @@ final class ServiceChecks
         };
     }
 
-    private function key(): Finding
+    /** @return array{Finding, ?array<mixed>} the second: what the service says of the tenant, if it takes the key */
+    private function key(): array
     {
-        if ($this->settings->tenant() === '' || $this->settings->apiKey() === '') {
-            return Finding::problem('key', Words::t('Tenant or API key is missing.'), Words::t('Run the request that the settings show, and type in the key that it prints.'));
+        $tenant = $this->settings->tenant();
+        if ($tenant === '' || $this->settings->apiKey() === '') {
+            return [Finding::problem('key', Words::t('Tenant or API key is missing.'), Words::t('Run the request that the settings show, and type in the key that it prints.')), null];
         }
-        $answer = $this->service->request('GET', 'operators?limit=1', null, $this->timeoutMs);
-        return match (true) {
-            $answer->ok() => Finding::ok('key', Words::t('The service takes the API key for tenant {tenant}.', ['tenant' => $this->settings->tenant()])),
+        $before = $this->clock->nowMs();
+        $answer = $this->service->call('GET', '/v1/' . rawurlencode($tenant), $this->settings->apiKey(), null, $this->timeoutMs);
+        if ($answer->ok() && ($answer->body['state'] ?? '') !== 'removing') {
+            $told = ['asked' => ($before + $this->clock->nowMs()) / 2] + (array) $answer->body;
+            return [Finding::ok('key', Words::t('The service takes the API key for tenant {tenant}, with accounts at {host}.', ['tenant' => $tenant, 'host' => self::said($answer, 'host')])), $told];
+        }
+        return [match (true) {
+            $answer->ok() => Finding::problem('tenant', Words::t('The tenant is being removed.'), Words::t('Make it anew when that is done.')),
             $answer->unreachable => $this->unreachable($answer),
             $answer->status === 401 => Finding::problem(
                 'key',
-                Words::t('The service does not take the API key for tenant {tenant}: the key is wrong, or there is no such tenant (it does not say which).', ['tenant' => $this->settings->tenant()]),
+                Words::t('The service does not take the API key for tenant {tenant}: the key is wrong, or there is no such tenant (it does not say which).', ['tenant' => $tenant]),
                 Words::t('On the service, "xmpp-chat tenants list" shows the tenants and "xmpp-chat tenants rotate-key" gives one a new key. The settings show the request that makes the tenant.'),
             ),
-            $answer->status === 409 => Finding::problem('tenant', $answer->reason(), Words::t('The tenant is being removed. Make it anew when that is done.')),
             $answer->status === 503 => Finding::warning('not-ready', $answer->reason(), Words::t('Try again in a minute.')),
-            default => Finding::problem('service', Words::t('The service answers: {reason}', ['reason' => $answer->reason()]), Words::t('Look at the log of the service.')),
-        };
+            default => Finding::problem('service', Words::t('The service answers: {reason}', ['reason' => $answer->reason()]), Words::t('Look at the log of the service. Is it as new as this extension?')),
+        }, null];
     }
 
-    /** @return list<Finding> */
-    private function callbacks(): array
+    /**
+     * @param array<mixed> $tenant as the service says
+     * @return list<Finding>
+     */
+    private function callbacks(array $tenant): array
     {
+        $callbacks = (array) ($tenant['callbacks'] ?? []);
+        if (($callbacks['state'] ?? '') === 'off') {
+            return [Finding::problem('no-callbacks', Words::t('The tenant has no callback address: operators\' messages do not reach LHC.'), Words::t('Run the request that the settings show.'))];
+        }
+        if (($callbacks['flavour'] ?? 'native') !== 'native' || ($callbacks['signed'] ?? true) !== true) {
+            return [Finding::problem('callback-form', Words::t('The callbacks of the tenant are not signed, or have the form of another extension.'), Words::t('Set callbackFlavour to native and the callback secret: run the request that the settings show.'))];
+        }
         $before = $this->clock->nowMs();
         $answer = $this->service->request('POST', 'callback-test', null, self::PING_TIMEOUT_MS);
         if (!$answer->ok()) {
-            return [Finding::warning(
-                'callback-test',
-                Words::t('The service cannot test the callbacks: {reason}', ['reason' => $answer->reason()]),
-                Words::t('Use a newer version of the service, or run "xmpp-chat doctor" there.'),
-            )];
+            return [Finding::warning('callback-test', Words::t('The service cannot test the callbacks: {reason}', ['reason' => $answer->reason()]), Words::t('Try again in a minute.'))];
         }
-        $clock = $this->clocks($answer->body['clockOffset'] ?? null);
         if (($answer->body['status'] ?? '') === 'problem') {
-            return [$this->callbackProblem($answer), $clock];
+            return [$this->callbackProblem($answer)];
         }
         $findings = [$this->arrived($before)];
         if (($answer->body['status'] ?? '') === 'warning') {
             $findings[] = Finding::warning('callback-slow', self::said($answer, 'message'), self::said($answer, 'advice'));
         }
-        return [...$findings, $clock];
+        if (in_array($callbacks['state'] ?? '', ['paused', 'away', 'failing'], true)) {
+            $findings[] = Finding::warning(
+                'callbacks-wait',
+                Words::t('Callbacks wait at the service: {reason}', ['reason' => is_string($callbacks['reason'] ?? null) ? mb_strcut($callbacks['reason'], 0, 300) : (string) $callbacks['state']]),
+                Words::t('They are repeated by themselves. If they are paused, because LHC answered 410, set the callback address or the secret anew.'),
+            );
+        }
+        return $findings;
     }
 
     private function callbackProblem(ServiceAnswer $answer): Finding
@@ -195,12 +213,13 @@ final class ServiceChecks
             );
     }
 
-    private function clocks(mixed $offset): Finding
+    /** @param array<mixed> $tenant with the service's `time`, and when it was `asked` here */
+    private function clocks(array $tenant): Finding
     {
-        if (!is_int($offset) && !is_float($offset)) {
+        if (!is_int($tenant['time'] ?? null)) {
             return Finding::skipped('clock', Words::t('The clocks were not compared.'));
         }
-        $seconds = (int) round(abs($offset));
+        $seconds = (int) round(abs($tenant['time'] - $tenant['asked']) / 1_000);
         $text = Words::t('The clocks of LHC and of the service differ by {seconds} s.', ['seconds' => $seconds]);
         $advice = Words::t('Set both clocks by NTP. From 300 s on callbacks are refused.');
         return match (true) {

@@ -76,6 +76,10 @@
       <translation>Callbacks kommen an, aber ihre Signatur wird abgelehnt: {reason}</translation>
     </message>
     <message>
+      <source>Callbacks wait at the service: {reason}</source>
+      <translation>Callbacks warten beim Dienst: {reason}</translation>
+    </message>
+    <message>
       <source>Changes that the service refused: {count}</source>
       <translation>Änderungen, die der Dienst abgelehnt hat: {count}</translation>
     </message>
@@ -212,8 +216,8 @@
       <translation>Verbindung zum Dienst</translation>
     </message>
     <message>
-      <source>Look at the log of the service.</source>
-      <translation>Sehen Sie im Protokoll des Dienstes nach.</translation>
+      <source>Look at the log of the service. Is it as new as this extension?</source>
+      <translation>Sehen Sie im Protokoll des Dienstes nach. Ist er so neu wie diese Erweiterung?</translation>
     </message>
     <message>
       <source>Look at the log of the service. What LHC sends is kept until it is ready.</source>
@@ -222,6 +226,10 @@
     <message>
       <source>Make a new callback secret</source>
       <translation>Neues Callback-Geheimnis erzeugen</translation>
+    </message>
+    <message>
+      <source>Make it anew when that is done.</source>
+      <translation>Legen Sie ihn neu an, wenn das fertig ist.</translation>
     </message>
     <message>
       <source>Make one at a user, in the tab "XMPP account".</source>
@@ -356,6 +364,10 @@
       <translation>Führen Sie die Anfrage aus, die die Einstellungen zeigen, und tragen Sie den Schlüssel ein, den sie ausgibt.</translation>
     </message>
     <message>
+      <source>Run the request that the settings show.</source>
+      <translation>Führen Sie die Anfrage aus, die die Einstellungen zeigen.</translation>
+    </message>
+    <message>
       <source>Save</source>
       <translation>Speichern</translation>
     </message>
@@ -370,6 +382,10 @@
     <message>
       <source>Set both clocks by NTP. From 300 s on callbacks are refused.</source>
       <translation>Stellen Sie beide Uhren mit NTP. Ab 300 s werden Callbacks abgelehnt.</translation>
+    </message>
+    <message>
+      <source>Set callbackFlavour to native and the callback secret: run the request that the settings show.</source>
+      <translation>Setzen Sie callbackFlavour auf native und das Callback-Geheimnis: Führen Sie die Anfrage aus, die die Einstellungen zeigen.</translation>
     </message>
     <message>
       <source>Set it to {url} at the service. Is the extension in the list of LHC's extensions, and its cache emptied?</source>
@@ -466,6 +482,10 @@
     <message>
       <source>The callback secret here and at the service differ, or the clocks do. Make a new secret in the settings and run the request that is shown there.</source>
       <translation>Das Callback-Geheimnis hier und das beim Dienst sind verschieden, oder die Uhren sind es. Erzeugen Sie in den Einstellungen ein neues und führen Sie die Anfrage aus, die dort steht.</translation>
+    </message>
+    <message>
+      <source>The callbacks of the tenant are not signed, or have the form of another extension.</source>
+      <translation>Die Callbacks des Mandanten sind nicht signiert oder haben die Form einer anderen Erweiterung.</translation>
     </message>
     <message>
       <source>The certificate has to be valid for this host, and its issuer known to this machine. Is https:// right for this port?</source>
@@ -636,8 +656,8 @@
       <translation>Der Dienst nimmt jetzt keine weiteren Anfragen an. Versuchen Sie es in einer Minute wieder.</translation>
     </message>
     <message>
-      <source>The service takes the API key for tenant {tenant}.</source>
-      <translation>Der Dienst nimmt den API-Schlüssel für den Mandanten {tenant} an.</translation>
+      <source>The service takes the API key for tenant {tenant}, with accounts at {host}.</source>
+      <translation>Der Dienst nimmt den API-Schlüssel für den Mandanten {tenant} an, mit Konten bei {host}.</translation>
     </message>
     <message>
       <source>The service, or ejabberd behind it, is not ready ({reason}). Try again in a minute.</source>
@@ -668,8 +688,12 @@
       <translation>Die Tabellen der Erweiterung sind auf dem neuesten Stand.</translation>
     </message>
     <message>
-      <source>The tenant is being removed. Make it anew when that is done.</source>
-      <translation>Der Mandant wird gerade entfernt. Legen Sie ihn neu an, wenn das fertig ist.</translation>
+      <source>The tenant has no callback address: operators' messages do not reach LHC.</source>
+      <translation>Der Mandant hat keine Callback-Adresse: Nachrichten von Bedienern kommen nicht zu LHC.</translation>
+    </message>
+    <message>
+      <source>The tenant is being removed.</source>
+      <translation>Der Mandant wird gerade entfernt.</translation>
     </message>
     <message>
       <source>The visitor who came last is on:</source>
@@ -682,6 +706,10 @@
     <message>
       <source>There is no such user, or you may not change it.</source>
       <translation>Es gibt keinen solchen Benutzer, oder Sie dürfen ihn nicht ändern.</translation>
+    </message>
+    <message>
+      <source>They are repeated by themselves. If they are paused, because LHC answered 410, set the callback address or the secret anew.</source>
+      <translation>Sie werden von selbst wiederholt. Wenn sie ausgesetzt sind, weil LHC mit 410 geantwortet hat, setzen Sie die Callback-Adresse oder das Geheimnis neu.</translation>
     </message>
     <message>
       <source>They go out by themselves when the service answers and cron runs. The page "XMPP chat" shows them.</source>
@@ -718,10 +746,6 @@
     <message>
       <source>Type the address of a page that has the LHC widget, as a visitor opens it.</source>
       <translation>Geben Sie die Adresse einer Seite mit dem LHC-Widget ein, wie ein Besucher sie öffnet.</translation>
-    </message>
-    <message>
-      <source>Use a newer version of the service, or run "xmpp-chat doctor" there.</source>
-      <translation>Benutzen Sie eine neuere Version des Dienstes, oder führen Sie dort „xmpp-chat doctor“ aus.</translation>
     </message>
     <message>
       <source>Use https://, or keep LHC and the service in one private network.</source>

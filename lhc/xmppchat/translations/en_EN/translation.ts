@@ -76,6 +76,10 @@
       <translation>Callbacks arrive, but their signature is refused: {reason}</translation>
     </message>
     <message>
+      <source>Callbacks wait at the service: {reason}</source>
+      <translation>Callbacks wait at the service: {reason}</translation>
+    </message>
+    <message>
       <source>Changes that the service refused: {count}</source>
       <translation>Changes that the service refused: {count}</translation>
     </message>
@@ -212,8 +216,8 @@
       <translation>Link to the service</translation>
     </message>
     <message>
-      <source>Look at the log of the service.</source>
-      <translation>Look at the log of the service.</translation>
+      <source>Look at the log of the service. Is it as new as this extension?</source>
+      <translation>Look at the log of the service. Is it as new as this extension?</translation>
     </message>
     <message>
       <source>Look at the log of the service. What LHC sends is kept until it is ready.</source>
@@ -222,6 +226,10 @@
     <message>
       <source>Make a new callback secret</source>
       <translation>Make a new callback secret</translation>
+    </message>
+    <message>
+      <source>Make it anew when that is done.</source>
+      <translation>Make it anew when that is done.</translation>
     </message>
     <message>
       <source>Make one at a user, in the tab "XMPP account".</source>
@@ -356,6 +364,10 @@
       <translation>Run the request that the settings show, and type in the key that it prints.</translation>
     </message>
     <message>
+      <source>Run the request that the settings show.</source>
+      <translation>Run the request that the settings show.</translation>
+    </message>
+    <message>
       <source>Save</source>
       <translation>Save</translation>
     </message>
@@ -370,6 +382,10 @@
     <message>
       <source>Set both clocks by NTP. From 300 s on callbacks are refused.</source>
       <translation>Set both clocks by NTP. From 300 s on callbacks are refused.</translation>
+    </message>
+    <message>
+      <source>Set callbackFlavour to native and the callback secret: run the request that the settings show.</source>
+      <translation>Set callbackFlavour to native and the callback secret: run the request that the settings show.</translation>
     </message>
     <message>
       <source>Set it to {url} at the service. Is the extension in the list of LHC's extensions, and its cache emptied?</source>
@@ -466,6 +482,10 @@
     <message>
       <source>The callback secret here and at the service differ, or the clocks do. Make a new secret in the settings and run the request that is shown there.</source>
       <translation>The callback secret here and at the service differ, or the clocks do. Make a new secret in the settings and run the request that is shown there.</translation>
+    </message>
+    <message>
+      <source>The callbacks of the tenant are not signed, or have the form of another extension.</source>
+      <translation>The callbacks of the tenant are not signed, or have the form of another extension.</translation>
     </message>
     <message>
       <source>The certificate has to be valid for this host, and its issuer known to this machine. Is https:// right for this port?</source>
@@ -636,8 +656,8 @@
       <translation>The service takes no more requests now. Try again in a minute.</translation>
     </message>
     <message>
-      <source>The service takes the API key for tenant {tenant}.</source>
-      <translation>The service takes the API key for tenant {tenant}.</translation>
+      <source>The service takes the API key for tenant {tenant}, with accounts at {host}.</source>
+      <translation>The service takes the API key for tenant {tenant}, with accounts at {host}.</translation>
     </message>
     <message>
       <source>The service, or ejabberd behind it, is not ready ({reason}). Try again in a minute.</source>
@@ -668,8 +688,12 @@
       <translation>The tables of the extension are up to date.</translation>
     </message>
     <message>
-      <source>The tenant is being removed. Make it anew when that is done.</source>
-      <translation>The tenant is being removed. Make it anew when that is done.</translation>
+      <source>The tenant has no callback address: operators' messages do not reach LHC.</source>
+      <translation>The tenant has no callback address: operators' messages do not reach LHC.</translation>
+    </message>
+    <message>
+      <source>The tenant is being removed.</source>
+      <translation>The tenant is being removed.</translation>
     </message>
     <message>
       <source>The visitor who came last is on:</source>
@@ -682,6 +706,10 @@
     <message>
       <source>There is no such user, or you may not change it.</source>
       <translation>There is no such user, or you may not change it.</translation>
+    </message>
+    <message>
+      <source>They are repeated by themselves. If they are paused, because LHC answered 410, set the callback address or the secret anew.</source>
+      <translation>They are repeated by themselves. If they are paused, because LHC answered 410, set the callback address or the secret anew.</translation>
     </message>
     <message>
       <source>They go out by themselves when the service answers and cron runs. The page "XMPP chat" shows them.</source>
@@ -718,10 +746,6 @@
     <message>
       <source>Type the address of a page that has the LHC widget, as a visitor opens it.</source>
       <translation>Type the address of a page that has the LHC widget, as a visitor opens it.</translation>
-    </message>
-    <message>
-      <source>Use a newer version of the service, or run "xmpp-chat doctor" there.</source>
-      <translation>Use a newer version of the service, or run "xmpp-chat doctor" there.</translation>
     </message>
     <message>
       <source>Use https://, or keep LHC and the service in one private network.</source>
