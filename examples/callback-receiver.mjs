@@ -60,6 +60,7 @@ export function createReceiver(secret, handle) {
         handled.delete(callback.id);
         throw error;
       });
+      // LHC could say more in the body: that it refuses, or a line for the operator (docs/contracts.md).
       // 2xx for every type, also for one that this program does not know: anything else means "again, later".
       response.writeHead(204).end();
     } catch (error) {
