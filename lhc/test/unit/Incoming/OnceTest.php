@@ -132,6 +132,19 @@ final class OnceTest extends CallbackTestCase
         self::assertSame(42, (int) $this->database->value('SELECT @@innodb_lock_wait_timeout'));
     }
 
+    public function testTablesOfAnOlderVersionAreSaidToBeOld(): void
+    {
+        $this->database->run('ALTER TABLE lhc_xmppchat_chat RENAME COLUMN revision TO older');
+        try {
+            $answer = $this->comes('chat.accepted', $this->about());
+        } finally {
+            $this->database->run('ALTER TABLE lhc_xmppchat_chat RENAME COLUMN older TO revision');
+        }
+        self::assertSame(503, $answer->status);
+        self::assertStringContainsString('old', $answer->json());
+        self::assertSame(0, (int) $this->chatRow()['status']);
+    }
+
     public function testTheSessionOfWhoeverIsThereIsLeftAlone(): void
     {
         $nobody = $GLOBALS['LhUserInstance'] ?? null;

@@ -21,6 +21,8 @@ final class Receiver
     public const LOCK_WAIT_S = 3;
     /** Ms between two notes that the service was heard, while nothing is wrong. */
     private const HEARD_EVERY_MS = 10_000;
+    /** SQLSTATE: no such table, no such column. */
+    private const OLD_TABLES = ['42S02', '42S22'];
     private const SAVEPOINT = 'xmppchat_callback';
 
     public function __construct(
@@ -45,6 +47,9 @@ final class Receiver
                 return Answer::error(503, 'busy: send it again');
             }
             Log::failure('callback', $failure);
+            if ($failure instanceof \PDOException && in_array($failure->getCode(), self::OLD_TABLES, true)) {
+                return Answer::error(503, 'the extension\'s tables are missing or old: run LHC\'s update of its structure');
+            }
             return Answer::error(500, 'failed: LHC\'s log says where');
         }
     }
