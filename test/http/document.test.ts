@@ -69,6 +69,13 @@ beforeAll(async () => {
     closes('c1'),
   );
   await happens('8', starts('c2', null), says('m2'));
+  const olga = { chatId: 'c3', lhcUserId: 7, name: 'Olga', operator: null, isOnline: false };
+  await happens(
+    '9',
+    starts('c3'),
+    { type: 'SetOwner', accepted: true, ...olga },
+    { type: 'WriteInLhc', messageId: 'l1', body: 'Hi', ...olga },
+  );
   ({ ask } = fakeApp({
     readModels: live.readModels,
     store: log.store,

@@ -262,6 +262,9 @@ it('a colleague takes a chat in LHC and writes there; an operator takes it over 
     inLhc: rosa,
   });
 
+  const info = await command(olga, '!info', /^Visitor Ann/);
+  expect(info).toMatch(/3 messages from the visitor; Rosa, in LHC, has it\.\nFirst answer after/);
+
   await command(olga, '!take', /^Chat #\S+ is yours\./);
   const accepted = await acme.callback('chat.accepted', ofChat);
   expect(accepted.data.operator?.username).toBe('olga');

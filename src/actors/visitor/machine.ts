@@ -8,7 +8,8 @@
  *
  * `facts.ts` has the facts and the state. `changes.ts` and `chat.ts` change the context; the action `change` stands at
  * exactly one place for each fact. `decisions.ts` has the commands and calls `conversation.ts` (messages),
- * `chat-placement.ts` (who has the chat) and `effect-reports.ts` (outcomes of effects).
+ * `chat-placement.ts` (who has the chat), `in-lhc.ts` (people in LHC's own pages) and `effect-reports.ts` (outcomes of
+ * effects).
  */
 import { assign, emit, type SnapshotFrom, setup, stateIn } from 'xstate';
 import { changesBy, EMPTY_CONTEXT } from './changes.ts';

@@ -26,6 +26,21 @@ function shown(conversation: VisitorState['conversation'], profile: Profile, sho
 const page = 'https://shop.test/shoes?size=43';
 const profile: Profile = { page, title: 'Blue shoes', city: 'Rome', country: 'Italy', visits: 2 };
 
+describe('the status of a visitor whose chat somebody in LHC has', () => {
+  const lhc = { lhcUserId: 7, revision: 3 };
+  it.each([
+    ['chatting', 'In chat · Olga, in LHC · Blue shoes · Rome, Italy'],
+    ['waiting', 'Waiting · Olga, in LHC · Blue shoes · Rome, Italy'],
+  ] as const)('in the state %s begins with %j, and nobody has to answer', (conversation, line) => {
+    const context = { chat: { ...chat, operator: null, inLhc: lhc } } as unknown as VisitorContext; // the fields that count
+    const state: VisitorState = { presence: 'online', conversation, offer: 'none', context };
+    const people = { nameOf: String, inLhc: 'Olga, in LHC', show: true };
+    const shows = presenceOf(key, { profile, at: 0 }, state, people);
+    expect(shows.status.split('\n', 1)).toEqual([line]);
+    expect(shows.show).toBeUndefined();
+  });
+});
+
 describe('the status', () => {
   it.each([
     ['none', 'Blue shoes · Rome, Italy'],
