@@ -76,6 +76,7 @@ final class WordsTest extends TestCase
     {
         self::assertSame('The page cannot be read: <b>', Words::t('The page cannot be read: {reason}', ['reason' => '<b>']));
         self::assertSame('1 {count}', Words::t('{a} {count}', ['a' => 1]));
+        self::assertSame('Press "Install or update the tables" in the settings.', Words::t('Press "Install or update the tables" in the settings.'));
         self::assertTrue(erTranslationClassLhTranslation::$htmlEscape);
         self::assertSame('&lt;&quot;&#039;', Words::escape('<"\''));
     }

@@ -237,6 +237,25 @@ final class HostingTest extends Office
         self::assertTrue(Site::mayWork());
     }
 
+    public function testTheTablesOfASiteAreUpdatedWhenTheManagerAsks(): void
+    {
+        $dispatcher = erLhcoreClassChatEventDispatcher::getInstance();
+        $this->extension->attach($dispatcher);
+        $this->database->run('DROP TABLE lhc_xmppchat_message');
+        $dispatcher->dispatch('instance.extensions_structure', []);
+        self::assertSame([], (new XmppChat\Lhc\Structure($this->database))->pending());
+        erConfigClassLhConfig::getInstance()->setSetting('site', 'extensions', ['instancecustomer']);
+        $this->database->run('DROP TABLE lhc_xmppchat_message');
+        try {
+            // Without an instance this is the manager's database.
+            $dispatcher->dispatch('instance.extensions_structure', []);
+            $dispatcher->dispatch('chat.instance.workflow', []);
+            self::assertCount(1, (new XmppChat\Lhc\Structure($this->database))->pending());
+        } finally {
+            (new XmppChat\Lhc\Structure($this->database))->update();
+        }
+    }
+
     public function testThePageOfTheManager(): void
     {
         $this->signIn('configure');
