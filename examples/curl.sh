@@ -124,6 +124,9 @@ SIGNATURE=$(printf %s "$ID.$NOW.$BATCH" | openssl dgst -sha256 -mac HMAC -macopt
 curl -X POST "$API/ejabberd/events" -H "$JSON" -d "$BATCH" \
   -H "webhook-id: $ID" -H "webhook-timestamp: $NOW" -H "webhook-signature: v1,$SIGNATURE"
 
+# What LHC's own webhooks say, if LHC has no extension. This tenant has no webhookKey, so this is a 401.
+curl -X POST "$API/lhc/webhooks/$TENANT" -H "$KEY" -H "$JSON" -d '{"chat":17}'
+
 # What ejabberd's older modules do. They are let in from the addresses of LEGACY_CALLBACKS_FROM alone, so this is a 403.
 curl -X POST "$API/xmppservice/operatorstatus" -H "$JSON" -d '{"action":"connect","user":"op1","server":"localhost"}'
 curl -X POST "$API/xmppservice/processmessage" -d 'type=chat&sender=op1&receiver=visitor.anna&server=localhost&status=&body=Hello'

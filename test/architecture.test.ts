@@ -134,6 +134,7 @@ const RULES: Record<string, Rule> = {
   'src/http/v1/': httpFolder('v1'),
   'src/http/stream/': httpFolder('stream'),
   'src/http/webhook/': httpFolder('webhook'),
+  'src/http/lhc/': httpFolder('lhc'),
   'src/http/xmlrpc/': httpFolder('xmlrpc'),
   'src/http/debug/': httpFolder('debug'),
   'src/http/xmppservice/': httpFolder('xmppservice'),

@@ -236,7 +236,7 @@ export function tenantsCommand(): Command {
     .option('--host <host>', 'the virtual host in ejabberd')
     .option('--instance <name>', 'if several tenants share the host')
     .option('--callback-url <url>', 'where callbacks go')
-    .option('--callback-flavour <flavour>', 'native or xmppservice')
+    .option('--callback-flavour <flavour>', 'native, xmppservice or rest')
     .option('--routing-by <who>', 'service or lhc')
     .option(...json)
     .action((id: string, options: PutOptions, sub: Command) => put(accessOf(sub), id, options));

@@ -30,6 +30,7 @@ const TIMES = 'XMPP_CHAT_TIMES';
 const Times = z.strictObject({
   releaseMs: z.number().optional(),
   leftoversMs: z.number().optional(),
+  listEveryMs: z.number().optional(),
 });
 
 export interface Config {
@@ -81,7 +82,7 @@ export interface Config {
   readonly warnings: readonly string[];
   /** For tests, `point=n`: the process is killed at its n-th pass of that point. */
   readonly failpoints: string | undefined;
-  /** For tests, JSON: times of the reconciler that no test can wait for. */
+  /** For tests, JSON: times of the reconciler, and of lists of LHC's chats, that no test can wait for. */
   readonly times: Readonly<z.output<typeof Times>>;
 }
 

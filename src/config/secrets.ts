@@ -54,7 +54,7 @@ export interface NamedSecret {
 
 /** The secrets of a tenant, with the names of their fields. */
 const secretsOf = (tenant: TenantSecrets): NamedSecret[] =>
-  (['apiKey', 'callbackSecret', 'legacySecret'] as const).map((name) => ({
+  (['apiKey', 'callbackSecret', 'legacySecret', 'restKey', 'webhookKey'] as const).map((name) => ({
     name,
     holder: 'tenant',
     value: tenant[name],
@@ -64,6 +64,8 @@ interface TenantSecrets {
   readonly apiKey?: string | undefined;
   readonly callbackSecret?: string | undefined;
   readonly legacySecret?: string | undefined;
+  readonly restKey?: string | undefined;
+  readonly webhookKey?: string | undefined;
 }
 
 /** What {@link foreignSecret} compares with. */

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { TenantId } from '../actors/ids.ts';
 import { clashOf, TenantIndex } from '../actors/tenant/directory.ts';
+import { restFaults } from '../actors/tenant/rest-settings.ts';
 import { ANY_INSTANCE, TenantSettings, TenantTemplate } from '../actors/tenant/settings.ts';
 import { messageOf } from '../errors.ts';
 import { inOurWords } from '../kit/schema-words.ts';
@@ -51,22 +52,23 @@ export function readTenants(path: string | undefined): DeclaredTenants {
     const parsed = isTemplate(entry)
       ? keep(TenantTemplate.safeParse(entry, { error: inOurWords }), templates)
       : keep(TenantSettings.safeParse(entry, { error: inOurWords }), tenants);
-    return parsed.map((issue) => tenantFault({ ...issue, path: [index, ...issue.path] }, json));
+    return parsed.map(({ path, message }) => tenantFault([index, ...path], message, json));
   });
   if (faults.length > 0) return faulty(...new Set(faults));
   return { tenants, templates, faults: clashesOf(tenants, templates) };
 }
 
 /** @returns what is wrong with it */
-function keep<T>(
+function keep<T extends TenantSettings | TenantTemplate>(
   { data, error }: { data?: T | undefined; error?: z.ZodError<T> | undefined },
   into: T[],
-): readonly z.core.$ZodIssue[] {
-  if (data !== undefined) into.push(data);
-  return error?.issues ?? [];
+): readonly Pick<z.core.$ZodIssue, 'path' | 'message'>[] {
+  if (data === undefined) return error?.issues ?? [];
+  into.push(data);
+  return restFaults(data).map(({ field, message }) => ({ path: [field], message }));
 }
 
-function tenantFault({ path, message }: z.core.$ZodIssue, json: unknown): string {
+function tenantFault(path: readonly PropertyKey[], message: string, json: unknown): string {
   const [index, ...field] = path;
   const where = `TENANTS_FILE: tenant ${nameOfTenant(json, Number(index))}`;
   const text = faultText(path, message, json);

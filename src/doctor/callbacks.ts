@@ -5,9 +5,12 @@
 import { callbackEndpoint } from '../actors/tenant/callback-endpoint.ts';
 import type { TenantSettings } from '../actors/tenant/settings.ts';
 import { judgePing, pingLhc } from '../lhc/callback-test.ts';
+import { testRest } from '../lhc/rest-test.ts';
 import { type Check, warning } from './check.ts';
 import { judgeClock } from './clock.ts';
 import { judgeEncryption } from './ejabberd-api.ts';
+import type { PostingService } from './service.ts';
+import { otherCallbackCheck } from './tenants.ts';
 
 export const callbackCheck = (tenant: TenantSettings): Check => ({
   name: `callback ${tenant.id}`,
@@ -30,6 +33,30 @@ export const callbackCheck = (tenant: TenantSettings): Check => ({
       ...judgeEncryption(callbackUrl, 'messages of visitors and operators'),
       judgePing(result),
       ...(clockOffset === null ? [] : [judgeClock("this tenant's LHC", clockOffset)]),
+    ];
+  },
+});
+
+/**
+ * The REST API of an LHC without the extension. The running service knows whether LHC's webhooks come; without one the
+ * doctor asks LHC itself.
+ */
+export const restCheck = (
+  service: Pick<PostingService, 'post'>,
+  tenant: TenantSettings & { readonly callbackUrl: string },
+): Check => ({
+  name: `callback ${tenant.id}`,
+  async run(signal) {
+    const { callbackUrl } = tenant;
+    const answered = await otherCallbackCheck(service, tenant).run(signal);
+    if (answered.length > 0) return answered;
+    const { rest, ...endpoint } = callbackEndpoint(tenant, callbackUrl, true);
+    if (!rest) return [];
+    const options = { userAgent: 'xmpp-chat doctor' };
+    const { status, message, advice } = await testRest({ ...endpoint, rest }, options, undefined);
+    return [
+      ...judgeEncryption(callbackUrl, 'messages of visitors and operators, and the REST key'),
+      { status, message, ...(advice !== undefined && { advice }) },
     ];
   },
 });

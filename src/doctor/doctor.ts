@@ -12,7 +12,7 @@ import { sqlitePath } from '../eventstore/open.ts';
 import { version } from '../version.ts';
 import { createHttpApi } from '../xmpp/admin/http-api.ts';
 import { accountCacheCheck } from './account-cache.ts';
-import { callbackCheck } from './callbacks.ts';
+import { callbackCheck, restCheck } from './callbacks.ts';
 import { type Check, type Finding, ok, problem, type Result, runChecks, warning } from './check.ts';
 import { diskCheck } from './disk.ts';
 import { apiCheck, hostsCheck } from './ejabberd-api.ts';
@@ -141,7 +141,11 @@ function checksOf(config: Config, service: PostingService, others: OtherTenants)
     ...[...tenants, ...made].map((tenant) => needsApi(reach, operatorsCheck(api, service, tenant))),
     ...firstOfHosts.map((tenant) => needsApi(reach, testAccountCheck({ ...account, tenant }))),
     ...firstOfHosts.map((tenant) => needsApi(reach, accountCacheCheck(api, tenant))),
-    ...tenants.map((tenant) => callbackCheck(tenant)),
+    ...tenants.map((tenant) => {
+      const { callbackFlavour, callbackUrl } = tenant;
+      const isRest = callbackFlavour === 'rest' && callbackUrl !== undefined;
+      return isRest ? restCheck(service, { ...tenant, callbackUrl }) : callbackCheck(tenant);
+    }),
     ...made.map((tenant) => otherCallbackCheck(service, tenant)),
     ...(config.redisUrl ? [redisCheck(config.redisUrl)] : []),
   ];

@@ -21,6 +21,7 @@ import { type Problem, problem, problemOf } from './frame/problem.ts';
 import { requestIdOf } from './frame/source.ts';
 import { createTenantCommands } from './frame/tenant-commands.ts';
 import { addHealthEndpoints } from './health.ts';
+import { addLhcWebhooks, byWebhookKey } from './lhc/webhooks.ts';
 import { createMetrics } from './metrics.ts';
 import { addStreamEndpoint } from './stream/endpoint.ts';
 import { addBatchEndpoint } from './v1/batch.ts';
@@ -41,6 +42,7 @@ import { createWebhookReceipts } from './webhook/receipts.ts';
 
 const SECURITY_SCHEMES = {
   apiKey: { type: 'http', scheme: 'bearer', description: "A tenant's API key, or the admin token" },
+  webhookKey: { type: 'http', scheme: 'bearer', description: "A tenant's webhookKey" },
   adminToken: { type: 'http', scheme: 'bearer', description: 'ADMIN_TOKEN' },
   webhook: {
     type: 'apiKey',
@@ -76,6 +78,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   addQueueEndpoint(api, tenant);
   addStatsEndpoint(api, tenant);
   addStreamEndpoint(api, tenant, deps.stream);
+  addLhcWebhooks(api, limited(byWebhookKey(deps.tenants), overBounds));
   addWebhookEndpoint(api, deps.webhookSecrets, receipts);
   addOlderModulesEndpoints(api, deps.olderModulesFrom, receipts);
   addWebhookReceiptsEndpoint(api, auth.admin, receipts.view);

@@ -13,6 +13,9 @@ import { webhookKey } from '../kit/webhook-key.ts';
 import { ANSWER_MAX_BYTES, type Said, saidIn } from './callback-answer.ts';
 import { type CallbackGuard, createCallbackGuard, NOTHING_ALLOWED } from './callback-guard.ts';
 import type { Callback, Ping } from './callback-types.ts';
+import { createRestApi } from './rest-api.ts';
+import { createRestChats, type RestChats } from './rest-chats.ts';
+import { createRestDelivery } from './rest-delivery.ts';
 import { retryAfter } from './retry-after.ts';
 import {
   pingRequest,
@@ -44,6 +47,8 @@ export interface CallbackEndpoint {
   readonly isDeclared?: boolean | undefined;
   /** LHC wants the form of the older modules, with these names. */
   readonly xmppservice?: WireNames | undefined;
+  /** LHC has no extension, and is told by its REST API. */
+  readonly rest?: { readonly user: string; readonly key: string } | undefined;
 }
 
 export type DeliveryOutcome =
@@ -101,12 +106,14 @@ interface Post {
   readonly isAnswered?: boolean;
 }
 
+const USER_AGENT = 'xmpp-chat';
+
 /** The account whose sign of life is a question: LHC takes it for nobody's. No operator can have a name like this. */
 const NOBODY = 'visitor-of-xmpp-chat';
 
 export function createCallbackClient(options: CallbackClientOptions = {}): PingingClient {
   const { fetch = globalThis.fetch, timeoutMs = CALLBACK_DEADLINE_MS, now = Date.now } = options;
-  const { userAgent = 'xmpp-chat', guard = createCallbackGuard(NOTHING_ALLOWED) } = options;
+  const { userAgent = USER_AGENT, guard = createCallbackGuard(NOTHING_ALLOWED) } = options;
   const { random = Math.random } = options;
   const { unknownVisitorRetry = UNKNOWN_VISITOR_RETRY } = options;
 
@@ -176,9 +183,22 @@ export function createCallbackClient(options: CallbackClientOptions = {}): Pingi
     }
   }
 
+  const rest = restOf({ ...options, fetch, guard, timeoutMs, now, userAgent });
+  const restDelivery = createRestDelivery(rest.ask, rest.chats);
+
   return {
     deliver: async (endpoint, callback) => {
       const { xmppservice } = endpoint;
+      if (endpoint.rest) {
+        const access = { ...endpoint, rest: endpoint.rest };
+        if (callback.type !== 'doctor.ping') {
+          return restDelivery.deliver(access, callback);
+        }
+        const answer = await rest.chats.probe(access);
+        if (answer.kind === 'ok') return { outcome: 'accepted' };
+        const reason = answer.kind === 'away' ? answer.reason : `it says: ${answer.text}`;
+        return { outcome: 'retry', reason, away: true };
+      }
       if (!xmppservice) return post(nativePost(endpoint, callback, now()));
       const question = xmppservicePost(endpoint, pingRequest(xmppservice.operator(NOBODY)));
       if (callback.type === 'doctor.ping') return post(question);
@@ -189,6 +209,28 @@ export function createCallbackClient(options: CallbackClientOptions = {}): Pingi
     },
   };
 }
+
+/** Both ways to use LHC's REST API. */
+function restOf(
+  options: Pick<
+    Required<CallbackClientOptions>,
+    'fetch' | 'guard' | 'timeoutMs' | 'now' | 'userAgent'
+  > &
+    Pick<CallbackClientOptions, 'onAnswer'>,
+) {
+  const ask = createRestApi({ ...options, guardedFetch: options.guard.fetch });
+  return { ask, chats: createRestChats(ask) };
+}
+
+/** What is read from LHC's REST API. */
+export const createRestReading = (guard: CallbackGuard): RestChats =>
+  restOf({
+    fetch: globalThis.fetch,
+    guard,
+    timeoutMs: CALLBACK_DEADLINE_MS,
+    now: Date.now,
+    userAgent: USER_AGENT,
+  }).chats;
 
 function nativePost(
   { url, secret, isDeclared }: CallbackEndpoint,

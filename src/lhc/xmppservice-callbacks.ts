@@ -3,6 +3,7 @@
  * (docs/xmppservice.md). That form has no id and no signature. What it cannot say, LHC is not told.
  */
 import type { Callback } from './callback-types.ts';
+import { literal } from './visitor-text.ts';
 
 /** JIDs as LHC knows them, bare. */
 export interface WireNames {
@@ -16,9 +17,6 @@ export interface XmppserviceRequest {
   readonly contentType: string;
   readonly body: string;
 }
-
-/** In front of a text that begins with `!` and is no command: LHC would carry it out. Browsers show nothing for it. */
-const NO_COMMAND = '\u2060';
 
 /** The parts of a bare JID that we made. */
 function partsOf(jid: string): { user: string; server: string } {
@@ -43,10 +41,6 @@ function message(names: WireNames, from: string, to: string, body: string): Xmpp
     body: new URLSearchParams(fields).toString(),
   };
 }
-
-/** A message for the visitor's eyes. */
-const literal = (body: string): string =>
-  body.trimStart().startsWith('!') ? `${NO_COMMAND}${body}` : body;
 
 /**
  * A sign of life. LHC takes the operator for online; it does nothing for an account that it does not know.

@@ -187,6 +187,14 @@ export interface DeadLetters {
   discard(id: string): Promise<void>;
 }
 
+/** Chats of LHCs without an extension: LHC says which has changed, and it is read there (docs/lhc-without-extension.md). */
+export interface LhcChats {
+  /** The chat has changed. It is read at once, or with the next list. @returns false if too many chats wait */
+  changed(tenant: TenantId, chatId: number): boolean;
+  /** When LHC last said so to this process, ms since 1970; null if never. */
+  lastWebhookAt(tenant: TenantId): number | null;
+}
+
 /** An operator's account in ejabberd and its registration, changed within the request (docs/architecture.md, Commit before effect). */
 export interface OperatorAccounts {
   /**

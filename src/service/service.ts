@@ -238,7 +238,7 @@ const unlessAborted = <T>(work: Promise<T>, signal: AbortSignal): Promise<T> =>
 /** Effects begin only when everything that was done before is known. */
 async function startEffects(
   { work, tenants, tenancy, deadlines, leases }: Runtime,
-  { callbacks, lanes, routing, lifecycle }: Reactors,
+  { callbacks, lanes, routing, lifecycle, lhcChats }: Reactors,
   deadlineGraceMs: number,
   ending: AbortSignal,
 ): Promise<void> {
@@ -252,13 +252,14 @@ async function startEffects(
   deadlines.start(deadlineGraceMs);
   routing.start();
   lifecycle.start();
+  lhcChats.start();
   await leases?.start();
 }
 
 /** Waits for the running effects. An effect that hangs, at ejabberd or LHC, is repeated after the next start. */
 async function stopEffects(
   { leases, deadlines, host }: Runtime,
-  { lanes, routing, lifecycle, reconciler, returns, transport, helper }: Reactors,
+  { lanes, routing, lifecycle, reconciler, returns, transport, helper, lhcChats }: Reactors,
 ): Promise<void> {
   helper?.nodeHelper.stop();
   const left = await leases?.stop(STOP_STEPS_MS.leases);
@@ -268,6 +269,7 @@ async function stopEffects(
     lifecycle.stop(),
     reconciler.stop(),
     lanes.stop(),
+    lhcChats.stop(),
     returns.stop(STOP_STEPS_MS.effects),
   ]);
   await Promise.race([effects, delay(STOP_STEPS_MS.effects, undefined, { ref: false })]);

@@ -12,6 +12,14 @@ const dir = temporaryFolder('config');
 const WHSEC = `whsec_${'A'.repeat(32)}`;
 const OTHER = `whsec_${'B'.repeat(32)}`;
 const tenant = { id: 'acme', host: 'xmpp.test', apiKey: 'key-of-acme-0123456789' };
+/** Of a tenant whose LHC has no extension. */
+const ofRest = {
+  callbackFlavour: 'rest',
+  callbackUrl: 'https://lhc.test',
+  restUser: 'xmpp-chat',
+  restKey: 'rest-key-of-acme',
+  webhookKey: 'webhook-key-of-acme',
+};
 
 let files = 0;
 const tenantsFile = (content: unknown): string => {
@@ -219,7 +227,25 @@ it.each<[string, object, string]>([
     'from 1 to 1000 (chats), without quotes; it is 0',
   ],
   ['routing.by', { routing: { by: 'them' } }, 'has to be service or lhc; it is "them"'],
-  ['callbackFlavour', { callbackFlavour: 'x' }, 'has to be native or xmppservice; it is "x"'],
+  [
+    'callbackFlavour',
+    { callbackFlavour: 'x' },
+    'has to be one of native, xmppservice, rest; it is "x"',
+  ],
+  ['restKey', { ...ofRest, restKey: undefined }, 'callbackFlavour "rest" needs it'],
+  ['webhookKey', { ...ofRest, webhookKey: undefined }, 'callbackFlavour "rest" needs it'],
+  ['callbackUrl', { ...ofRest, callbackUrl: undefined }, 'callbackFlavour "rest" needs it'],
+  [
+    'callbackUrl',
+    { ...ofRest, callbackUrl: 'https://lhc.test/?a=b' },
+    'has to be the address of LHC alone, without ? and #',
+  ],
+  [
+    'restUser',
+    { ...ofRest, restUser: 'a:b' },
+    'must not have a colon or a control character; it is "a:b"',
+  ],
+  ['webhookKey', { webhookKey: ofRest.webhookKey }, 'is of use with callbackFlavour "rest" alone'],
   ['legacySecret', { legacySecret: 'secret\n0' }, 'must not have a control character'],
   ['legacySecret', { legacySecret: 'short' }, 'has to have at least 8 characters'],
 ])('a wrong %s of a tenant: %j', (field, settings, fault) => {

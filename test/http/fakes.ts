@@ -258,6 +258,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
         calls.batches.push(events);
       },
     },
+    lhcChats: { changed: () => true, lastWebhookAt: () => null },
     olderModules: {
       take: async (report, calledAs) => {
         calls.older.push({ ...report, calledAs });

@@ -13,6 +13,7 @@ export interface TenantEndpoint {
   readonly url: string;
   readonly secret?: string | undefined;
   readonly isDeclared: boolean;
+  readonly rest?: { readonly user: string; readonly key: string };
   readonly xmppservice?: {
     visitor(key: string): string;
     operator(username: string): string;
@@ -24,12 +25,18 @@ export interface TenantEndpoint {
  * @param isDeclared true if the administrator wrote it into TENANTS_FILE
  */
 export function callbackEndpoint(
-  tenant: TenantNaming & Pick<TenantSettings, 'callbackSecret' | 'callbackFlavour'>,
+  tenant: TenantNaming &
+    Pick<TenantSettings, 'callbackSecret' | 'callbackFlavour' | 'restUser' | 'restKey'>,
   url: string,
   isDeclared: boolean,
 ): TenantEndpoint {
   const { callbackSecret: secret, callbackFlavour } = tenant;
   if (callbackFlavour === 'native') return { url, secret, isDeclared };
+  if (callbackFlavour === 'rest') {
+    // The settings are not accepted without both.
+    const { restUser: user = '', restKey: key = '' } = tenant;
+    return { url, isDeclared, rest: { user, key } };
+  }
   const xmppservice = {
     // Callbacks have keys and usernames of parsed names; the doctor asks with a name that nobody may have.
     visitor: (key: string) => visitorJid(tenant, key as VisitorKey),

@@ -26,6 +26,10 @@ export type TenantSecrets = {
   callbackSecret?: string;
   /** The digest of `legacySecret`. */
   legacySecret?: string;
+  /** Of the user of LHC's REST API. */
+  restKey?: string;
+  /** The digest of `webhookKey`. */
+  webhookKey?: string;
 };
 
 /** What a tenant is. */

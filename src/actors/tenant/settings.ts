@@ -32,8 +32,8 @@ const DEPARTMENT_NAME = 'has a department whose name is empty or longer than 128
 /** As the names of departments arrive in requests. Another one would never be theirs. */
 const departmentName = describingLine(MAX_NAME_CHARACTERS);
 
-/** In which form callbacks go to LHC: ours, or that of the xmppservice wire. */
-export const CALLBACK_FLAVOURS = ['native', 'xmppservice'] as const;
+/** How LHC is told: by our callbacks, in the form of the xmppservice wire, or by its own REST API. */
+export const CALLBACK_FLAVOURS = ['native', 'xmppservice', 'rest'] as const;
 /** Who picks the operator of a chat: our routing, or LHC, which names them in each call of the xmppservice wire. */
 const ROUTED_BY = ['service', 'lhc'] as const;
 
@@ -86,6 +86,13 @@ export const LegacySecret = z
   .max(256)
   .regex(/^\P{Cc}*$/u, 'must not have a control character');
 
+/** HTTP ends the name of a user at the first colon (RFC 7617 §2). */
+const RestUser = z
+  .string()
+  .min(1)
+  .max(MAX_NAME_CHARACTERS)
+  .regex(/^[^:\p{Cc}]*$/u, 'must not have a colon or a control character');
+
 /** A tenant's settings as TENANTS_FILE has them. Durations are in seconds (docs/configuration.md). */
 export const TenantSettings = z.strictObject({
   id: TenantId.refine((id) => id !== 'tenants', '"tenants" is reserved'),
@@ -98,10 +105,14 @@ export const TenantSettings = z.strictObject({
   callbackUrl: CallbackUrl.optional(),
   callbackSecret: z.string().refine(isWebhookSecret, `has to be ${WEBHOOK_SECRET_FORM}`).optional(),
   callbackFlavour: z
-    .enum(CALLBACK_FLAVOURS, `has to be ${CALLBACK_FLAVOURS.join(' or ')}`)
+    .enum(CALLBACK_FLAVOURS, `has to be one of ${CALLBACK_FLAVOURS.join(', ')}`)
     .default('native'),
   /** The `secret_key` of this tenant's LHC: what its calls of the xmppservice wire prove themselves with. */
   legacySecret: LegacySecret.optional(),
+  /** For `rest`: the user of LHC's REST key, the key, and what LHC's webhooks prove themselves with. */
+  restUser: RestUser.optional(),
+  restKey: LegacySecret.optional(),
+  webhookKey: z.string().min(16).max(256).refine(isBearerToken, NO_BEARER_TOKEN).optional(),
   /** LHC's Node helper, if REDIS_URL is set. */
   nodeHelper: NodeHelper.optional(),
   hardTimeout: seconds(1, 300),

@@ -5,22 +5,27 @@ import { rosterGroups } from '../ids.ts';
 import { isValidKey, type TenantKey, type TenantSource } from './configuration.ts';
 import { TenantSettings, type TenantTemplate } from './settings.ts';
 
+/** Secrets beside the keys that callers prove themselves with. */
+type HashedSecret = 'legacySecret' | 'webhookKey';
+
 /** What both a tenant and a template have beside their settings. */
 interface Kept {
   readonly source: TenantSource;
   /** The digest of `legacySecret`: ask {@link isLegacySecret}. */
   readonly legacyDigest?: string | undefined;
+  /** The digest of `webhookKey`: ask {@link isWebhookKey}. */
+  readonly webhookDigest?: string | undefined;
   /** Its removal has begun: nothing may begin at it any more, and what there is comes to its end. */
   readonly removing: boolean;
 }
 
-export interface Tenant extends Omit<TenantSettings, 'apiKey' | 'legacySecret'>, Kept {
+export interface Tenant extends Omit<TenantSettings, 'apiKey' | HashedSecret>, Kept {
   /** The newest first: ask {@link isKeyOf}. */
   readonly keys: readonly TenantKey[];
 }
 
 /** A template as the service knows it. */
-export interface Template extends Omit<TenantTemplate, 'legacySecret'>, Kept {}
+export interface Template extends Omit<TenantTemplate, HashedSecret>, Kept {}
 
 /** What facts have of the settings, which a later release reads with its defaults for what was not there. */
 export const KeptSettings = z.object(
@@ -32,25 +37,38 @@ export const KeptSettings = z.object(
     callbackUrl: true,
     callbackSecret: true,
     legacySecret: true,
+    restKey: true,
+    webhookKey: true,
   }).shape,
 );
 
-const legacyDigestOf = (legacySecret: string | undefined): { legacyDigest?: string } =>
-  legacySecret === undefined ? {} : { legacyDigest: digestOf(legacySecret) };
+const digestsOf = ({
+  legacySecret,
+  webhookKey,
+}: Pick<TenantSettings, HashedSecret>): Pick<Kept, 'legacyDigest' | 'webhookDigest'> => ({
+  ...(legacySecret !== undefined && { legacyDigest: digestOf(legacySecret) }),
+  ...(webhookKey !== undefined && { webhookDigest: digestOf(webhookKey) }),
+});
 
 /** A template from what somebody wrote. */
 export const templateOf = (
-  { legacySecret, ...settings }: TenantTemplate,
+  { legacySecret, webhookKey, ...settings }: TenantTemplate,
   source: TenantSource,
-): Template => ({ ...settings, ...legacyDigestOf(legacySecret), source, removing: false });
+): Template => ({
+  ...settings,
+  ...digestsOf({ legacySecret, webhookKey }),
+  source,
+  removing: false,
+});
 
 /** A tenant from what somebody wrote, with one key. */
 export function tenantOf(
-  { apiKey, legacySecret, ...settings }: TenantSettings,
+  { apiKey, legacySecret, webhookKey, ...settings }: TenantSettings,
   source: TenantSource,
 ): Tenant {
   const keys = [{ digest: digestOf(apiKey), until: null }];
-  return { ...settings, ...legacyDigestOf(legacySecret), keys, source, removing: false };
+  const digests = digestsOf({ legacySecret, webhookKey });
+  return { ...settings, ...digests, keys, source, removing: false };
 }
 
 /** Its shared roster groups. LHC's hosting wants the operators of each instance that it makes to see each other. */
@@ -65,6 +83,9 @@ export const isKeyOf = ({ keys }: Pick<Tenant, 'keys'>, key: string, now: number
     key,
     keys.filter((each) => isValidKey(each, now)).map(({ digest }) => digest),
   );
+
+export const isWebhookKey = ({ webhookDigest }: Pick<Kept, 'webhookDigest'>, key: string) =>
+  hasDigest(key, webhookDigest === undefined ? [] : [webhookDigest]);
 
 export const isLegacySecret = ({ legacyDigest }: Pick<Kept, 'legacyDigest'>, secret: string) =>
   hasDigest(secret, legacyDigest === undefined ? [] : [legacyDigest]);

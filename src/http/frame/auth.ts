@@ -22,7 +22,7 @@ export interface Caller {
 /** How an endpoint lets callers in. Runs before the frame reads anything else of the request. */
 export interface Access<A> {
   /** The name of the security scheme in the OpenAPI document; null if everybody may ask. */
-  readonly scheme: 'apiKey' | 'adminToken' | 'webhook' | null;
+  readonly scheme: 'apiKey' | 'adminToken' | 'webhook' | 'webhookKey' | null;
   /** True if a request without a key is let in too. */
   readonly optional?: boolean;
   /** @throws {AppError} `unauthorized` */

@@ -8,6 +8,7 @@ import type {
   DeadLetters,
   ForwardTyping,
   Inbox,
+  LhcChats,
   LhcPeople,
   OlderModules,
   OperatorAccounts,
@@ -20,6 +21,7 @@ export interface EndpointDeps {
   readonly actors: Pick<Actors, 'visitor'>;
   readonly crowd: Crowd;
   readonly inbox: Inbox;
+  readonly lhcChats: LhcChats;
   readonly olderModules: OlderModules;
   readonly operatorAccounts: Pick<OperatorAccounts, 'put' | 'remove'>;
   readonly tenancy: Tenants;

@@ -1,6 +1,7 @@
 /** What the endpoints of tenants take and answer. */
 import { z } from '@hono/zod-openapi';
 import { Instance } from '../../actors/ids.ts';
+import { restFaults } from '../../actors/tenant/rest-settings.ts';
 import { ANY_INSTANCE, TenantSettings, TenantTemplate } from '../../actors/tenant/settings.ts';
 import { ACCEPTED } from '../frame/commands.ts';
 
@@ -31,6 +32,9 @@ export const PutTenant = z
     if (isTemplate && wish.apiKey !== undefined) {
       addIssue({ code: 'custom', path: ['apiKey'], message: 'a template has no key' });
     }
+    for (const { field, message } of restFaults(wish)) {
+      addIssue({ code: 'custom', path: [field], message });
+    }
   })
   .openapi('PutTenant', {
     description:
@@ -49,7 +53,13 @@ export const RotateKey = z
   })
   .openapi('RotateKey');
 
-const { legacySecret: _legacy, callbackSecret: _callback, ...shown } = settings;
+const {
+  legacySecret: _legacy,
+  callbackSecret: _callback,
+  restKey: _rest,
+  webhookKey: _webhook,
+  ...shown
+} = settings;
 export const TenantView = z
   .object({
     ...shown,
@@ -58,6 +68,8 @@ export const TenantView = z
     callbackUrl: z.string().nullable().openapi({ description: 'Without user and password' }),
     hasCallbackSecret: z.boolean(),
     hasLegacySecret: z.boolean(),
+    hasRestKey: z.boolean(),
+    hasWebhookKey: z.boolean(),
     keys: z.array(
       z.object({
         until: z

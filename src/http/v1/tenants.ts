@@ -29,7 +29,7 @@ function viewOf(
   one: Tenant | Template,
   { tenancy, tenantEffects }: EndpointDeps,
 ): z.output<typeof TenantView> {
-  const { callbackSecret, legacyDigest, removing, ...kept } = one;
+  const { callbackSecret, legacyDigest, restKey, webhookDigest, removing, ...kept } = one;
   return {
     ...kept,
     instance: one.instance ?? null,
@@ -37,6 +37,8 @@ function viewOf(
       one.callbackUrl === undefined ? null : withoutCredentials(one.callbackUrl).address.href,
     hasCallbackSecret: callbackSecret !== undefined,
     hasLegacySecret: legacyDigest !== undefined,
+    hasRestKey: restKey !== undefined,
+    hasWebhookKey: webhookDigest !== undefined,
     keys: 'keys' in one ? one.keys.map(({ until }) => ({ until })) : [],
     state: removing ? 'removing' : 'active',
     readOnly: tenancy.isDeclared(one.id),

@@ -2,8 +2,8 @@
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import { delaysOf } from '../../actors/tenant/settings.ts';
 import { readLhcView } from '../../actors/visitor/lhc-view.ts';
+import { createPageDigest } from '../../runtime/page-digest.ts';
 import type { Actors } from '../../runtime/ports.ts';
-import { createPageDigest } from '../frame/page-digest.ts';
 import type { RpcVisitors } from './deps.ts';
 
 export function createRpcVisitors({

@@ -44,9 +44,10 @@ export const NOT_TAKEN = 'LHC has not taken it for a day';
 
 /** A fingerprint of a tenant's callback settings. Callbacks that were paused resume when it changes. */
 function fingerprintOf(tenant: Tenant, digestKey: Buffer): string {
-  const { callbackUrl = null, callbackSecret = null, callbackFlavour } = tenant;
+  const { callbackUrl = null, callbackSecret = null, callbackFlavour, restUser, restKey } = tenant;
   // Release 0.1.0 had the native form alone.
-  const flavour = callbackFlavour === 'native' ? [] : [callbackFlavour];
+  const rest = restKey === undefined ? [] : [restUser, restKey];
+  const flavour = callbackFlavour === 'native' ? [] : [callbackFlavour, ...rest];
   return createHmac('sha256', digestKey)
     .update(JSON.stringify([callbackUrl, callbackSecret, ...flavour]))
     .digest('base64url');
@@ -142,7 +143,7 @@ async function deliver(
     }
   }
   // The xmppservice wire carries no id.
-  return { kind: 'done', idle, unknownAgain: tenant.callbackFlavour === 'xmppservice' };
+  return { kind: 'done', idle, unknownAgain: tenant.callbackFlavour !== 'native' };
 }
 
 /** LHC will not get what the operator has written: they read why. */

@@ -111,7 +111,10 @@ async function visitorDrafts(
       const { chatId } = fact.data;
       // There `chat.closed` is the operator's own `!close`. Whatever else closes a chat is LHC's, or LHC does the same.
       const isSilent =
-        flavour === 'xmppservice' && fact.type === 'ChatClosed' && fact.data.by !== 'operator';
+        fact.type === 'ChatClosed' &&
+        ((flavour === 'xmppservice' && fact.data.by !== 'operator') ||
+          // The visitor has ended it in LHC, whose operators may still look at it.
+          (flavour === 'rest' && fact.data.by === 'visitor'));
       if (isSilent) return [];
       const data = { visitor, chatId, operator: await operatorOrNull(fact.data.operator) };
       if (fact.type === 'ChatAccepted') return [{ type: 'chat.accepted', data }];

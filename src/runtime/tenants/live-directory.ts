@@ -203,11 +203,11 @@ function tenantOfRow(
   opened: ReadonlyMap<string, TenantSecrets>,
 ): Tenant | Template {
   const { source, host, instance, settings, keys } = configuration;
-  const { callbackUrl, callbackSecret, legacySecret: legacyDigest } = opened.get(event.id) ?? {};
+  const { legacySecret, webhookKey, ...readable } = opened.get(event.id) ?? {};
   const secrets = {
-    ...(callbackUrl !== undefined && { callbackUrl }),
-    ...(callbackSecret !== undefined && { callbackSecret }),
-    ...(legacyDigest !== undefined && { legacyDigest }),
+    ...readable,
+    ...(legacySecret !== undefined && { legacyDigest: legacySecret }),
+    ...(webhookKey !== undefined && { webhookDigest: webhookKey }),
   };
   const kept = KeptSettings.parse(settings);
   const common = {

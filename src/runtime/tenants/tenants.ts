@@ -64,8 +64,11 @@ export function createTenants(options: TenantsOptions): ServiceTenants {
     keys: Pick<Digested, 'key' | 'firstKey'>,
   ): Digested {
     const { callbackUrl = null, callbackSecret = null, legacySecret = null } = secrets;
+    const { restKey, webhookKey } = secrets;
+    // Release 0.1.0 had the first three.
+    const ofRest = restKey === undefined && webhookKey === undefined ? [] : [restKey, webhookKey];
     const sealed = createHmac('sha256', digestKey)
-      .update(JSON.stringify([id, callbackUrl, callbackSecret, legacySecret]))
+      .update(JSON.stringify([id, callbackUrl, callbackSecret, legacySecret, ...ofRest]))
       .digest('base64url');
     // As the log will have it.
     const settings = JSON.parse(JSON.stringify(KeptSettings.parse(kept))) as JsonObject;
@@ -134,11 +137,11 @@ export function createTenants(options: TenantsOptions): ServiceTenants {
     source: TenantSource,
     firstKey: string | null,
   ): Digested => {
-    const { apiKey, callbackUrl, callbackSecret, legacySecret } = wish;
+    const { apiKey, legacySecret, webhookKey } = wish;
     const secrets = {
-      ...(callbackUrl !== undefined && { callbackUrl }),
-      ...(callbackSecret !== undefined && { callbackSecret }),
+      ...readableOf(wish),
       ...(legacySecret !== undefined && { legacySecret: digestOf(legacySecret) }),
+      ...(webhookKey !== undefined && { webhookKey: digestOf(webhookKey) }),
     };
     const key = apiKey === undefined ? null : digestOf(apiKey);
     return digested(wish, source, secrets, {
@@ -148,11 +151,11 @@ export function createTenants(options: TenantsOptions): ServiceTenants {
   };
 
   const ofDeclared = (one: Tenant | Template): Digested => {
-    const { callbackUrl, callbackSecret, legacyDigest } = one;
+    const { legacyDigest, webhookDigest } = one;
     const secrets = {
-      ...(callbackUrl !== undefined && { callbackUrl }),
-      ...(callbackSecret !== undefined && { callbackSecret }),
+      ...readableOf(one),
       ...(legacyDigest !== undefined && { legacySecret: legacyDigest }),
+      ...(webhookDigest !== undefined && { webhookKey: webhookDigest }),
     };
     const key = 'keys' in one ? (one.keys[0]?.digest ?? null) : null;
     return digested(one, 'file', secrets, { key, firstKey: null });
@@ -246,6 +249,17 @@ export function createTenants(options: TenantsOptions): ServiceTenants {
     },
   };
 }
+
+/** The secrets that the service uses itself. */
+const readableOf = ({
+  callbackUrl,
+  callbackSecret,
+  restKey,
+}: Pick<Tenant, 'callbackUrl' | 'callbackSecret' | 'restKey'>): TenantSecrets => ({
+  ...(callbackUrl !== undefined && { callbackUrl }),
+  ...(callbackSecret !== undefined && { callbackSecret }),
+  ...(restKey !== undefined && { restKey }),
+});
 
 /** Tenants that a line of the log names at most. */
 const TENANTS_NAMED = 20;

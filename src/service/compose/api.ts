@@ -36,6 +36,7 @@ export function createApi(
         failpoint('before-webhook-answer');
       },
     },
+    lhcChats: reactors.lhcChats,
     olderModules,
     olderModulesFrom: config.olderModulesFrom,
     crowd,

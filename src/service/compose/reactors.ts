@@ -5,15 +5,19 @@ import type { Config } from '../../config/config.ts';
 import { createInbox } from '../../inbox/inbox.ts';
 import { createOlderModules, createReporters } from '../../inbox/older-modules.ts';
 import { createSetAside } from '../../inbox/set-aside.ts';
-import { createCallbackClient } from '../../lhc/callback-client.ts';
+import { createCallbackClient, createRestReading } from '../../lhc/callback-client.ts';
 import { type CallbackGuard, createCallbackGuard } from '../../lhc/callback-guard.ts';
 import { judgePing, pingLhc } from '../../lhc/callback-test.ts';
 import { CHAT_CHANNELS, createRedisLink, heardIn } from '../../lhc/node-helper.ts';
+import { isMarked } from '../../lhc/rest-delivery.ts';
+import { testRest } from '../../lhc/rest-test.ts';
 import { createAnswers } from '../../reactors/answers/answers.ts';
 import { createTyping } from '../../reactors/conversation/visitor-typing.ts';
 import { createXmppLane, XMPP_FILTER } from '../../reactors/conversation/xmpp-lane.ts';
 import { createCallbacks } from '../../reactors/lhc/callback-lane.ts';
+import { createChatReader } from '../../reactors/lhc/chat-reader.ts';
 import { LHC_FILTER } from '../../reactors/lhc/drafts.ts';
+import { openKnownChats } from '../../reactors/lhc/known-chats.ts';
 import { createNodeHelper } from '../../reactors/lhc/node-helper.ts';
 import { createLhcPeople } from '../../reactors/lhc/people.ts';
 import { createReturns } from '../../reactors/lhc/returns.ts';
@@ -36,7 +40,8 @@ import { createDeadLetterExpiry } from '../../runtime/lanes/dead-letter-expiry.t
 import { createDeadLetters } from '../../runtime/lanes/dead-letters.ts';
 import { createLanes } from '../../runtime/lanes/lanes.ts';
 import { openLaneTable } from '../../runtime/lanes/pending-effects.ts';
-import type { ForwardTyping } from '../../runtime/ports.ts';
+import { createPageDigest } from '../../runtime/page-digest.ts';
+import type { ForwardTyping, LhcChats } from '../../runtime/ports.ts';
 import { createStreamCut } from '../../runtime/stream-cut.ts';
 import type { CallbackState, CallbackTest } from '../../runtime/tenant-ports.ts';
 import { createTenantPurge } from '../../runtime/tenant-purge.ts';
@@ -96,6 +101,18 @@ export function createReactors(config: Config, runtime: Runtime) {
   const { caughtUp } = work;
   const desired = createDesiredVisitors(db);
   const crowd = createCrowd({ ...base, desired });
+  const lhcPeople = createLhcPeople(runtime.actors);
+  const lhcChats = createChatReader({
+    ...base,
+    people: lhcPeople,
+    ...config.times,
+    crowd,
+    operatorsOf,
+    known: openKnownChats(db),
+    chats: createRestReading(guard),
+    pageDigest: createPageDigest(digestKey),
+    isOurs: (message) => isMarked(message),
+  });
   const operatorAccounts = createOperatorAccounts({
     ...base,
     removal,
@@ -144,7 +161,7 @@ export function createReactors(config: Config, runtime: Runtime) {
       const { away, since, reason } = failure;
       return { state: away ? 'away' : 'failing', since, reason };
     },
-    testCallback: (tenant: Tenant) => testCallback(tenant, guard),
+    testCallback: (tenant: Tenant) => testCallback(tenant, guard, lhcChats),
   };
 
   const returns = createReturns(base);
@@ -198,9 +215,10 @@ export function createReactors(config: Config, runtime: Runtime) {
     callbacks,
     lanes,
     routing,
-    lhcPeople: createLhcPeople(runtime.actors),
+    lhcPeople,
     reconciler,
     crowd,
+    lhcChats,
     compareOperators,
     operatorSessions,
     returns,
@@ -219,10 +237,16 @@ export function createReactors(config: Config, runtime: Runtime) {
 }
 
 /** Sends a ping to a tenant's LHC, as its callbacks go. */
-async function testCallback(tenant: Tenant, guard: CallbackGuard): Promise<CallbackTest> {
+async function testCallback(
+  tenant: Tenant,
+  guard: CallbackGuard,
+  lhcChats: LhcChats,
+): Promise<CallbackTest> {
   const { callbackUrl, source } = tenant;
   if (callbackUrl === undefined) return NO_CALLBACKS;
   const endpoint = callbackEndpoint(tenant, callbackUrl, source === 'file');
+  const { rest } = endpoint;
+  if (rest) return testRest({ ...endpoint, rest }, { guard }, lhcChats.lastWebhookAt(tenant.id));
   const result = await pingLhc(tenant.id, endpoint, { guard });
   const { status: httpStatus, tookMs, clockOffset } = result;
   const judgement = judgePing(result);

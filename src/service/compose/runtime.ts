@@ -9,6 +9,7 @@ import { createClock } from '../../kit/clock.ts';
 import { newId } from '../../kit/id.ts';
 import { XMPP_FILTER } from '../../reactors/conversation/xmpp-lane.ts';
 import { LHC_FILTER } from '../../reactors/lhc/drafts.ts';
+import { KNOWN_CHATS_TABLE } from '../../reactors/lhc/known-chats.ts';
 import { ROUTING_TABLE } from '../../reactors/routing/table-queries.ts';
 import { DESIRED_VISITORS_TABLE } from '../../reactors/visitors/desired.ts';
 import { createDeadlines, DEADLINES_TABLE } from '../../runtime/deadlines.ts';
@@ -77,6 +78,7 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
       ROUTING_TABLE,
       DEAD_LETTERS_TABLE,
       TENANTS_TABLE,
+      KNOWN_CHATS_TABLE,
     ],
     prepare: directory.prepare,
     onDropped: directory.onDropped,

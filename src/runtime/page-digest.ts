@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { PROFILE_FIELDS, type Profile } from '../../actors/visitor/profile.ts';
+import { PROFILE_FIELDS, type Profile } from '../actors/visitor/profile.ts';
 
 /** Characters of base64url in a digest: 132 bits. */
 const DIGEST_CHARACTERS = 22;
