@@ -19,6 +19,18 @@ final class Double
         });
     }
 
+    /** @return list<string> the names of its classes */
+    public static function classes(): array
+    {
+        $files = new \RegexIterator(new \RecursiveIteratorIterator(new \RecursiveDirectoryIterator(self::FOLDER)), '/\.php$/');
+        $names = array_map(
+            static fn (\SplFileInfo $file): string => str_replace('/', '\\', substr($file->getPathname(), strlen(self::FOLDER) + 1, -4)),
+            array_values(iterator_to_array($files)),
+        );
+        sort($names);
+        return $names;
+    }
+
     /** @return list<string> the statements that make its tables */
     public static function tables(): array
     {

@@ -76,7 +76,7 @@ const DATA_FOLDERS = [
 export async function copyCheckout(
   { web, release }: Checkout,
   folder: string,
-  { php }: Programs,
+  { php }: Pick<Programs, 'php'>,
 ): Promise<void> {
   const copied = await findCheckout(folder).catch(() => null);
   if (copied && copied.release !== release) {

@@ -62,7 +62,6 @@ export async function startLhcDouble(): Promise<LhcDouble> {
   const logFile = join(db.folder, 'php.log');
   const environment = {
     ...phpEnvironment(db),
-    LHC_DIR: '',
     PHP_CLI_SERVER_WORKERS: String(WORKERS),
   };
   const children = new Set<ChildProcess>();

@@ -26,10 +26,13 @@ export interface PhpUnitRun {
   readonly output: string;
 }
 
-/** The environment of a PHP process of the tests (lhc/test/connect.php). */
-export const phpEnvironment = ({ port }: MariaDb): Record<string, string> => {
-  const { PATH = '', LHC_DIR = '' } = process.env;
-  return { PATH, LHC_DIR, LHC_TEST_DB_PORT: String(port) };
+/**
+ * The environment of a PHP process of the tests (lhc/test/connect.php).
+ * @param lhc the folder `lhc_web` of an LHC; '' for its double
+ */
+export const phpEnvironment = ({ port }: MariaDb, lhc = ''): Record<string, string> => {
+  const { PATH = '' } = process.env;
+  return { PATH, LHC_DIR: lhc, LHC_TEST_DB_PORT: String(port) };
 };
 
 /** @param xml PHPUnit's log in JUnit's form */
@@ -64,12 +67,19 @@ export function readJUnit(xml: string): PhpTest[] {
   return tests;
 }
 
-/** @param args further arguments of PHPUnit */
-export async function runPhpUnit(db: MariaDb, args: readonly string[]): Promise<PhpUnitRun> {
+/**
+ * @param args further arguments of PHPUnit
+ * @param lhc the folder `lhc_web` of an LHC; '' for its double
+ */
+export async function runPhpUnit(
+  db: MariaDb,
+  args: readonly string[],
+  lhc = '',
+): Promise<PhpUnitRun> {
   const log = join(db.folder, 'junit.xml');
   const child = spawn('phpunit', ['--configuration', 'lhc', '--log-junit', log, ...args], {
     cwd: ROOT,
-    env: phpEnvironment(db),
+    env: phpEnvironment(db, lhc),
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: RUN_DEADLINE_MS,
     killSignal: 'SIGKILL',

@@ -22,6 +22,7 @@ trait erLhcoreClassDBTrait
         }
     }
 
+    /** The double's own: whether a column holds a number. */
     public static function isNumber(string $column): bool
     {
         return $column === 'id' || in_array($column, explode(' ', self::NUMBERS), true);

@@ -6,15 +6,19 @@ declare(strict_types=1);
 #[AllowDynamicProperties]
 final class erLhcoreClassModelChatConfig
 {
+    /** The double's own: LHC has these in files of definitions. */
     public static $dbTable = 'lh_chat_config';
+    /** The double's own, as above. */
     public static $dbTableId = 'identifier';
 
     public $identifier = null;
     public $value = null;
+    /** The double's own declaration of what is a column without a property in LHC. */
     public $type = 0;
     public $explain = null;
     public $hidden = 0;
 
+    /** The double's own: whether a column holds a number. */
     public static function isNumber(string $column): bool
     {
         return $column === 'type' || $column === 'hidden';

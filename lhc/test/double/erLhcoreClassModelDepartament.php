@@ -17,8 +17,9 @@ final class erLhcoreClassModelDepartament
     public static $dbTableId = 'id';
     public static $dbSortOrder = 'ASC';
 
-    /** The double's own departments inform nobody, and hand no chats on. */
+    /** The double's own: LHC reads it from other columns. Departments here inform nobody. */
     public $inform_options_array = [];
+    /** The double's own, as above. They hand no chats on. */
     public $department_transfer = false;
 
     public function __toString()

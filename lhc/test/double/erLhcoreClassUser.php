@@ -78,7 +78,7 @@ class erLhcoreClassUser
         return $_SESSION['lhc_csfr_token'] ??= bin2hex(random_bytes(16));
     }
 
-    public function validateCSRFToken($token)
+    public function validateCSFRToken($token)
     {
         return $this->getCSFRToken() == $token;
     }

@@ -18,6 +18,7 @@ final class ezcPersistentSession
         'filternotin' => 'NOT IN',
     ];
 
+    /** The double's own declaration of what LHC has by __get. */
     public readonly ezcDbHandler $database;
 
     public function __construct()
@@ -26,6 +27,8 @@ final class ezcPersistentSession
     }
 
     /**
+     * The double's own.
+     *
      * @param array<string, mixed> $params as of getList()
      * @return array{string, list<mixed>} the WHERE with a space before it, and its values
      */

@@ -295,7 +295,7 @@ CREATE TABLE lh_rolefunction (
   module varchar(100) NOT NULL,
   `function` varchar(100) NOT NULL,
   limitation text NOT NULL,
-  type tinyint NOT NULL DEFAULT 0,
+  type tinyint unsigned NOT NULL DEFAULT 0,
   PRIMARY KEY (id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
@@ -303,7 +303,7 @@ CREATE TABLE lh_group (
   id int NOT NULL AUTO_INCREMENT,
   name varchar(50) NOT NULL,
   disabled tinyint NOT NULL,
-  required tinyint NOT NULL,
+  required tinyint NOT NULL DEFAULT 0,
   PRIMARY KEY (id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
@@ -324,7 +324,7 @@ CREATE TABLE lh_grouprole (
 CREATE TABLE lh_chat_file (
     id int unsigned NOT NULL AUTO_INCREMENT,
     name varchar(255) NOT NULL,
-    meta_msg longtext NOT NULL DEFAULT '',
+    meta_msg longtext NOT NULL,
     width int unsigned NOT NULL DEFAULT 0,
     height int unsigned NOT NULL DEFAULT 0,
     upload_name varchar(255) NOT NULL,
@@ -336,7 +336,7 @@ CREATE TABLE lh_chat_file (
     online_user_id int NOT NULL,
     user_id int NOT NULL,
     date int NOT NULL,
-    persistent int NOT NULL DEFAULT 0,
+    persistent int NOT NULL,
     tmp tinyint unsigned NOT NULL DEFAULT 0,
     PRIMARY KEY (id)
 );
