@@ -93,6 +93,17 @@ final class CommandTest extends CallbackTestCase
         self::assertSame('', $this->chatRow()['operation_admin']);
     }
 
+    public function testLhcsWordsAreNotEscapedForHtml(): void
+    {
+        $words = '';
+        erLhcoreClassChatEventDispatcher::getInstance()->listen('chat.web_add_msg_admin', static function () use (&$words): void {
+            $words = erTranslationClassLhTranslation::getInstance()->getTranslation('chat/chatcommand', "it's <b>");
+        });
+        $this->command('!remark x');
+        self::assertSame("it's <b>", $words);
+        self::assertTrue(erTranslationClassLhTranslation::$htmlEscape);
+    }
+
     public function testACommandBeginsWithItsSign(): void
     {
         self::assertSame(400, $this->sent('block')->status);

@@ -84,7 +84,7 @@ final class Receiver
     private function act(Callback $callback): Answer
     {
         $handlers = new Handlers($this->database, $this->told);
-        $work = fn (): Answer => ActingUser::during(fn (): Answer => $handlers->carryOut($callback));
+        $work = fn (): Answer => ActingUser::during(fn (): Answer => self::inPlainText(fn (): Answer => $handlers->carryOut($callback)));
         if (!Handlers::isKept($callback)) {
             try {
                 return $work();
@@ -128,6 +128,23 @@ final class Receiver
             return $work();
         } finally {
             $this->database->pdo()->exec("SET SESSION innodb_lock_wait_timeout = {$before}");
+        }
+    }
+
+    /**
+     * LHC's translations come escaped for HTML, unless they are asked not to. Here they become rows, which LHC escapes
+     * when it shows them, and answers that operators read in XMPP.
+     *
+     * @param callable(): Answer $work
+     */
+    private static function inPlainText(callable $work): Answer
+    {
+        $before = \erTranslationClassLhTranslation::$htmlEscape;
+        \erTranslationClassLhTranslation::$htmlEscape = false;
+        try {
+            return $work();
+        } finally {
+            \erTranslationClassLhTranslation::$htmlEscape = $before;
         }
     }
 

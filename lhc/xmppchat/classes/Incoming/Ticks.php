@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace XmppChat\Lhc\Incoming;
 
+use XmppChat\Lhc\Admin\Words;
 use XmppChat\Lhc\Database;
 
 /** `message.delivered`, `message.displayed`, `message.failed`: what became of a visitor's message. */
@@ -67,7 +68,7 @@ final class Ticks
             [\erLhcoreClassModelmsg::STATUS_REJECTED, $rowId, $chat->id, \erLhcoreClassModelmsg::STATUS_READ],
         )->rowCount();
         if ($changed > 0) {
-            $text = Rows::words('xmppchat/chat', 'No XMPP operator got a message of the visitor') . " ({$reason})";
+            $text = Words::t('No XMPP operator got a message of the visitor ({reason})', ['reason' => $reason]);
             $row = $this->rows->line($chat, null, static fn (): string => $text, $callback->id);
             $fields = ['last_msg_id'];
             if (Visitors::isOpen($chat)) {

@@ -256,6 +256,10 @@
       <translation>Nächster Versuch</translation>
     </message>
     <message>
+      <source>No XMPP operator got a message of the visitor ({reason})</source>
+      <translation>Kein XMPP-Bediener hat eine Nachricht des Besuchers bekommen ({reason})</translation>
+    </message>
+    <message>
       <source>No answer within {seconds} s: {reason}</source>
       <translation>Keine Antwort innerhalb von {seconds} s: {reason}</translation>
     </message>

@@ -256,6 +256,10 @@
       <translation>Next try</translation>
     </message>
     <message>
+      <source>No XMPP operator got a message of the visitor ({reason})</source>
+      <translation>No XMPP operator got a message of the visitor ({reason})</translation>
+    </message>
+    <message>
       <source>No answer within {seconds} s: {reason}</source>
       <translation>No answer within {seconds} s: {reason}</translation>
     </message>
