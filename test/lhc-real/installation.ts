@@ -47,8 +47,24 @@ export interface Installation {
   said(id: number): Promise<readonly { readonly user: number; readonly text: string }[]>;
   /** Waits until a query has rows. @returns the first one */
   row(sql: string, params: readonly (string | number)[], what: string): Promise<Row>;
-  /** Runs the extension's cron, until nothing waits to be sent. */
+  /** Waits until nothing waits to be sent. */
   drained(): Promise<void>;
+}
+
+/** Runs the extension's cron again and again, until the tests are over. */
+function startCron(lhc: Lhc): void {
+  let over = false;
+  const loop = async () => {
+    while (!over) {
+      // It fails while a test has killed the database.
+      await lhc.cron('outbox', 'xmppchat', '10').catch(() => undefined);
+    }
+  };
+  const ended = loop();
+  afterAll(() => {
+    over = true;
+    return ended;
+  });
 }
 
 /** @param workers of PHP-FPM */
@@ -86,9 +102,10 @@ export async function testInstallation(
     await lhc.stop();
     await rm(dir, { recursive: true, force: true });
   });
+  startCron(lhc);
   for (const { username, name, departments } of OPERATORS) {
     const { id } = lhc.operator(username);
-    await tenant.register(username, { lhcUserId: id, name, departments });
+    await tenant.register(username, { lhcUserId: id, name, departments, capacity: 100 });
   }
 
   async function row(sql: string, params: readonly (string | number)[], what: string) {
@@ -137,7 +154,6 @@ export async function testInstallation(
     async drained() {
       await waitFor(
         async () => {
-          await lhc.cron('outbox', 'xmppchat');
           const [left] = await lhc.sql('SELECT COUNT(*) AS rest FROM lhc_xmppchat_outbox');
           return left?.rest === '0';
         },
