@@ -247,10 +247,12 @@ it('an operator who has the chat reads what somebody writes in LHC', async () =>
   await saidIs(chat.id, 'Do you have these in 43?', 'Yes, in black.', 'I add: free shipping.');
 });
 
-it('words for a chat that the visitor has ended are refused or an invitation, and the operator reads so', async () => {
+it('words for a chat that the visitor has ended are refused, the operator reads so, and the next ones invite', async () => {
   const { visitor, jid, chat } = await answeredChat();
   await visitor.leave(true);
   await olga.waitFor(() => !olga.presences.get(jid)?.status.startsWith('In chat'), 'the end');
+  olga.send(jid, 'One more thing');
+  await reads(olga, jid, /Not delivered: the chat had ended.*write it again to invite/);
   olga.send(jid, 'One more thing');
   let last = '';
   await waitFor(
