@@ -11,6 +11,7 @@ import { benchDeadLhc } from './dead-lhc.ts';
 import { benchEsdb } from './esdb.ts';
 import { benchEventStore } from './eventstore.ts';
 import { benchFold } from './fold.ts';
+import { benchLhcPageView } from './lhc-page-view.ts';
 import { benchMemory } from './memory.ts';
 import { benchMessages } from './messages.ts';
 import { benchPageViews } from './page-views.ts';
@@ -45,6 +46,7 @@ const benches: Record<string, () => Promise<Row[]>> = {
   routing: benchRouting,
   'dead-lhc': benchDeadLhc,
   memory: benchMemory,
+  'lhc-page-view': benchLhcPageView,
 };
 
 if (values.only !== undefined && !(values.only in benches)) {
