@@ -2,6 +2,9 @@
 
 declare(strict_types=1);
 
+use XmppChat\Lhc\Clock;
+use XmppChat\Lhc\Database;
+use XmppChat\Lhc\Extension;
 use XmppChat\Lhc\Outgoing\Outbox;
 use XmppChat\Lhc\Outgoing\Pace;
 use XmppChat\Lhc\Test\Connection;
@@ -191,6 +194,28 @@ final class SenderTest extends Sending
         self::assertSame("all\n", $other->finish());
         self::assertSame([], $this->outbox());
         self::assertCount(2, self::$service->requests());
+    }
+
+    public function testARowThatComesWhileSomebodySendsIsSentWheneverItComes(): void
+    {
+        $other = Connection::another();
+        $rows = 0;
+        for ($at = 1, $calls = 1; $calls >= $at; $at++) {
+            $this->view($this->visitor());
+            $calls = 0;
+            // Each statement of the sender asks for the connection: just before one of them, another worker inserts a row.
+            $database = new Database(function () use (&$calls, &$rows, $at, $other): PDO {
+                $isHeld = ++$calls === $at && $other->query("SELECT IS_USED_LOCK(CONCAT('xmppchat.', DATABASE()))")->fetchColumn() !== null;
+                if ($isHeld) {
+                    $rows++;
+                    $other->query("INSERT INTO lhc_xmppchat_outbox (created_at, kind, visitor, payload) VALUES (1, 'view', 'x', '{\"page\":\"//x\"}')");
+                }
+                return ezcDbInstance::get();
+            });
+            (new Extension(new Clock(), $database))->sender()->drain(Pace::cron());
+            self::assertSame([], $this->outbox(), "inserted before statement {$at}");
+        }
+        self::assertGreaterThan(5, $rows);
     }
 
     public function testASenderThatIsKilledLeavesNoLockAndNothingIsLost(): void
