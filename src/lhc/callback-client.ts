@@ -93,6 +93,8 @@ export interface CallbackClientOptions {
   readonly now?: () => number;
   readonly random?: () => number;
   readonly userAgent?: string;
+  /** The LHC at this host, which has no extension, has stored a message without its mark. */
+  readonly onUnmarked?: (host: string) => void;
   /** Default {@link UNKNOWN_VISITOR_RETRY}. */
   readonly unknownVisitorRetry?: RetryPolicy;
 }
@@ -184,7 +186,7 @@ export function createCallbackClient(options: CallbackClientOptions = {}): Pingi
   }
 
   const rest = restOf({ ...options, fetch, guard, timeoutMs, now, userAgent });
-  const restDelivery = createRestDelivery(rest.ask, rest.chats);
+  const restDelivery = createRestDelivery(rest.ask, rest.chats, options.onUnmarked);
 
   return {
     deliver: async (endpoint, callback) => {

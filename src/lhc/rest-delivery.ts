@@ -69,7 +69,7 @@ export const isMarked = ({ meta_msg }: Pick<RestMessage, 'meta_msg'>, id?: strin
 /** The answer of LHC to addmsgadmin, as far as it is read. */
 interface Written {
   readonly r?: unknown;
-  readonly msg?: { readonly id?: unknown; readonly msg?: unknown } | null;
+  readonly msg?: { readonly msg?: unknown; readonly meta_msg?: unknown } | null;
 }
 
 interface Message {
@@ -89,7 +89,12 @@ export interface RestDelivery {
   ): Promise<RestOutcome>;
 }
 
-export function createRestDelivery(ask: AskRest, chats: RestChats): RestDelivery {
+/** @param onUnmarked this LHC has stored a message without its mark: a repeat of it may not be known */
+export function createRestDelivery(
+  ask: AskRest,
+  chats: RestChats,
+  onUnmarked: (host: string) => void = () => undefined,
+): RestDelivery {
   /** By chat: the newest message that is known to be older than what is sent now. */
   const newest = new Lru<number>(CHATS_REMEMBERED);
   /** Ids of callbacks whose request got no answer, with what was the newest message before. */
@@ -179,7 +184,11 @@ export function createRestDelivery(ask: AskRest, chats: RestChats): RestDelivery
       const unknown = /user_id could not be found/.test(answer.text);
       return judge(access, answer, unknown ? 'operator-unknown' : 'not-allowed');
     }
-    return { outcome: 'accepted', ...noticeIn(answer.body as Written) }; // each field is looked at there
+    const written = answer.body as Written; // each field is looked at before it is used
+    if (written.msg && !isMarked({ meta_msg: String(written.msg.meta_msg) }, id)) {
+      onUnmarked(new URL(access.url).host);
+    }
+    return { outcome: 'accepted', ...noticeIn(written) };
   }
 
   async function command(

@@ -5,6 +5,7 @@ import type { Config } from '../../config/config.ts';
 import { createInbox } from '../../inbox/inbox.ts';
 import { createOlderModules, createReporters } from '../../inbox/older-modules.ts';
 import { createSetAside } from '../../inbox/set-aside.ts';
+import { createLineBudget } from '../../kit/line-budget.ts';
 import { createCallbackClient, createRestReading } from '../../lhc/callback-client.ts';
 import { type CallbackGuard, createCallbackGuard } from '../../lhc/callback-guard.ts';
 import { judgePing, pingLhc } from '../../lhc/callback-test.ts';
@@ -73,7 +74,7 @@ export function createReactors(config: Config, runtime: Runtime) {
   const callbacks = createCallbacks({
     ...base,
     onAccepted: helper?.nodeHelper.accepted,
-    client: createCallbackClient({ guard }),
+    client: createCallbackClient({ guard, onUnmarked: (host) => tellUnmarked(base.logger, host) }),
     afterDelivered: () => failpoint('after-callback'),
   });
   const routing = createRouting({
@@ -234,6 +235,17 @@ export function createReactors(config: Config, runtime: Runtime) {
     lifecycle,
     tenantEffects,
   };
+}
+
+const unmarked = createLineBudget();
+
+function tellUnmarked(logger: Runtime['logger'], lhc: string): void {
+  const line = unmarked(lhc);
+  if (!line) return;
+  logger.warn(
+    { lhc, ...line },
+    'LHC has stored a message without its mark, so one may be there twice after a crash: the user of the REST key needs the right lhchat, metamsgenabled',
+  );
 }
 
 /** Sends a ping to a tenant's LHC, as its callbacks go. */
