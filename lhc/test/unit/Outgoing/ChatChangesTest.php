@@ -62,7 +62,7 @@ final class ChatChangesTest extends Sending
     public function testFilesAreLinksThatAnOperatorCanOpenWithoutASession(): void
     {
         $chat = $this->knownChat();
-        $hash = md5('x');
+        $hash = md5("x_{$chat->id}");
         $this->database->run(
             "INSERT INTO lh_chat_file (id, name, upload_name, size, type, file_path, extension, chat_id, online_user_id, user_id, date, persistent, meta_msg)
              VALUES (5, 'x', 'photo 1.jpg', 1, 'image/jpeg', '', 'jpg', ?, 0, 0, 1700000000, 0, '')",
@@ -76,6 +76,30 @@ final class ChatChangesTest extends Sending
         $link = $links->of(5, $hash, 1_700_000_000);
         self::assertSame("messages Look: photo 1.jpg {$link} and {$links->of(6, $hash, 0)}\nphoto 1.jpg {$link}", $said);
         self::assertStringStartsWith("https://chat.example.org/xmppchat/file/5/{$hash}/", $link);
+        // A visitor may type any number; the name of another chat's file is shown to nobody.
+        $guess = md5('guess');
+        $this->message($chat, "[file=5_{$guess}]");
+        self::assertSame(["messages {$links->of(5, $guess, 0)}"], $this->changed($chat));
+    }
+
+    /** What a visitor's second chat needs depends on what the service made of the first one. */
+    public function testTwoChatsOfAVisitorThatWaitedTogetherGoOneAfterTheOther(): void
+    {
+        $visitor = $this->visitor();
+        $first = $this->chat($visitor);
+        $this->message($first, 'A');
+        $second = $this->chat($visitor);
+        $this->message($second, 'B');
+        foreach ([$first, $second] as $chat) {
+            $this->dispatch('chat.chat_started', ['chat' => &$chat]);
+        }
+        $this->view($visitor);
+        self::assertTrue($this->send());
+        self::assertSame(
+            ['chats A', "chats/{$first->id}/close system", 'chats B', 'page-views //shop.example/shoes'],
+            self::$service->told(),
+        );
+        self::assertSame([1, 0], [$this->told($first)['closed'], $this->told($second)['closed']]);
     }
 
     public function testALinkToAFileIsGoodForThirtyDaysAndForNothingElse(): void

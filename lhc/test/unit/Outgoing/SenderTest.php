@@ -27,7 +27,7 @@ final class SenderTest extends Sending
             'online_attr_system' => '{"username":"Anna"}', 'vid' => 'abc123',
         ]);
         $this->view($visitor, '//shop.example/shoes?a=1');
-        $id = $this->outbox()[0]['id'];
+        ['id' => $id, 'created_at' => $at] = $this->outbox()[0];
         self::assertTrue($this->send());
         [$call] = self::$service->calls();
         self::assertSame('/v1/shop/batch', $call['path']);
@@ -36,7 +36,7 @@ final class SenderTest extends Sending
         [$request] = $call['body']['requests'];
         ksort($request['body']);
         self::assertSame([
-            'id' => "view-{$id}",
+            'id' => "view-{$id}-{$at}",
             'method' => 'POST',
             'path' => "visitors/{$visitor->id}/page-views",
             'body' => [
@@ -270,6 +270,8 @@ final class SenderTest extends Sending
         $this->message($chat, 'Hello?');
         $this->dispatch('chat.before_msg_user_saved', ['chat' => &$chat]);
         $this->dispatch('chat.before_msg_user_saved', ['chat' => &$chat]);
+        $this->dispatch('chat.messages_read', ['chat' => &$chat]);
+        $this->dispatch('chat.messages_read', ['chat' => &$chat]);
         $this->view($this->visitor(), '//first');
         for ($rows = 1; $rows < Outbox::ROWS_MAX + 10; $rows *= 2) {
             $this->database->run("INSERT INTO lhc_xmppchat_outbox (created_at, kind, visitor, payload) SELECT created_at, kind, visitor, payload FROM lhc_xmppchat_outbox WHERE kind = 'view'");
@@ -277,7 +279,9 @@ final class SenderTest extends Sending
         while ($this->extension->outbox()->trim() > 0) {
         }
         self::assertSame(Outbox::ROWS_MAX, $this->extension->outbox()->count(Outbox::PENDING));
-        self::assertSame('1', (string) $this->database->value("SELECT COUNT(*) FROM lhc_xmppchat_outbox WHERE kind = 'chat'"), 'one mark of a chat is enough');
+        foreach (['chat', 'shown'] as $kind) {
+            self::assertSame('1', (string) $this->database->value("SELECT COUNT(*) FROM lhc_xmppchat_outbox WHERE kind = ?", [$kind]), "one mark '{$kind}' of a chat is enough");
+        }
     }
 
     public function testATransactionThatLhcLeftOpenIsLeftAlone(): void

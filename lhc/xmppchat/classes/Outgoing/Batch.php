@@ -19,12 +19,22 @@ final class Batch
     private bool $full = false;
     /** @var array<string, true> visitors of whom a part waits for the next batch: their later units wait too */
     private array $waiting = [];
+    /** @var array<string, true> visitors of whom a chat is in it */
+    private array $chats = [];
 
     /** Adds as much of a unit as there is room for. */
     public function add(Unit $unit): void
     {
         if ($this->full || isset($this->waiting[$unit->visitor])) {
             return;
+        }
+        if ($unit->kind === Outbox::CHAT && isset($this->chats[$unit->visitor])) {
+            // The service has one chat of a visitor. What this one needs depends on what becomes of the other one.
+            $this->waiting[$unit->visitor] = true;
+            return;
+        }
+        if ($unit->kind === Outbox::CHAT && $unit->steps !== []) {
+            $this->chats[$unit->visitor] = true;
         }
         foreach ($unit->steps as $at => $step) {
             $request = $step->request();

@@ -74,7 +74,7 @@ final class Collector
         $department = $this->reader->department((int) ($body['dep_id'] ?? 0));
         unset($body['dep_id']);
         return new Step(
-            "view-{$row['id']}",
+            self::id($row),
             "visitors/{$row['visitor']}/page-views",
             $body + ($department === '' ? [] : ['department' => $department]),
         );
@@ -92,7 +92,18 @@ final class Collector
         if ($seen === null || preg_match('/^(~|sha256-)/', (string) $seen['xmpp_id']) === 1) {
             return [];
         }
-        return [new Step("shown-{$row['id']}", "visitors/{$seen['visitor']}/displayed", ['messageId' => (string) $seen['xmpp_id']])];
+        return [new Step(self::id($row), "visitors/{$seen['visitor']}/displayed", ['messageId' => (string) $seen['xmpp_id']])];
+    }
+
+    /**
+     * The time is part of it: MySQL 5.7 counts from the beginning again if it is started while the table is empty, and so
+     * does a table that is made anew. The service would take the row for a repeat.
+     *
+     * @param array<string, mixed> $row
+     */
+    private static function id(array $row): string
+    {
+        return "{$row['kind']}-{$row['id']}-{$row['created_at']}";
     }
 
     /** A request that a person sends again. @param array<string, mixed> $row @return list<Step> */

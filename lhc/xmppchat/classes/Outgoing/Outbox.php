@@ -74,13 +74,13 @@ final class Outbox
      * Rows that may be sent now, oldest first. While an earlier row of a visitor waits for its time, the visitor's
      * later ones wait too.
      *
-     * @return list<array{id: int, kind: string, visitor: string, chat_id: ?int, payload: ?array<string, mixed>, tries: int}>
+     * @return list<array{id: int, created_at: int, kind: string, visitor: string, chat_id: ?int, payload: ?array<string, mixed>, tries: int}>
      */
     public function due(int $limit): array
     {
         $now = $this->clock->nowMs();
         $rows = $this->database->rows(
-            'SELECT o.id, o.kind, o.visitor, o.chat_id, o.payload, o.tries
+            'SELECT o.id, o.created_at, o.kind, o.visitor, o.chat_id, o.payload, o.tries
              FROM ' . self::TABLE . ' o FORCE INDEX (PRIMARY)
              WHERE o.state = ' . self::PENDING . ' AND o.next_at <= ? AND NOT EXISTS (
                  SELECT 1 FROM ' . self::TABLE . ' e
@@ -90,6 +90,7 @@ final class Outbox
         );
         return array_map(static fn (array $row): array => [
             'id' => (int) $row['id'],
+            'created_at' => (int) $row['created_at'],
             'kind' => (string) $row['kind'],
             'visitor' => (string) $row['visitor'],
             'chat_id' => $row['chat_id'] === null ? null : (int) $row['chat_id'],
@@ -152,9 +153,9 @@ final class Outbox
         $dropped = 0;
         if ($excess > 0) {
             $marks = $this->ids(
-                'SELECT o.id FROM ' . self::TABLE . " o WHERE o.kind = 'chat' AND o.state = 0 AND o.payload IS NULL
+                'SELECT o.id FROM ' . self::TABLE . " o WHERE o.kind IN ('chat', 'shown') AND o.state = 0 AND o.payload IS NULL
                  AND EXISTS (SELECT 1 FROM " . self::TABLE . " l
-                     WHERE l.chat_id = o.chat_id AND l.kind = 'chat' AND l.state = 0 AND l.id > o.id)
+                     WHERE l.chat_id = o.chat_id AND l.kind = o.kind AND l.state = 0 AND l.id > o.id)
                  ORDER BY o.id LIMIT " . self::DELETE_MAX,
             );
             $this->remove($marks);
