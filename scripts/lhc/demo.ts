@@ -152,6 +152,8 @@ async function run(lhcDir: string): Promise<void> {
           tenant: TENANT,
           apiKey: secrets.apiKey,
           callbackSecret: secrets.callbackSecret,
+          // Cron has no host name to go by, and a message's link to a file needs one.
+          lhcAddress: `http://127.0.0.1:${web.port}`,
           shareTyping: '1',
         },
       },
