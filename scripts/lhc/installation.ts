@@ -32,6 +32,13 @@ export async function install(
   const { dir, web, user } = layout;
   if (existsSync(join(web, 'settings/settings.ini.php'))) return;
   options.say?.('installing LHC, which takes some 20 seconds …');
+  // Nothing is left of an installation that was interrupted: it would add its rows a second time.
+  await query(
+    layout,
+    programs,
+    'DROP DATABASE lhc; CREATE DATABASE lhc CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci',
+    [],
+  );
   const ini = join(dir, 'install.ini');
   await writeFile(
     ini,

@@ -74,6 +74,14 @@ it('goes on after a kill of each server', async () => {
   expect((await visitor.view('https://shop.example/boots')).status).toBe(200);
 });
 
+it('begins an installation anew that was interrupted', async () => {
+  await lhc.stop();
+  await rm(join(lhc.web, 'settings/settings.ini.php'));
+  lhc = await start();
+  expect([...lhc.departments.keys()]).toEqual(['Sales', 'Support']);
+  await logIn(lhc.url, lhc.operator('olga'));
+});
+
 it.each([
   ['/nowhere', 'git clone'],
   [import.meta.dirname, 'cli/install-cli.php'],
