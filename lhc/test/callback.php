@@ -6,4 +6,8 @@ declare(strict_types=1);
 
 require __DIR__ . '/connect.php';
 error_reporting(0);
+if (isset($_SERVER['HTTP_X_DIES'])) {
+    // Not even a Throwable: PHP ends the request.
+    erLhcoreClassChatEventDispatcher::getInstance()->listen('chat.web_add_msg_admin', static fn () => str_repeat('x', PHP_INT_MAX - 1_000));
+}
 require __DIR__ . '/../xmppchat/modules/lhxmppchat/callback.php';

@@ -17,6 +17,7 @@ final class ConformanceTest extends TestCase
     private const ARGUMENTS = [
         'onlineuser.created' => ['ou'],
         'onlineuser.pageview_logged' => ['ou'],
+        'onlineuser.before_store_chat' => ['online_user'],
         'chat.chat_transfered' => ['chat', 'transfer'],
         'chat.close' => ['chat', 'user_data'],
         'user.user_created' => ['userData'],

@@ -93,6 +93,16 @@ final class EndpointTest extends CallbackTestCase
         self::assertStringContainsString('Allow: POST', $answer['headers']);
     }
 
+    public function testARequestThatDiesIsNoYes(): void
+    {
+        $request = $this->signed('chat.message', $this->about(['message' => ['id' => 'm1', 'body' => 'Hello']]));
+        $before = $this->texts();
+        $answer = $this->post($request, ['Content-Type: application/json', 'X-Dies: yes']);
+        self::assertSame([500, ''], [$answer['status'], $answer['body']]);
+        self::assertSame($before, $this->texts());
+        self::assertSame(200, $this->post($request)['status']);
+    }
+
     public function testWithoutTablesItSaysSo(): void
     {
         $this->database->run('RENAME TABLE lhc_xmppchat_setting TO lhc_xmppchat_away');
@@ -144,7 +154,8 @@ final class EndpointTest extends CallbackTestCase
         fclose($free);
         self::$address = "http://{$name}/xmppchat/callback";
         $server = proc_open(
-            [PHP_BINARY, '-S', $name, dirname(__DIR__, 2) . '/callback.php'],
+            // LHC has displayed errors off; a php.ini may have them on.
+            [PHP_BINARY, '-d', 'display_errors=stderr', '-S', $name, dirname(__DIR__, 2) . '/callback.php'],
             [['file', '/dev/null', 'r'], ['file', '/dev/null', 'w'], ['file', '/dev/null', 'w']],
             $pipes,
         );

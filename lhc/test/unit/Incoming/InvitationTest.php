@@ -2,6 +2,7 @@
 
 declare(strict_types=1);
 
+use XmppChat\Lhc\Extension;
 use XmppChat\Lhc\Incoming\Invitation;
 use XmppChat\Lhc\Test\CallbackTestCase;
 
@@ -30,6 +31,32 @@ final class InvitationTest extends CallbackTestCase
         self::assertSame([], array_intersect(['qinv', 'session_inv', 'lhcinv_exp', 'lhcnxt_ivt'], array_keys($attributes)));
         self::assertIsString($attributes['xmppchat_invitation']);
         self::assertSame([['i1', 0]], $this->known());
+    }
+
+    public function testAPageViewAtTheSameMomentKeepsIt(): void
+    {
+        Extension::instance()->attach(erLhcoreClassChatEventDispatcher::getInstance());
+        foreach (['i1' => 'Can I help?', 'i2' => 'With shoes?'] as $id => $words) {
+            $page = erLhcoreClassModelChatOnlineUser::fetch($this->anna->id, false);
+            $this->invites($words, $id);
+            $this->savesPageView($page);
+        }
+        $anna = $this->annaRow();
+        self::assertSame(["Can I help?\nWith shoes?", 0, -1], [$anna['operator_message'], (int) $anna['message_seen'], (int) $anna['invitation_id']]);
+        // Whatever else LHC writes of the invitation stands.
+        $this->widgetFetches();
+        $page = erLhcoreClassModelChatOnlineUser::fetch($this->anna->id, false);
+        $page->operator_message = '';
+        $this->savesPageView($page);
+        self::assertSame('', $this->annaRow()['operator_message']);
+    }
+
+    /** What LHC does behind a page view. */
+    private function savesPageView(erLhcoreClassModelChatOnlineUser $page): void
+    {
+        $page->store_chat = true;
+        erLhcoreClassChatEventDispatcher::getInstance()->dispatch('onlineuser.before_store_chat', ['online_user' => $page, 'errors' => []]);
+        $page->saveThis();
     }
 
     public function testFurtherWordsAreAddedAndTheOperatorIsTold(): void

@@ -13,6 +13,9 @@ final class Endpoint
     /** Answers the request that PHP serves. Never throws; LHC would answer with a page of its own. */
     public static function serve(Extension $extension): void
     {
+        // A request that dies on the way is answered with this. PHP's own answer is an empty 200 where errors are displayed,
+        // and the service would take that for yes.
+        http_response_code(500);
         try {
             $answer = $extension->receiver()->receive(Request::current());
         } catch (\Throwable $failure) {

@@ -57,6 +57,22 @@ final class Invitation
         return $stands ? $invitation : null;
     }
 
+    /**
+     * Carries over an invitation that came after LHC had read this visitor, and before it writes all of the row. Without it
+     * a page view undoes the invitation, and the operator believes that it stands.
+     *
+     * @param \erLhcoreClassModelChatOnlineUser $visitor about to be saved
+     * @param \erLhcoreClassModelChatOnlineUser $stored as the database has them
+     */
+    public static function carryOver(
+        \erLhcoreClassModelChatOnlineUser $visitor,
+        \erLhcoreClassModelChatOnlineUser $stored,
+    ): void {
+        if ((self::attributes($stored)[self::ATTRIBUTE] ?? null) !== (self::attributes($visitor)[self::ATTRIBUTE] ?? null)) {
+            self::of($stored)?->writeTo($visitor);
+        }
+    }
+
     /** Whether the visitor has not answered it with a chat. */
     public function isUnanswered(\erLhcoreClassModelChatOnlineUser $visitor): bool
     {

@@ -105,6 +105,21 @@ final class Visitors
         return $online instanceof \erLhcoreClassModelChatOnlineUser ? $online : throw new Busy('a visitor could not be locked');
     }
 
+    /** The visitor's invitation as the database has it; no lock, and LHC's cache of the request is left alone. */
+    public static function invitationNow(Database $database, int $id): ?\erLhcoreClassModelChatOnlineUser
+    {
+        $row = $database->row(
+            'SELECT id, online_attr_system, operator_message, operator_user_id, invitation_id FROM lh_chat_online_user WHERE id = ?',
+            [$id],
+        );
+        if ($row === null) {
+            return null;
+        }
+        $visitor = new \erLhcoreClassModelChatOnlineUser();
+        $visitor->setState($row);
+        return $visitor;
+    }
+
     /** Whether the visitor reads what is written in this chat, now or when they come back. */
     public static function isOpen(\erLhcoreClassModelChat $chat): bool
     {

@@ -5,6 +5,8 @@ declare(strict_types=1);
 namespace XmppChat\Lhc\Outgoing;
 
 use XmppChat\Lhc\Extension;
+use XmppChat\Lhc\Incoming\Invitation;
+use XmppChat\Lhc\Incoming\Visitors;
 use XmppChat\Lhc\Log;
 
 /**
@@ -50,6 +52,7 @@ final class Listeners
         foreach (['onlineuser.created', 'onlineuser.pageview_logged'] as $event) {
             $this->listen($dispatcher, $event, $this->viewed(...));
         }
+        $this->listen($dispatcher, 'onlineuser.before_store_chat', $this->saving(...));
         foreach (self::CHANGES as $event) {
             $this->listen($dispatcher, $event, fn (array $call) => $this->mark(self::chat($call)));
         }
@@ -76,6 +79,19 @@ final class Listeners
                 Log::failure("listener {$event}", $failure);
             }
         });
+    }
+
+    /** LHC writes all that it read of the visitor, without a lock. @param array<string, mixed> $call */
+    private function saving(array $call): void
+    {
+        $visitor = $call['online_user'] ?? null;
+        if (!$visitor instanceof \erLhcoreClassModelChatOnlineUser || (int) $visitor->id <= 0 || $visitor->store_chat !== true) {
+            return;
+        }
+        $stored = Visitors::invitationNow($this->extension->database(), (int) $visitor->id);
+        if ($stored !== null) {
+            Invitation::carryOver($visitor, $stored);
+        }
     }
 
     /** @param array<string, mixed> $call */
