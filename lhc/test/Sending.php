@@ -69,6 +69,8 @@ abstract class Sending extends TestCase
         $visitor->current_page = $page;
         $visitor->saveThis();
         $this->dispatch('onlineuser.pageview_logged', ['ou' => &$visitor, 'url_changed' => true]);
+        // As at the end of the request.
+        $this->extension->shutdown()->keepViews();
     }
 
     /** Sends what waits, as cron does: with time for a busy machine. */

@@ -101,13 +101,7 @@ final class Listeners
         if (!is_object($visitor) || (int) $visitor->id <= 0) {
             return;
         }
-        $id = $this->extension->outbox()->add(
-            Outbox::VIEW,
-            Visitor::key((int) $visitor->id, 0),
-            null,
-            PageView::of($visitor),
-        );
-        $this->extension->shutdown()->afterView($id);
+        $this->extension->shutdown()->afterView(Visitor::key((int) $visitor->id, 0), PageView::of($visitor));
     }
 
     /** @param array<string, mixed> $call */

@@ -19,7 +19,8 @@ final class Shutdown
 
     private bool $registered = false;
     private bool $urgent = false;
-    private bool $trims = false;
+    /** @var list<array{string, array<string, mixed>}> page views with their visitors, not in the outbox yet */
+    private array $views = [];
     /** @var array<int, bool> by chat, whether the visitor types */
     private array $typing = [];
 
@@ -28,10 +29,15 @@ final class Shutdown
     {
     }
 
-    /** @param int $rowId of the outbox */
-    public function afterView(int $rowId): void
+    /**
+     * A page view goes into the outbox once the visitor has their answer, so its insert costs them nothing. LHC has no
+     * transaction there that it could be part of.
+     *
+     * @param array<string, mixed> $payload
+     */
+    public function afterView(string $visitor, array $payload): void
     {
-        $this->trims = $this->trims || $rowId % self::TRIM_EACH === 0;
+        $this->views[] = [$visitor, $payload];
         $this->register();
     }
 
@@ -68,16 +74,33 @@ final class Shutdown
             if ($finished) {
                 fastcgi_finish_request();
             }
+            $trims = $this->keepViews();
             // Where a request cannot be finished first, its page waits for us: then page views are left to cron.
             if ($finished || $this->urgent || $this->typing !== [] || PHP_SAPI === 'cli') {
                 $this->extension->typing()->send($this->typing);
                 $this->extension->sender()->drain(Pace::web());
             }
-            if ($this->trims) {
+            if ($trims) {
                 $this->extension->outbox()->trim();
             }
         } catch (\Throwable $failure) {
             Log::failure('shutdown', $failure);
         }
+    }
+
+    /**
+     * Puts this request's page views into the outbox.
+     *
+     * @return bool whether the outbox's bounds have to be looked at
+     */
+    public function keepViews(): bool
+    {
+        $trims = false;
+        foreach ($this->views as [$visitor, $payload]) {
+            $id = $this->extension->outbox()->add(Outbox::VIEW, $visitor, null, $payload);
+            $trims = $trims || $id % self::TRIM_EACH === 0;
+        }
+        $this->views = [];
+        return $trims;
     }
 }
