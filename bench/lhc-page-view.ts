@@ -4,7 +4,7 @@
  * nginx of their own, and are asked in turns: one request at a time, and by four clients without a pause on four workers.
  * Needs `LHC_DIR`, a checkout of LHC.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ import { type Lhc, startLhc } from '../scripts/lhc/real-lhc.ts';
 import { createVisitor, type Visitor } from '../scripts/lhc/visitor.ts';
 import { mediansOf, quantile, type Row } from './row.ts';
 
-const ROUNDS = 5;
+const ROUNDS = 9;
 const WARM_UP = 10;
 /** Page views of each in a round, one at a time. */
 const VIEWS = 40;
@@ -83,12 +83,28 @@ async function view(visitor: Visitor): Promise<number> {
 async function idleRound(sites: readonly Site[]): Promise<number[][]> {
   const times: number[][] = sites.map(() => []);
   for (let n = 0; n < VIEWS; n += 1) {
-    for (const [index, { visitors }] of sites.entries()) {
-      const visitor = visitors[n % WORKERS];
+    // What one of them does after its answer disturbs the next one: each comes behind each.
+    for (let place = 0; place < sites.length; place += 1) {
+      const index = (n + place) % sites.length;
+      const visitor = sites[index]?.visitors[n % WORKERS];
       if (visitor) times[index]?.push(await view(visitor));
     }
   }
   return times;
+}
+
+/** The CPU time of a site's PHP workers and database so far, in ms. A busy machine disturbs it less than the time. */
+async function cpuOf({ lhc }: Site): Promise<number> {
+  const { pid } = lhc.fpm;
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  const pids = [...children.trim().split(' '), String(lhc.database.pid)];
+  const stats = await Promise.all(pids.map((each) => readFile(`/proc/${each}/stat`, 'utf8')));
+  // proc(5): utime and stime are the 12th and 13th field behind the name, in hundredths of a second.
+  const ticks = stats.map((stat) => {
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return Number(fields[11]) + Number(fields[12]);
+  });
+  return 10 * ticks.reduce((sum, each) => sum + each, 0);
 }
 
 async function busyRound(sites: readonly Site[]): Promise<number[][]> {
@@ -140,6 +156,7 @@ export async function benchLhcPageView(): Promise<Row[]> {
     for (let n = 0; n < WARM_UP; n += 1) {
       for (const { visitors } of sites) for (const visitor of visitors) await view(visitor);
     }
+    const before = await Promise.all(sites.map(cpuOf));
     const idle: number[][][] = [];
     const busy: number[][][] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
@@ -149,7 +166,16 @@ export async function benchLhcPageView(): Promise<Row[]> {
       const times = await busyRound(order.flatMap((index) => sites[index] ?? []));
       busy.push(sites.map((_, index) => times[order.indexOf(index)] ?? []));
     }
-    return [...rowsOf('one at a time', idle), ...rowsOf('all workers busy', busy)];
+    const after = await Promise.all(sites.map(cpuOf));
+    const views = ROUNDS * (VIEWS + WORKERS * BUSY_VIEWS);
+    const cpu = after.map((ms, index) => (ms - (before[index] ?? 0)) / views);
+    return [
+      ...rowsOf('one at a time', idle),
+      ...rowsOf('all workers busy', busy),
+      ...rowsOf('CPU of PHP and MariaDB', [cpu.map((each) => [each])]).filter(({ name }) =>
+        name.endsWith('p50'),
+      ),
+    ];
   } finally {
     for (const { lhc } of sites) await lhc.stop();
     for (const { server } of [alive, hanging]) {
