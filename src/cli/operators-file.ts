@@ -85,7 +85,7 @@ const Cells = z.object({
     .string()
     .regex(/^(?=\d{1,16}$)0*(1000|[1-9]\d{0,2})$/, 'is not a whole number from 1 to 1000')
     .transform(Number)
-    .pipe(shape.capacity.unwrap())
+    .pipe(shape.capacity.unwrap().unwrap())
     .optional(),
   password: shape.password,
   adopt: z

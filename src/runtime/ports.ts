@@ -211,7 +211,8 @@ export interface OperatorAccounts {
       withoutLhcUser?: boolean | undefined;
       name?: string | undefined;
       departments?: readonly string[] | undefined;
-      capacity?: number | undefined;
+      /** null: the tenant's `routing.capacity` as it is now. */
+      capacity?: number | null | undefined;
       password?: string | undefined;
       adopt?: boolean | undefined;
     },

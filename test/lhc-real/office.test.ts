@@ -91,7 +91,13 @@ it('makes an account in the tab at a user', async () => {
   expect(alerts(made)).toContain('The account is ready.');
   expect(asked).toContainEqual({
     call: 'PUT /v1/shop/operators/olga',
-    body: { lhcUserId: id, name: 'Olga', departments: ['Sales'], password: 'a good password' },
+    body: {
+      lhcUserId: id,
+      name: 'Olga',
+      departments: ['Sales'],
+      capacity: null,
+      password: 'a good password',
+    },
   });
   const tab = await admin.get(`xmppchat/account/${id}/(tab)/true`);
   expect(tab.text).toContain('olga');

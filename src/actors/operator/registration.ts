@@ -32,9 +32,10 @@ export const OperatorRegistration = z.strictObject({
     .int()
     .min(1)
     .max(MAX_CAPACITY)
+    .nullable()
     .optional()
     .describe(
-      "Chats at the same time. Default for a new operator: the tenant's `routing.capacity`",
+      "Chats at the same time. `null`, and the default for a new operator: the tenant's `routing.capacity`",
     ),
   password: z
     .string()

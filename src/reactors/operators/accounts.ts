@@ -92,7 +92,9 @@ async function registrationOf(
     type: 'Register',
     lhcUserId,
     departments: [...(changes.departments ?? present?.departments ?? [])],
-    capacity: changes.capacity ?? present?.capacity ?? tenant.routing.capacity,
+    capacity:
+      (changes.capacity === undefined ? present?.capacity : changes.capacity) ??
+      tenant.routing.capacity,
     name,
     nameChanged: name !== presentName,
   };

@@ -288,6 +288,8 @@ describe('a change', () => {
       { lhcUserId: 7, departments: ['help'], capacity: 3 },
       { lhcUserId: 7, departments: ['help'], capacity: 3 },
     ]);
+    await put('ada', { capacity: null });
+    expect((await known('ada')).at(-1)).toMatchObject({ capacity: 5 });
     expect(ejabberd.nicknames.get(jid('ada'))).toBe('Ada L.');
   });
 

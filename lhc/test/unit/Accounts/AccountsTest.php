@@ -62,7 +62,7 @@ final class AccountsTest extends Office
         $call = self::$service->calls()[0];
         self::assertSame([self::PUT, 'key-of-the-tests-0123'], [$call['call'], $call['token']]);
         self::assertEquals(
-            ['password' => ' a good password', 'lhcUserId' => (int) $this->user->id, 'name' => 'Olga Petrova', 'departments' => ['Sales']],
+            ['password' => ' a good password', 'lhcUserId' => (int) $this->user->id, 'name' => 'Olga Petrova', 'departments' => ['Sales'], 'capacity' => null],
             $call['body'],
         );
         self::assertSame(Account::ACTIVE, $this->account()->state);
@@ -167,16 +167,28 @@ final class AccountsTest extends Office
         $this->database->run("UPDATE lh_users SET chat_nickname = 'Olga P.' WHERE id = ?", [(int) $this->user->id]);
         self::$service->answer([self::PUT => self::DONE]);
         self::assertSame(1, $this->reconcile());
-        self::assertEquals(['lhcUserId' => (int) $this->user->id, 'name' => 'Olga P.', 'departments' => ['Sales', 'Support']], self::$service->calls()[0]['body']);
+        self::assertEquals(['lhcUserId' => (int) $this->user->id, 'name' => 'Olga P.', 'departments' => ['Sales', 'Support'], 'capacity' => null], self::$service->calls()[0]['body']);
         self::assertSame(0, $this->reconcile());
     }
 
     public function testAllDepartmentsAndNone(): void
     {
-        self::assertSame([], Wish::of(7, 'Olga', true, ['Sales'])->body()['departments']);
-        self::assertSame([Wish::NO_DEPARTMENT], Wish::of(7, 'Olga', false, [])->body()['departments']);
-        self::assertSame(['A', 'B'], Wish::of(7, 'Olga', false, ['B', ' A ', 'B', ''])->body()['departments']);
-        self::assertCount(100, Wish::of(7, 'Olga', false, array_map('strval', range(1, 200)))->body()['departments']);
+        self::assertSame([], Wish::of(7, 'Olga', true, ['Sales'], 0)->body()['departments']);
+        self::assertSame([Wish::NO_DEPARTMENT], Wish::of(7, 'Olga', false, [], 0)->body()['departments']);
+        self::assertSame(['A', 'B'], Wish::of(7, 'Olga', false, ['B', ' A ', 'B', ''], 0)->body()['departments']);
+        self::assertCount(100, Wish::of(7, 'Olga', false, array_map('strval', range(1, 200)), 0)->body()['departments']);
+    }
+
+    public function testLhcsLimitOfChatsCountsAndNoneIsThatOfTheTenant(): void
+    {
+        $this->made();
+        self::$service->answer([self::PUT => self::DONE]);
+        foreach ([3 => 3, 5000 => 1000, 0 => null] as $limit => $capacity) {
+            $this->database->run('UPDATE lh_users SET max_active_chats = ? WHERE id = ?', [$limit, (int) $this->user->id]);
+            self::assertSame(1, $this->reconcile());
+            self::assertSame($capacity, array_slice(self::$service->calls(), -1)[0]['body']['capacity']);
+            self::assertSame(0, $this->reconcile());
+        }
     }
 
     public function testWhatTheServiceDoesNotTakeNowComesLater(): void

@@ -100,7 +100,7 @@ final class AccountTable
         }
         $users = [];
         $rows = $this->database->rows(
-            "SELECT id, name, surname, chat_nickname, disabled, all_departments FROM lh_users WHERE id IN ({$marks})",
+            "SELECT id, name, surname, chat_nickname, disabled, all_departments, max_active_chats FROM lh_users WHERE id IN ({$marks})",
             $userIds,
         );
         foreach ($rows as $row) {
@@ -108,7 +108,7 @@ final class AccountTable
             $nickname = trim((string) $row['chat_nickname']);
             $name = $nickname !== '' ? $nickname : trim("{$row['name']} {$row['surname']}");
             $users[$id] = [
-                'wish' => Wish::of($id, $name, (int) $row['all_departments'] === 1, $departments[$id] ?? []),
+                'wish' => Wish::of($id, $name, (int) $row['all_departments'] === 1, $departments[$id] ?? [], (int) $row['max_active_chats']),
                 'disabled' => (int) $row['disabled'] === 1,
             ];
         }
