@@ -74,6 +74,74 @@ final class PlacementTest extends CallbackTestCase
         self::assertPlace(1, $this->olga, $this->chatRow());
     }
 
+    private function offered(int $userId, int $departmentId = 0): void
+    {
+        $transfer = new erLhcoreClassModelTransfer();
+        [$transfer->chat_id, $transfer->transfer_to_user_id, $transfer->dep_id] = [$this->chat->id, $userId, $departmentId];
+        $transfer->from_dep_id = $transfer->transfer_scope = 0;
+        [$transfer->ctime, $transfer->transfer_user_id] = [time(), $this->paul->id];
+        $transfer->saveThis();
+    }
+
+    public function testAChatThatLhcOffersToAnOperatorWhoDoesNotTakeItStaysWhoseItIs(): void
+    {
+        $this->comes('chat.accepted', $this->about(['operator' => $this->named($this->paul)]));
+        foreach (['missed', 'declined', 'offline'] as $reason) {
+            $this->offered((int) $this->olga->id);
+            $this->comes('chat.transferred', $this->about(['operator' => null, 'reason' => $reason]));
+            self::assertPlace(1, $this->paul, $this->chatRow());
+            self::assertSame([], $this->rowsOf('lh_transfer'));
+            self::assertSame('-1: Olga has not taken the chat.', array_slice($this->texts(), -1)[0]);
+            // So the sender says that Paul has it.
+            self::assertSame([0, 0], [$this->told()['owner_id'], $this->told()['status']]);
+        }
+        // Of a chat that was taken nothing is on offer.
+        $this->offered((int) $this->olga->id);
+        $this->comes('chat.accepted', $this->about());
+        self::assertSame([], $this->rowsOf('lh_transfer'));
+        self::assertPlace(1, $this->olga, $this->chatRow());
+        $this->comes('chat.transferred', $this->about(['operator' => null, 'reason' => 'declined']));
+        self::assertSame([0, 0], [(int) $this->chatRow()['status'], (int) $this->chatRow()['user_id']]);
+    }
+
+    public function testAChatThatLhcOffersToADepartmentStaysUntilSomebodyTakesIt(): void
+    {
+        $this->comes('chat.accepted', $this->about(['operator' => $this->named($this->paul)]));
+        $this->offered(0, (int) $this->sales->id);
+        $told = $this->told();
+        $this->comes('chat.transferred', $this->about(['operator' => null, 'reason' => 'missed']));
+        self::assertPlace(1, $this->paul, $this->chatRow());
+        self::assertCount(1, $this->rowsOf('lh_transfer'));
+        self::assertSame($told, $this->told());
+        // Who had it is gone: then nobody has it, whatever was offered.
+        $this->comes('chat.transferred', $this->about(['operator' => null, 'reason' => 'owner-gone']));
+        self::assertSame([0, 0], [(int) $this->chatRow()['status'], (int) $this->chatRow()['user_id']]);
+    }
+
+    public function testAChatThatLhcOffersMovesToTheDepartmentWithWhoTakesIt(): void
+    {
+        $this->comes('chat.accepted', $this->about());
+        $this->offered(0, (int) $this->support->id);
+        $pia = $this->operator(['name' => 'Pia', 'surname' => ''], [$this->support->id]);
+        // Who is only asked has not taken it.
+        $this->comes('chat.assigned', $this->about(['operator' => $this->named($pia), 'reason' => 'random']));
+        self::assertPlace(1, $this->olga, $this->chatRow());
+        $this->comes('chat.accepted', $this->about(['operator' => $this->named($pia)]));
+        self::assertPlace(1, $pia, $this->chatRow());
+        self::assertSame((int) $this->support->id, (int) $this->chatRow()['dep_id']);
+        self::assertSame([], $this->rowsOf('lh_transfer'));
+        self::assertSame([(int) $this->support->id, (int) $pia->id, 1], [$this->told()['dep_id'], $this->told()['owner_id'], $this->told()['status']]);
+        // Offered to somebody who has not got the department, it moves to one of theirs.
+        $this->offered((int) $this->olga->id);
+        $this->comes('chat.accepted', $this->about());
+        self::assertPlace(1, $this->olga, $this->chatRow());
+        self::assertSame((int) $this->sales->id, (int) $this->chatRow()['dep_id']);
+        // Others get it by their departments alone.
+        $this->offered((int) $this->paul->id);
+        self::assertSame('not-allowed', $this->comes('chat.accepted', $this->about(['operator' => $this->named($pia)]))->body['code'] ?? null);
+        self::assertPlace(1, $this->olga, $this->chatRow());
+    }
+
     public function testTransferredToAnOperator(): void
     {
         $this->comes('chat.accepted', $this->about());

@@ -100,7 +100,7 @@ final class Handlers
 
     private function placement(): Placement
     {
-        return new Placement($this->visitors, $this->operators, $this->rows, $this->acceptance, $this->known);
+        return new Placement($this->visitors, $this->operators, $this->rows, $this->acceptance, $this->known, new Offers($this->database, $this->rows, $this->known));
     }
 
     private function commands(): Commands

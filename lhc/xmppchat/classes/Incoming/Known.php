@@ -26,6 +26,15 @@ final class Known
         ]);
     }
 
+    /** The service has it for nobody, whoever has it in LHC: that is news. */
+    public function waits(\erLhcoreClassModelChat $chat, string $visitor): void
+    {
+        $this->told->record((int) $chat->id, $visitor, [
+            'owner_id' => 0,
+            'status' => \erLhcoreClassModelChat::STATUS_PENDING_CHAT,
+        ]);
+    }
+
     /** The department in which it waits. */
     public function moved(\erLhcoreClassModelChat $chat, string $visitor): void
     {

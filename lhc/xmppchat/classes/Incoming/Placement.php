@@ -8,6 +8,7 @@ namespace XmppChat\Lhc\Incoming;
 final class Placement
 {
     private const DEPARTMENT_MAX_BYTES = 256;
+    private const REASON_MAX_BYTES = 1_024;
 
     public function __construct(
         private readonly Visitors $visitors,
@@ -15,6 +16,7 @@ final class Placement
         private readonly Rows $rows,
         private readonly Acceptance $acceptance,
         private readonly Known $told,
+        private readonly Offers $offers,
     ) {
     }
 
@@ -23,6 +25,10 @@ final class Placement
     {
         $operator = $callback->data->object('operator');
         $chat = $this->visitors->chat($callback);
+        if ($this->offers->isOffered($chat)) {
+            // Whoever offers it to others has it until one of them takes it.
+            return Answer::accepted();
+        }
         $user = $this->operators->actIn($chat, $operator);
         if (Visitors::isOpen($chat)) {
             $this->giveTo($chat, $user, $callback);
@@ -35,6 +41,11 @@ final class Placement
     {
         $operator = $callback->data->object('operator');
         $chat = $this->visitors->chat($callback);
+        $moves = self::goesOn($chat) ? $this->offers->departmentFor($chat, $this->operators->act($operator)) : null;
+        $new = $moves === null ? null : \erLhcoreClassModelDepartament::fetch($moves);
+        if ($new instanceof \erLhcoreClassModelDepartament) {
+            $this->move($chat, $new, $callback);
+        }
         $user = $this->operators->actIn($chat, $operator);
         if (!self::goesOn($chat)) {
             return Answer::accepted();
@@ -52,6 +63,7 @@ final class Placement
     {
         $operator = $callback->data->optionalObject('operator');
         $department = $callback->data->optionalText('department', self::DEPARTMENT_MAX_BYTES);
+        $reason = (string) $callback->data->optionalText('reason', self::REASON_MAX_BYTES);
         $chat = $this->visitors->chat($callback);
         if (!self::goesOn($chat)) {
             return Answer::accepted();
@@ -61,7 +73,7 @@ final class Placement
         }
         if ($operator !== null) {
             $this->giveTo($chat, $this->operators->actIn($chat, $operator), $callback);
-        } else {
+        } elseif ($department !== null || !$this->offers->notTaken($chat, $this->visitors->key($callback), $reason, $callback->id)) {
             $this->toQueue($chat, $callback);
         }
         return Answer::accepted();
@@ -105,6 +117,7 @@ final class Placement
             Acceptance::ownerChanged($chat);
             Typing::end($chat);
             $chat->updateThis();
+            $this->offers->end($chat);
             $this->announce($chat, $user, $before);
         }
         $this->told->placed($chat, $this->visitors->key($callback));
@@ -148,6 +161,11 @@ final class Placement
         if (!$new instanceof \erLhcoreClassModelDepartament) {
             throw new Refused('not-possible', 'Live Helper Chat has no such department');
         }
+        $this->move($chat, $new, $callback);
+    }
+
+    private function move(\erLhcoreClassModelChat $chat, \erLhcoreClassModelDepartament $new, Callback $callback): void
+    {
         if ((int) $chat->dep_id !== (int) $new->id) {
             $old = $chat->department;
             $owner = (int) $chat->user_id > 0 ? \erLhcoreClassModelUser::fetch((int) $chat->user_id) : false;

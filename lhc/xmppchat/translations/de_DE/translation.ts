@@ -1027,5 +1027,9 @@
       <source>{count} instances are gone, more than half of all. Is the list of instances complete? Their tenants are removed only if you press "Remove them".</source>
       <translation>{count} Instanzen sind verschwunden, mehr als die Hälfte. Ist die Liste der Instanzen vollständig? Ihre Mandanten werden nur entfernt, wenn Sie „Mandanten entfernen“ drücken.</translation>
     </message>
+    <message>
+      <source>{name} has not taken the chat.</source>
+      <translation>{name} hat den Chat nicht übernommen.</translation>
+    </message>
   </context>
 </TS>

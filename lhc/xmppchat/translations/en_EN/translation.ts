@@ -1027,5 +1027,9 @@
       <source>{count} instances are gone, more than half of all. Is the list of instances complete? Their tenants are removed only if you press "Remove them".</source>
       <translation>{count} instances are gone, more than half of all. Is the list of instances complete? Their tenants are removed only if you press "Remove them".</translation>
     </message>
+    <message>
+      <source>{name} has not taken the chat.</source>
+      <translation>{name} has not taken the chat.</translation>
+    </message>
   </context>
 </TS>
