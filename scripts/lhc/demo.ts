@@ -199,6 +199,11 @@ async function run(lhcDir: string): Promise<void> {
       departments: OPERATOR.departments,
       password: secrets.operatorPassword,
     });
+    // As the button "Use this account" of the tab at a user does.
+    await lhc.sql(
+      "INSERT IGNORE INTO lhc_xmppchat_account (user_id, username, state, error, updated_at) VALUES (?, ?, 'active', '', 0)",
+      [lhc.operator(OPERATOR.username).id, OPERATOR.username],
+    );
     stopCron = startCron(lhc);
     printDemo({ lhc, api, xmpp: ejabberd.xmpp, secrets });
   } catch (error) {
