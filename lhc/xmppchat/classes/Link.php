@@ -15,6 +15,8 @@ final class Link
     /** Ms between cron's probes while the breaker is open: grows with the failures up to the second value. */
     private const PROBE_AFTER_MS = 5_000;
     private const PROBE_AFTER_MAX_MS = 60_000;
+    /** Ms after a failure that was not the first one, before a callback closes the breaker. */
+    private const HEARD_AFTER_MS = 10_000;
 
     public function __construct(private readonly Database $database, private readonly Clock $clock)
     {
@@ -51,9 +53,8 @@ final class Link
         $state = $this->state();
         $failures = min($state->failures + 1, 1_000);
         $now = $this->clock->nowMs();
-        $wait = min(self::PROBE_AFTER_MS * 2 ** min($failures - 1, 10), self::PROBE_AFTER_MAX_MS);
         $this->write([
-            'open_until' => $now + $wait,
+            'open_until' => $now + self::wait($failures),
             'failures' => $failures,
             'opened_at' => $state->isOpen() ? $state->openedAt : $now,
             'reason' => mb_strcut($reason, 0, 250),
@@ -66,10 +67,24 @@ final class Link
         $this->write(['sent_at' => $this->clock->nowMs()] + self::CLOSED);
     }
 
-    /** A valid callback of the service came: it lives, so the breaker closes. */
+    /**
+     * A valid callback of the service came: it lives, so the breaker closes. Callbacks also come from a service that is
+     * slow, or that only they reach: then each would cost another worker a time-out. So the failures still count, and
+     * after the second one without an answer between them this has a pace.
+     */
     public function heard(): void
     {
-        $this->write(['heard_at' => $this->clock->nowMs()] + self::CLOSED);
+        $state = $this->state();
+        $now = $this->clock->nowMs();
+        $failedAt = $state->openUntil - self::wait($state->failures);
+        $closes = $state->failures <= 1 || $now >= $failedAt + self::HEARD_AFTER_MS;
+        $this->write(['heard_at' => $now] + ($closes ? ['open_until' => 0] : []));
+    }
+
+    /** Ms for which the breaker is open after so many failures. */
+    private static function wait(int $failures): int
+    {
+        return min(self::PROBE_AFTER_MS * 2 ** min(max($failures - 1, 0), 10), self::PROBE_AFTER_MAX_MS);
     }
 
     /** Cron runs. */

@@ -108,6 +108,31 @@ final class SenderTest extends Sending
         self::assertTrue($this->extension->sender()->drain(Pace::web()));
     }
 
+    /** A service that is slow, or a proxy before it that hangs: callbacks come, and each would occupy another worker. */
+    public function testWhileSendingFailsACallbackOpensTheWayOnceInTenSeconds(): void
+    {
+        $link = $this->extension->link();
+        $link->failed('no answer');
+        $link->heard();
+        self::assertFalse($link->state()->isOpen(), 'the service may have been started again');
+        $link->failed('no answer');
+        $link->heard();
+        self::assertTrue($link->state()->isOpen());
+        self::assertSame(2, $link->state()->failures);
+        foreach (range(3, 8) as $failures) {
+            $this->aheadMs += 10_000;
+            $link->heard();
+            self::assertFalse($link->state()->isOpen(), "after {$failures} failures");
+            $link->failed('no answer');
+            $link->heard();
+            self::assertTrue($link->state()->isOpen());
+        }
+        $link->sent();
+        $link->failed('once more');
+        $link->heard();
+        self::assertFalse($link->state()->isOpen());
+    }
+
     public function testABusyServiceHoldsUpThatVisitorOnly(): void
     {
         [$anna, $bert] = [$this->visitor(), $this->visitor()];
