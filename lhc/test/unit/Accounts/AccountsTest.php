@@ -11,6 +11,7 @@ use XmppChat\Lhc\Test\Office;
 final class AccountsTest extends Office
 {
     private const DONE = [202, ['state' => 'registered']];
+    private const GET = 'GET /v1/shop/operators/olga';
     private const PUT = 'PUT /v1/shop/operators/olga';
     private const DELETE = 'DELETE /v1/shop/operators/olga';
 
@@ -45,6 +46,12 @@ final class AccountsTest extends Office
         return $this->extension->accountReconciler()->run($this->extension->clock()->nowMs() + 60_000);
     }
 
+    /** @return list<array{call: string, query: string, token: string, body: mixed}> what the service was told */
+    private function puts(): array
+    {
+        return array_values(array_filter(self::$service->calls(), fn (array $call): bool => $call['call'] === self::PUT));
+    }
+
     /** An account that the service was told of. */
     private function made(): void
     {
@@ -55,11 +62,12 @@ final class AccountsTest extends Office
     public function testMakesAnAccountAndStoresNoPassword(): void
     {
         $this->signIn('accounts');
-        self::$service->answer([self::PUT => self::DONE, 'GET /v1/shop/operators/olga' => [200, ['jid' => 'olga@x.test', 'availability' => 'away']]]);
+        $known = ['jid' => 'olga@x.test', 'availability' => 'away', 'lhcUserId' => (int) $this->user->id];
+        self::$service->answer([self::PUT => self::DONE, self::GET => [200, $known]]);
         $html = $this->press('create', ['username' => 'olga', 'password' => ' a good password']);
         self::assertSame('The account is ready.', self::alerts($html));
         self::assertStringContainsString('olga@x.test', $html);
-        $call = self::$service->calls()[0];
+        $call = $this->puts()[0];
         self::assertSame([self::PUT, 'key-of-the-tests-0123'], [$call['call'], $call['token']]);
         self::assertEquals(
             ['password' => ' a good password', 'lhcUserId' => (int) $this->user->id, 'name' => 'Olga Petrova', 'departments' => ['Sales'], 'capacity' => null],
@@ -102,6 +110,22 @@ final class AccountsTest extends Office
         self::assertSame($answer !== null, in_array(self::PUT, self::$service->asked(), true));
     }
 
+    public function testNobodyGetsTheAccountOfSomebodyElse(): void
+    {
+        $this->signIn('accounts');
+        $good = ['username' => 'olga', 'password' => 'a good password'];
+        $other = (int) $this->user->id + 1;
+        self::$service->answer([self::GET => [200, ['lhcUserId' => $other]], self::PUT => self::DONE]);
+        self::assertStringContainsString('for another user of LHC', self::alerts($this->press('create', $good)));
+        $this->extension->accountTable()->save($other, 'olga', Account::ACTIVE, 'x');
+        self::$service->answer([self::PUT => self::DONE]);
+        self::assertStringContainsString('has this username already', self::alerts($this->press('create', $good)));
+        self::$service->answer([self::GET => [503, ['detail' => 'busy']], self::PUT => self::DONE]);
+        self::assertStringContainsString('is not ready', self::alerts($this->press('create', $good)));
+        self::assertSame([], $this->puts());
+        self::assertNull($this->account());
+    }
+
     public function testTheServiceAway(): void
     {
         $this->signIn('accounts');
@@ -123,7 +147,7 @@ final class AccountsTest extends Office
         $this->made();
         self::$service->answer([self::PUT => self::DONE, self::DELETE => [404, []]]);
         self::assertStringContainsString('The password is set', self::alerts($this->press('password', ['password' => 'a new password'])));
-        self::assertSame(['password' => 'a new password'], self::$service->calls()[0]['body']);
+        self::assertSame(['a new password', (int) $this->user->id], [$this->puts()[0]['body']['password'], $this->puts()[0]['body']['lhcUserId']]);
         self::assertSame('The account is removed.', self::alerts($this->press('remove')));
         self::assertNull($this->account());
     }
@@ -233,8 +257,7 @@ final class AccountsTest extends Office
         $this->database->run('UPDATE lh_users SET disabled = 0 WHERE id = ?', [(int) $this->user->id]);
         $this->press('password', ['password' => 'a new password']);
         self::assertSame(Account::ACTIVE, $this->account()->state);
-        $puts = array_values(array_filter(self::$service->calls(), fn (array $call): bool => $call['call'] === self::PUT));
-        self::assertSame([(int) $this->user->id], array_column(array_column($puts, 'body'), 'lhcUserId'));
+        self::assertSame([(int) $this->user->id], array_column(array_column($this->puts(), 'body'), 'lhcUserId'));
     }
 
     public function testADeletedUserTakesTheAccountAlong(): void

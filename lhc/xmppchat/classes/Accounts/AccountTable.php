@@ -57,6 +57,22 @@ final class AccountTable
         );
     }
 
+    /**
+     * Keeps a username for a user who has no account yet. The service was not told of it.
+     *
+     * @param int $forMs how long cron leaves it alone, in ms
+     * @return bool whether it is theirs; false if another user has it, or this user has an account
+     */
+    public function reserve(int $userId, string $username, int $forMs): bool
+    {
+        $now = $this->clock->nowMs();
+        return $this->database->run(
+            'INSERT IGNORE INTO ' . self::TABLE . " (username, state, error, updated_at, digest, tries, next_at, user_id)
+             VALUES (?, ?, '', ?, '', 0, ?, ?)",
+            [$username, Account::ACTIVE, $now, $now + $forMs, $userId],
+        )->rowCount() === 1;
+    }
+
     /** Its next try is now, whatever failed before. Nothing happens to a user without an account. */
     public function hurry(int $userId): void
     {

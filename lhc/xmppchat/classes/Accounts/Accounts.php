@@ -40,14 +40,30 @@ final class Accounts
         if ($fault === null && $account !== null && $account->username !== $username) {
             $fault = Words::t('This user has the account {username} already. Remove it first.', ['username' => $account->username]);
         }
+        if ($fault === null && $account === null) {
+            $fault = $this->ownerFault($userId, $username);
+        }
         if ($fault !== null) {
             return $fault;
         }
-        $answer = $this->put($username, ['password' => $password] + $user['wish']->body());
-        if (!$answer->ok()) {
-            return Refusal::words($answer);
+        // The service gives an operator to another LHC user without a question, so the username is ours before it hears it.
+        if ($account === null && !$this->table->reserve($userId, $username, 2 * self::TIMEOUT_MS)) {
+            return Words::t('Another user of this LHC has this username already.');
         }
-        return $this->save($userId, $username, $user['wish']->digest());
+        $answer = $this->service->request(
+            'PUT',
+            'operators/' . rawurlencode($username),
+            ['password' => $password] + $user['wish']->body(),
+            self::TIMEOUT_MS,
+        );
+        if ($answer->ok()) {
+            $this->table->save($userId, $username, Account::ACTIVE, $user['wish']->digest());
+            return '';
+        }
+        if ($account === null) {
+            $this->table->delete($userId);
+        }
+        return Refusal::words($answer);
     }
 
     /** @return string why not, in words; empty if it is set */
@@ -58,11 +74,8 @@ final class Accounts
         if ($fault !== null) {
             return $fault;
         }
-        if ($account->state === Account::DISABLED) {
-            return $this->create($userId, $account->username, $password);
-        }
-        $answer = $this->put($account->username, ['password' => $password]);
-        return $answer->ok() ? '' : Refusal::words($answer);
+        // With all that the service should know of the user: a password alone makes no account that the service has lost.
+        return $this->create($userId, $account->username, $password);
     }
 
     /**
@@ -74,7 +87,11 @@ final class Accounts
     {
         $username = $this->registeredAs($userId);
         // Without a digest, the reconciler tells the service name and departments.
-        return $username === '' ? Words::t('The service knows no operator for this user.') : $this->save($userId, $username, '');
+        return match (true) {
+            $username === '' => Words::t('The service knows no operator for this user.'),
+            $this->table->reserve($userId, $username, 0) => '',
+            default => Words::t('Another user of this LHC has this username already.'),
+        };
     }
 
     /** The username that the service has for this user; empty if it has none or does not answer. */
@@ -131,19 +148,19 @@ final class Accounts
         };
     }
 
-    private function save(int $userId, string $username, string $digest): string
+    /** @return ?string why this user cannot have an operator that the service has already; null if nothing is in the way */
+    private function ownerFault(int $userId, string $username): ?string
     {
-        try {
-            $this->table->save($userId, $username, Account::ACTIVE, $digest);
-            return '';
-        } catch (\PDOException) {
-            return Words::t('Another user of this LHC has this username already.');
+        $answer = $this->service->request('GET', 'operators/' . rawurlencode($username), null, self::TIMEOUT_MS);
+        if ($answer->status === 404) {
+            return null;
         }
-    }
-
-    /** @param array<string, mixed> $body */
-    private function put(string $username, array $body): ServiceAnswer
-    {
-        return $this->service->request('PUT', 'operators/' . rawurlencode($username), $body, self::TIMEOUT_MS);
+        if (!$answer->ok()) {
+            return Refusal::words($answer);
+        }
+        $owner = $answer->body['lhcUserId'] ?? null;
+        return $owner === null || $owner === $userId
+            ? null
+            : Words::t('The service has an operator of this name for another user of LHC. Choose another username.');
     }
 }

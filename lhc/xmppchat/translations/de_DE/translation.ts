@@ -432,6 +432,10 @@
       <translation>Eingeschaltet</translation>
     </message>
     <message>
+      <source>The service has an operator of this name for another user of LHC. Choose another username.</source>
+      <translation>Der Dienst hat unter diesem Namen einen Operator eines anderen LHC-Benutzers. Wählen Sie einen anderen Benutzernamen.</translation>
+    </message>
+    <message>
       <source>TLS fails: {reason}</source>
       <translation>TLS scheitert: {reason}</translation>
     </message>

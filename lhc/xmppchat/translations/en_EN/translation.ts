@@ -432,6 +432,10 @@
       <translation>Switched on</translation>
     </message>
     <message>
+      <source>The service has an operator of this name for another user of LHC. Choose another username.</source>
+      <translation>The service has an operator of this name for another user of LHC. Choose another username.</translation>
+    </message>
+    <message>
       <source>TLS fails: {reason}</source>
       <translation>TLS fails: {reason}</translation>
     </message>
