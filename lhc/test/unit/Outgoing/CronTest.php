@@ -24,7 +24,7 @@ final class CronTest extends Sending
         $this->view($this->visitor());
         self::$service->behave(['status' => 500]);
         self::assertStringContainsString('cannot be reached (500', $this->cron());
-        self::assertStringContainsString('1 rows wait', $this->cron());
+        self::assertStringContainsString('1 row waits', $this->cron());
         $this->settings(['enabled' => false]);
         $this->newRequest();
         self::assertStringContainsString('switched off', $this->cron());
@@ -142,6 +142,17 @@ final class CronTest extends Sending
         self::assertSame(['9000', (string) $chat->id], array_map('strval', array_column($this->database->rows('SELECT chat_id FROM lhc_xmppchat_chat ORDER BY closed DESC'), 'chat_id')));
         $left = $this->database->rows('SELECT xmpp_id FROM lhc_xmppchat_message ORDER BY xmpp_id');
         self::assertSame(['m0', 'm2'], array_column($left, 'xmpp_id'), 'the invitation of a visitor whom LHC has forgotten goes');
+    }
+
+    public function testWithoutTablesItSaysHowToMakeThem(): void
+    {
+        $this->newRequest();
+        $this->database->run('RENAME TABLE lhc_xmppchat_setting TO lhc_xmppchat_away');
+        try {
+            self::assertStringContainsString('cron/update_structure', $this->cron());
+        } finally {
+            $this->database->run('RENAME TABLE lhc_xmppchat_away TO lhc_xmppchat_setting');
+        }
     }
 
     public function testTheTablesAreMadeAndCompleted(): void

@@ -11,7 +11,7 @@ use XmppChat\Lhc\Link;
 /** The steps of the connection test that look at this LHC alone. The tables have to be there. */
 final class LocalChecks
 {
-    public const CRON_LINE = '* * * * * cd /path/to/lhc_web && php cron.php -s site_admin -e xmppchat -c cron/outbox -p 55';
+    private const CRON_LINE = '* * * * * cd %s && php cron.php -s site_admin -e xmppchat -c cron/outbox -p 55';
     /** Cron runs each minute; three are missed before it is said. */
     private const CRON_LATE_MS = 180_000;
     /** A row that waits longer than this waits for something that does not come by itself. */
@@ -36,7 +36,7 @@ final class LocalChecks
         $at = $this->link->state()->cronAt;
         $advice = $this->hosted
             ? Words::t('The cron jobs of the hosting have to run: see "Automated hosting" in the documentation of the extension.')
-            : Words::t('Add this line to the crontab of the user of the web server: {line}', ['line' => self::CRON_LINE]);
+            : Words::t('Add this line to the crontab of the user of the web server: {line}', ['line' => self::cronLine()]);
         if ($at === 0) {
             return Finding::problem('cron', Words::t('The cron job of the extension has never run. What is not sent at once is never sent.'), $advice);
         }
@@ -44,6 +44,13 @@ final class LocalChecks
         return $this->clock->nowMs() - $at > self::CRON_LATE_MS
             ? Finding::problem('cron', Words::t('The cron job of the extension last ran {minutes} minutes ago.', ['minutes' => $minutes]), $advice)
             : Finding::ok('cron', Words::t('The cron job of the extension runs.'));
+    }
+
+    private static function cronLine(): string
+    {
+        $folder = rtrim((string) \erLhcoreClassSystem::instance()->SiteDir, '/');
+        // What a shell would read otherwise is for the person to write.
+        return sprintf(self::CRON_LINE, preg_match('#^[\w./-]+\z#', $folder) === 1 ? $folder : '/path/to/lhc_web');
     }
 
     /** @return list<Finding> */

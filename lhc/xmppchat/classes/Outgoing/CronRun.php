@@ -14,6 +14,8 @@ final class CronRun
 {
     /** Seconds of one run at most. */
     public const SECONDS_MAX = 300;
+    /** SQLSTATE of a table that does not exist. */
+    private const NO_TABLE = '42S02';
     private const PAUSE_US = 1_000_000;
     /** Ms of one run at most for operators' accounts, and on a hosting's manager for tenants and for all instances. */
     private const ACCOUNTS_MS = 15_000;
@@ -32,6 +34,14 @@ final class CronRun
     {
         if (!Site::mayWork()) {
             return "Without a host name this site sees the manager's database. Run this cron job in the manager.\n";
+        }
+        try {
+            $this->extension->settings();
+        } catch (\PDOException $failure) {
+            if ($failure->getCode() !== self::NO_TABLE) {
+                throw $failure;
+            }
+            return "The extension's tables are missing. Make them: php cron.php -s site_admin -e xmppchat -c cron/update_structure\n";
         }
         $end = microtime(true) + min($seconds, self::SECONDS_MAX);
         $said = $this->hosting();
@@ -81,7 +91,11 @@ final class CronRun
     {
         $state = $this->extension->link()->state();
         $waiting = $this->extension->outbox()->count(Outbox::PENDING);
-        $rows = $waiting === 0 ? 'Nothing waits' : "{$waiting} rows wait";
+        $rows = match ($waiting) {
+            0 => 'Nothing waits',
+            1 => '1 row waits',
+            default => "{$waiting} rows wait",
+        };
         return ($state->isOpen() ? "The service cannot be reached ({$state->reason}). " : '') . "{$rows}.\n";
     }
 
