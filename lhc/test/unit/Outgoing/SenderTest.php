@@ -309,6 +309,35 @@ final class SenderTest extends Sending
         }
     }
 
+    /** Rows of listeners are in LHC's transactions. A sender that locks more than its own rows meets them there. */
+    public function testASenderAndAnOpenTransactionOfLhcDoNotWaitForEachOther(): void
+    {
+        foreach (range(1, 9) as $page) {
+            $this->view($this->visitor());
+        }
+        $ids = array_map('intval', array_column($this->outbox(), 'id'));
+        $page = Connection::another();
+        $insert = "INSERT INTO lhc_xmppchat_outbox (created_at, kind, visitor, chat_id) VALUES (1, 'chat', 'x', 1)";
+        $outbox = $this->extension->outbox();
+        foreach ([$page, ezcDbInstance::get()] as $connection) {
+            $connection->exec('SET SESSION innodb_lock_wait_timeout = 1');
+        }
+        $page->beginTransaction();
+        $page->exec($insert);
+        try {
+            $this->database->transaction(function () use ($page, $insert, $outbox, $ids): void {
+                $outbox->remove(array_slice($ids, 0, 7));
+                $outbox->later([$ids[7]], 1, 'busy');
+                $outbox->fail([$ids[8]], 'refused');
+                $page->exec($insert);
+            });
+            $page->commit();
+        } finally {
+            ezcDbInstance::get()->exec('SET SESSION innodb_lock_wait_timeout = DEFAULT');
+        }
+        self::assertSame(['busy', 'refused', '', ''], array_column($this->outbox(), 'error'));
+    }
+
     public function testATransactionThatLhcLeftOpenIsLeftAlone(): void
     {
         $this->view($this->visitor());

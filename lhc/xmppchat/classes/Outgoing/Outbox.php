@@ -102,9 +102,7 @@ final class Outbox
     /** @param list<int> $ids of rows that are done */
     public function remove(array $ids): void
     {
-        foreach (array_chunk($ids, 500) as $some) {
-            $this->database->run('DELETE FROM ' . self::TABLE . ' WHERE id IN (' . Database::marks($some) . ')', $some);
-        }
+        $this->each('DELETE FROM ' . self::TABLE . ' WHERE id = ?', [], $ids);
     }
 
     /**
@@ -114,24 +112,36 @@ final class Outbox
      */
     public function later(array $ids, int $nextAtMs, string $error): void
     {
-        if ($ids !== []) {
-            $this->database->run(
-                'UPDATE ' . self::TABLE . ' SET tries = tries + 1, next_at = ?, error = ?
-                 WHERE id IN (' . Database::marks($ids) . ')',
-                [$nextAtMs, self::cut($error), ...$ids],
-            );
-        }
+        $set = 'UPDATE ' . self::TABLE . ' SET tries = tries + 1, next_at = ?, error = ? WHERE id = ?';
+        $this->each($set, [$nextAtMs, self::cut($error)], $ids);
     }
 
     /** @param list<int> $ids of rows that a person decides about */
     public function fail(array $ids, string $error): void
     {
-        if ($ids !== []) {
-            $this->database->run(
-                'UPDATE ' . self::TABLE . ' SET state = ' . self::FAILED . ', tries = tries + 1, error = ?
-                 WHERE id IN (' . Database::marks($ids) . ')',
-                [self::cut($error), ...$ids],
-            );
+        $set = 'UPDATE ' . self::TABLE . ' SET state = ' . self::FAILED . ', tries = tries + 1, error = ? WHERE id = ?';
+        $this->each($set, [self::cut($error)], $ids);
+    }
+
+    /**
+     * One statement for each row, because it locks that row and no other. For `id IN (…)` the database may read the whole
+     * table, and lock rows and gaps that an open transaction of LHC writes to: a deadlock, in which LHC's page may lose.
+     *
+     * @param list<int|string> $parameters before the id
+     * @param list<int> $ids
+     */
+    private function each(string $sql, array $parameters, array $ids): void
+    {
+        foreach ($ids as $id) {
+            $this->database->run($sql, [...$parameters, $id]);
+        }
+    }
+
+    /** Many rows, outside a transaction. @param list<int> $ids */
+    private function removeMany(array $ids): void
+    {
+        foreach (array_chunk($ids, 500) as $some) {
+            $this->database->run('DELETE FROM ' . self::TABLE . ' WHERE id IN (' . Database::marks($some) . ')', $some);
         }
     }
 
@@ -158,7 +168,7 @@ final class Outbox
                      WHERE l.chat_id = o.chat_id AND l.kind = o.kind AND l.state = 0 AND l.id > o.id)
                  ORDER BY o.id LIMIT " . self::DELETE_MAX,
             );
-            $this->remove($marks);
+            $this->removeMany($marks);
             $excess -= count($marks);
         }
         if ($excess > 0) {
@@ -166,12 +176,12 @@ final class Outbox
                 'SELECT id FROM ' . self::TABLE . " WHERE kind = 'view' AND state = 0
                  ORDER BY id LIMIT " . min($excess, self::DELETE_MAX),
             );
-            $this->remove($views);
+            $this->removeMany($views);
             $dropped = count($views);
         }
         $failed = $this->count(self::FAILED) - self::FAILED_MAX;
         if ($failed > 0) {
-            $this->remove($this->ids(
+            $this->removeMany($this->ids(
                 'SELECT id FROM ' . self::TABLE . ' WHERE state = 1 ORDER BY id LIMIT ' . min($failed, self::DELETE_MAX),
             ));
         }
@@ -185,7 +195,7 @@ final class Outbox
             'SELECT id FROM ' . self::TABLE . " WHERE kind = 'view' AND state = 0 AND created_at < {$ms}
              ORDER BY id LIMIT " . self::DELETE_MAX,
         );
-        $this->remove($ids);
+        $this->removeMany($ids);
         return count($ids);
     }
 
