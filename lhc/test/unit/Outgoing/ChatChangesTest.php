@@ -96,7 +96,7 @@ final class ChatChangesTest extends Sending
         $this->view($visitor);
         self::assertTrue($this->send());
         self::assertSame(
-            ['chats A', "chats/{$first->id}/close system", 'chats B', 'page-views //shop.example/shoes'],
+            ['chats A', "chats/{$first->id}/close system", 'chats B', 'page-views https://shop.example/shoes'],
             self::$service->told(),
         );
         self::assertSame([1, 0], [$this->told($first)['closed'], $this->told($second)['closed']]);

@@ -135,7 +135,7 @@ final class ListenersTest extends Sending
         self::assertCount(2, $this->outbox(), 'the event after the commit needs no second mark');
         ($this->atEnd[0])();
         self::assertCount(1, self::$service->calls());
-        self::assertSame(['page-views //shop.example/shoes', 'chats Hello'], self::$service->told());
+        self::assertSame(['page-views https://shop.example/shoes', 'chats Hello'], self::$service->told());
     }
 
     public function testNothingThatCameFromACallbackGoesBack(): void

@@ -6,6 +6,7 @@ use XmppChat\Lhc\Clock;
 use XmppChat\Lhc\Database;
 use XmppChat\Lhc\Extension;
 use XmppChat\Lhc\Outgoing\Outbox;
+use XmppChat\Lhc\Outgoing\PageView;
 use XmppChat\Lhc\Outgoing\Pace;
 use XmppChat\Lhc\Test\Connection;
 use XmppChat\Lhc\Test\Sending;
@@ -41,11 +42,28 @@ final class SenderTest extends Sending
             'path' => "visitors/{$visitor->id}/page-views",
             'body' => [
                 'city' => 'Rīga', 'country' => 'Latvia', 'department' => 'Sales', 'nick' => 'Anna',
-                'page' => '//shop.example/shoes?a=1', 'referrer' => '//search.example', 'timezone' => 'Europe/Riga',
+                'page' => 'https://shop.example/shoes?a=1', 'referrer' => 'https://search.example', 'timezone' => 'Europe/Riga',
                 'title' => 'Shoes', 'vid' => 'abc123', 'visits' => 3,
             ],
         ], $request);
         self::assertSame([], $this->outbox());
+    }
+
+    public function testAnAddressHasTheSchemeThatTheBrowserNames(): void
+    {
+        $visitor = $this->visitor(['referrer' => '//shop.example.org/']);
+        $pages = [];
+        foreach (['http://shop.example/', 'https://shop.example/', 'http://other.example/', 'no address', null] as $referrer) {
+            $_SERVER['HTTP_REFERER'] = $referrer;
+            $visitor->current_page = '//shop.example/a';
+            $body = PageView::of($visitor);
+            $pages[] = $body['page'];
+            self::assertSame('https://shop.example.org/', $body['referrer']);
+        }
+        unset($_SERVER['HTTP_REFERER']);
+        self::assertSame(['http://shop.example/a', ...array_fill(0, 4, 'https://shop.example/a')], $pages);
+        $visitor->current_page = '/shoes';
+        self::assertSame('/shoes', PageView::of($visitor)['page']);
     }
 
     public function testALostAnswerIsRepeatedWithTheSameIds(): void
@@ -148,11 +166,11 @@ final class SenderTest extends Sending
         $this->view($anna, '//3');
         $this->view($bert, '//4');
         $this->send();
-        self::assertSame(['page-views //1', 'page-views //2', 'page-views //4'], self::$service->told(), 'the later view of the first one waits');
+        self::assertSame(['page-views https://1', 'page-views https://2', 'page-views https://4'], self::$service->told(), 'the later view of the first one waits');
         self::$service->behave([]);
         $this->aheadMs += 41_000;
         $this->send();
-        self::assertSame(['page-views //1', 'page-views //3'], array_slice(self::$service->told(), 3));
+        self::assertSame(['page-views https://1', 'page-views https://3'], array_slice(self::$service->told(), 3));
         self::assertSame([], $this->outbox());
     }
 

@@ -22,7 +22,7 @@ final class PageView
             mb_substr(mb_scrub((string) ($visitor->{$field} ?? ''), 'UTF-8'), 0, $most, 'UTF-8');
         $optional = [
             'title' => $text('page_title', self::TITLE_MAX),
-            'referrer' => $text('referrer', self::ADDRESS_MAX),
+            'referrer' => self::whole($text('referrer', self::ADDRESS_MAX)),
             'nick' => self::nick($visitor),
             'country' => $text('user_country_name'),
             'city' => $text('city'),
@@ -30,11 +30,25 @@ final class PageView
             'vid' => $text('vid'),
         ];
         return [
-            'page' => $text('current_page', self::ADDRESS_MAX),
+            'page' => self::whole($text('current_page', self::ADDRESS_MAX)),
             ...array_filter($optional, static fn (string $value): bool => $value !== ''),
             'visits' => (int) ($visitor->total_visits ?? 0),
             'dep_id' => (int) ($visitor->dep_id ?? 0),
         ];
+    }
+
+    /**
+     * LHC keeps addresses without their scheme, and operators' clients make no link of `//host/…`. The browser names the
+     * scheme of the page that it is on; of all others `https` is the likeliest.
+     */
+    private static function whole(string $address): string
+    {
+        if (!str_starts_with($address, '//')) {
+            return $address;
+        }
+        $asked = parse_url((string) ($_SERVER['HTTP_REFERER'] ?? ''));
+        $own = is_array($asked) && ($asked['scheme'] ?? '') === 'http' && ($asked['host'] ?? '') === parse_url($address, PHP_URL_HOST);
+        return ($own ? 'http:' : 'https:') . $address;
     }
 
     /** The name that the visitor gave; empty if they gave none, because LHC's `V123` tells operators nothing. */
