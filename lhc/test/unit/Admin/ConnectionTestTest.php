@@ -165,6 +165,36 @@ final class ConnectionTestTest extends Office
         self::assertSame(Finding::PROBLEM, $this->asked()[$code]->status);
     }
 
+    public function testACallbackThatWasHeardIsNoPing(): void
+    {
+        $this->servicesAnswers();
+        $this->extension->link()->heard();
+        self::assertSame(Finding::PROBLEM, $this->asked()['callback-elsewhere']->status);
+    }
+
+    public function testWhileItIsOffCallbacksAreNotTested(): void
+    {
+        $this->settings(['enabled' => false]);
+        $this->servicesAnswers();
+        self::assertSame(Finding::SKIPPED, $this->asked()['callback']->status);
+        self::assertNotContains('POST /v1/shop/callback-test', self::$service->asked());
+    }
+
+    public function testAnAddressThatSpeaksNoHttp(): void
+    {
+        $other = stream_socket_server('tcp://127.0.0.1:0');
+        $pid = pcntl_fork();
+        if ($pid === 0) {
+            $client = stream_socket_accept($other, 20);
+            fwrite($client, "<?xml version='1.0'?><stream:stream>");
+            usleep(200_000);
+            posix_kill(getmypid(), SIGKILL);
+        }
+        $this->settings(['serviceUrl' => 'http://' . stream_socket_get_name($other, false)]);
+        self::assertSame(Finding::PROBLEM, $this->asked(5_000)['connection']->status);
+        pcntl_waitpid($pid, $status);
+    }
+
     public function testASlowLhcAndCallbacksThatWait(): void
     {
         $this->servicesAnswers(

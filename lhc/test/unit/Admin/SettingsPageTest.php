@@ -42,6 +42,16 @@ final class SettingsPageTest extends Office
         self::assertSame([$before['apiKey'], $before['callbackSecret']], [$after['apiKey'], $after['callbackSecret']]);
     }
 
+    public function testTheVersionOfTheApiIsNoPartOfTheAddress(): void
+    {
+        foreach (['https://a.example/v1', 'https://a.example/v1/', 'https://a.example/v1/shop', 'https://a.example//'] as $address) {
+            $this->post($this->page(), 'save', ['serviceUrl' => $address] + self::GOOD);
+            self::assertSame('https://a.example', $this->stored()['serviceUrl']);
+        }
+        $this->post($this->page(), 'save', ['serviceUrl' => 'https://a.example/v1chat'] + self::GOOD);
+        self::assertSame('https://a.example/v1chat', $this->stored()['serviceUrl']);
+    }
+
     public function testWithoutTheTokenNothingIsWritten(): void
     {
         $before = $this->stored();

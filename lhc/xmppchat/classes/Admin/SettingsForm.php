@@ -28,7 +28,8 @@ final class SettingsForm
         $values = [
             'enabled' => $enabled,
             'shareTyping' => $request->isOn('shareTyping'),
-            'serviceUrl' => rtrim($request->text('serviceUrl'), '/'),
+            // Who copies a request's address has /v1 in it, which we add ourselves.
+            'serviceUrl' => (string) preg_replace('~/+(?:v1(?:/[^?#]*)?)?$~D', '', $request->text('serviceUrl')),
             'tenant' => $request->text('tenant'),
             'lhcAddress' => rtrim($request->text('lhcAddress'), '/'),
         ];

@@ -27,6 +27,8 @@ final class Handlers
         'message.failed',
         'operator.online',
         'operator.offline',
+        // The row itself is what the connection test looks for.
+        'doctor.ping',
     ];
 
     private readonly Visitors $visitors;

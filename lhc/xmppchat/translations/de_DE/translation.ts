@@ -1035,5 +1035,9 @@
       <source>{name} has not taken the chat.</source>
       <translation>{name} hat den Chat nicht übernommen.</translation>
     </message>
+    <message>
+      <source>The callbacks were not tested: LHC refuses them while the extension is switched off.</source>
+      <translation>Die Callbacks wurden nicht getestet: LHC lehnt sie ab, solange die Erweiterung ausgeschaltet ist.</translation>
+    </message>
   </context>
 </TS>

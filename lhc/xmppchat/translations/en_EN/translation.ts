@@ -1035,5 +1035,9 @@
       <source>{name} has not taken the chat.</source>
       <translation>{name} has not taken the chat.</translation>
     </message>
+    <message>
+      <source>The callbacks were not tested: LHC refuses them while the extension is switched off.</source>
+      <translation>The callbacks were not tested: LHC refuses them while the extension is switched off.</translation>
+    </message>
   </context>
 </TS>
