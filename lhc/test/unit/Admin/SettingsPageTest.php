@@ -111,6 +111,19 @@ final class SettingsPageTest extends Office
         self::assertStringNotContainsString($secret, $this->get($this->page()));
     }
 
+    public function testWhatWasTypedStaysWhenTheOtherButtonsArePressed(): void
+    {
+        $typed = ['tenant' => 'other', 'serviceUrl' => 'https://other.example', 'lhcAddress' => 'https://chat.example/'];
+        foreach (['secret', 'tables'] as $action) {
+            $html = html_entity_decode($this->post($this->page(), $action, $typed), ENT_QUOTES);
+            self::assertStringContainsString('xmpp-chat tenants put other --file', $html);
+            self::assertStringContainsString("'https://other.example/v1/tenants/other'", $html);
+            self::assertStringContainsString('"callbackUrl":"https://chat.example/xmppchat/callback"', $html);
+            self::assertStringContainsString('name="tenant" maxlength="31" value="other"', $html);
+        }
+        self::assertSame('shop', $this->stored()['tenant']);
+    }
+
     public function testSecretsAreNeverShownAgain(): void
     {
         $this->settings(['apiKey' => 'a-key-that-nobody-reads', 'callbackSecret' => 'whsec_' . base64_encode('nobody reads this one')]);

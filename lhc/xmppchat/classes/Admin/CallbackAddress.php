@@ -14,7 +14,13 @@ final class CallbackAddress
 
     public static function of(Settings $settings): string
     {
-        return ($settings->lhcAddress() === '' ? self::asAsked() : rtrim($settings->lhcAddress(), '/')) . self::PATH;
+        return self::at($settings->lhcAddress());
+    }
+
+    /** @param string $lhcAddress of LHC; empty: as it is asked now */
+    public static function at(string $lhcAddress): string
+    {
+        return ($lhcAddress === '' ? self::asAsked() : rtrim($lhcAddress, '/')) . self::PATH;
     }
 
     /** LHC's address as the browser of the administrator reaches it now; without the language of the back office. */

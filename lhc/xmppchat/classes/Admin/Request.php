@@ -38,6 +38,12 @@ final class Request
         return is_string($value) && strlen($value) <= self::FIELD_MAX && mb_check_encoding($value, 'UTF-8') ? trim($value) : '';
     }
 
+    /** Whether the form had this field. */
+    public function has(string $name): bool
+    {
+        return $this->isPost && isset($this->fields[$name]);
+    }
+
     /** As text(), but with the white space: a password may begin with a space. */
     public function secret(string $name): string
     {

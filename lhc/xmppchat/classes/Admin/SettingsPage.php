@@ -33,8 +33,10 @@ final class SettingsPage
             $refusal === '' ? $this->carryOut($request) : $this->errors[] = $refusal;
         }
         $settings = self::settingsOf($this->extension);
-        $typed = $this->errors !== [];
-        $callbackUrl = CallbackAddress::of($settings);
+        // The other buttons are in the same form: what was typed before one was pressed stays, and is in the request to run.
+        $typed = $this->errors !== [] || ($request->action() !== 'save' && $request->has('tenant'));
+        $lhcAddress = $typed ? rtrim($request->text('lhcAddress'), '/') : $settings->lhcAddress();
+        $callbackUrl = CallbackAddress::at(SettingsForm::urlFault($lhcAddress) === null ? $lhcAddress : '');
         $tenant = $typed ? $request->text('tenant') : $settings->tenant();
         $serviceUrl = $typed ? $request->text('serviceUrl') : $settings->serviceUrl();
         $toRun = new TenantRequest($tenant, $callbackUrl, $this->secret);
@@ -45,7 +47,7 @@ final class SettingsPage
             'shareTyping' => $typed ? $request->isOn('shareTyping') : $settings->shareTyping(),
             'serviceUrl' => $serviceUrl,
             'tenant' => $tenant,
-            'lhcAddress' => $typed ? $request->text('lhcAddress') : ($settings->lhcAddress() ?: CallbackAddress::asAsked()),
+            'lhcAddress' => $typed ? $lhcAddress : ($lhcAddress ?: CallbackAddress::asAsked()),
             'apiKeyHint' => self::hint($settings->apiKey()),
             'callbackSecretHint' => self::hint($settings->callbackSecret()),
             'hosted' => $settings->hosted(),
