@@ -3,6 +3,7 @@
 declare(strict_types=1);
 
 use XmppChat\Lhc\Test\CallbackTestCase;
+use XmppChat\Lhc\Test\Connection;
 
 /** Ticks, typing, and operators' being online. */
 final class TicksTest extends CallbackTestCase
@@ -39,6 +40,22 @@ final class TicksTest extends CallbackTestCase
         self::assertSame(0, (int) $this->chatRow()['has_unread_messages']);
         // Late, and out of order: no tick goes back.
         $this->ticks('message.delivered', $this->first);
+        self::assertSame([3, 3], $this->states());
+        self::assertSame(0, (int) $this->chatRow()['has_unread_messages']);
+    }
+
+    /** LHC's page of a transfer writes its row before it locks the chat: who waits for that row with the chat in hand, meets it there. */
+    public function testTicksDoNotWaitForARowThatLhcIsWriting(): void
+    {
+        $page = Connection::another();
+        $page->beginTransaction();
+        $page->exec("INSERT INTO lh_msg (msg, time, chat_id, user_id, name_support, meta_msg) VALUES ('offers', 1, {$this->chat->id}, -1, '', '')");
+        try {
+            $this->ticks('message.delivered', $this->first);
+            $this->ticks('message.displayed', $this->second);
+        } finally {
+            $page->rollback();
+        }
         self::assertSame([3, 3], $this->states());
         self::assertSame(0, (int) $this->chatRow()['has_unread_messages']);
     }

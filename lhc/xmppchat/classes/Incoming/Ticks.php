@@ -13,6 +13,8 @@ final class Ticks
     /** LHC: the operators have unread messages; they have them, and have not read them. */
     private const UNREAD = 1;
     private const DELIVERED = 2;
+    /** Rows that one callback ticks at most, the newest first. */
+    private const ROWS_MAX = 500;
 
     public function __construct(
         private readonly Database $database,
@@ -46,10 +48,15 @@ final class Ticks
             if ($user !== null) {
                 ActingUser::become($user);
             }
-            $this->database->run(
-                'UPDATE lh_msg SET del_st = ? WHERE chat_id = ? AND id <= ? AND user_id = 0 AND del_st < ?',
-                [\erLhcoreClassModelmsg::STATUS_READ, $chat->id, $rowId, \erLhcoreClassModelmsg::STATUS_READ],
+            $read = \erLhcoreClassModelmsg::STATUS_READ;
+            $rows = $this->database->rows(
+                'SELECT id FROM lh_msg WHERE chat_id = ? AND id <= ? AND user_id = 0 AND del_st < ? ORDER BY id DESC LIMIT ' . self::ROWS_MAX,
+                [$chat->id, $rowId, $read],
             );
+            // One row and no more is locked: some of LHC's pages lock rows of messages first, and then the chat.
+            foreach ($rows as $row) {
+                $this->database->run('UPDATE lh_msg SET del_st = ? WHERE id = ? AND del_st < ?', [$read, (int) $row['id'], $read]);
+            }
             $this->unread($chat, 0, \erLhcoreClassModelmsg::STATUS_READ);
         }
         return Answer::accepted();
@@ -102,8 +109,9 @@ final class Ticks
         if ((int) $chat->has_unread_messages === 0 || (int) $chat->has_unread_messages === $mark) {
             return;
         }
+        // Without a lock: the transaction reads as of its first reading, which came after the lock of the chat.
         $below = $this->database->value(
-            'SELECT 1 FROM lh_msg WHERE chat_id = ? AND user_id = 0 AND del_st < ? LIMIT 1 LOCK IN SHARE MODE',
+            'SELECT 1 FROM lh_msg WHERE chat_id = ? AND user_id = 0 AND del_st < ? LIMIT 1',
             [$chat->id, $state],
         );
         if ($below !== null) {
