@@ -13,15 +13,19 @@ export const environmentText = (settings: Readonly<Record<string, string>>): str
     .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
     .join('\n')}\n`;
 
-/** @param restarts whether it starts again when a file of `src/` changes */
+/**
+ * It ends with this process, even when that is killed.
+ * @param restarts whether it starts again when a file of `src/` changes
+ */
 export function startService(
   settings: Readonly<Record<string, string>>,
   restarts = false,
 ): ChildProcess {
   const source = join(import.meta.dirname, '../src');
   const watch = restarts ? ['--watch-preserve-output', `--watch-path=${source}`] : [];
-  return spawn(process.execPath, [...watch, join(source, 'cli.ts'), 'serve'], {
-    stdio: 'inherit',
+  const ends = ['--import', join(import.meta.dirname, 'ends-with-starter.ts')];
+  return spawn(process.execPath, [...watch, ...ends, join(source, 'cli.ts'), 'serve'], {
+    stdio: ['pipe', 'inherit', 'inherit'],
     env: { ...process.env, ...settings },
   });
 }

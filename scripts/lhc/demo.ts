@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { AppError, messageOf } from '../../src/errors.ts';
+import { lockExclusively } from '../../src/sqlite/lock.ts';
 import { listenOf, portOf, requireFree } from '../demo-ports.ts';
 import {
   environmentText,
@@ -63,19 +64,26 @@ function loadSecrets(): Secrets {
 function startCron(lhc: Lhc): () => void {
   const files: readonly [string, string?, string?][] = [['workflow'], ['outbox', 'xmppchat', '55']];
   const running = new Set<string>();
+  let ended = false;
   function tick(): void {
     for (const [name, extension, argument] of files) {
       if (running.has(name)) continue;
       running.add(name);
       lhc
         .cron(name, extension, argument)
-        .catch((error: unknown) => console.error(`cron ${name}: ${messageOf(error)}`))
+        .catch((error: unknown) => {
+          // Ctrl-C ends PHP as well.
+          if (!ended) console.error(`cron ${name}: ${messageOf(error)}`);
+        })
         .finally(() => running.delete(name));
     }
   }
   tick();
   const timer = setInterval(tick, CRON_EVERY_MS);
-  return () => clearInterval(timer);
+  return () => {
+    ended = true;
+    clearInterval(timer);
+  };
 }
 
 interface Printed {
@@ -106,13 +114,18 @@ function printDemo({ lhc, api, xmpp, secrets }: Printed): void {
 
 async function run(lhcDir: string): Promise<void> {
   await findCheckout(lhcDir);
+  mkdirSync(dir, { recursive: true });
+  // As in `make run`: the lock ends with this process, or when nothing refers to it any more.
+  const unlock = lockExclusively(
+    join(dir, 'demo.lock'),
+    `${COMMAND} already runs on ${folder}. For a second one set DATA_DIR to another folder; it then says which ports to change`,
+  );
   const c2s = portOf('DEMO_XMPP_PORT', 5222);
   const http = portOf('DEMO_EJABBERD_HTTP_PORT', 5280);
   const web = portOf('DEMO_LHC_PORT', 8091);
   const shop = portOf('DEMO_SHOP_PORT', 8092);
   const listen = process.env.LISTEN || '127.0.0.1:8090';
   await requireFree([listenOf(listen), c2s, http, web, shop], COMMAND);
-  mkdirSync(dir, { recursive: true });
   const secrets = loadSecrets();
   const api = `http://${listen}`;
 
@@ -124,10 +137,12 @@ async function run(lhcDir: string): Promise<void> {
   const stop = async (code: number): Promise<void> => {
     if (stopping) return;
     stopping = true;
+    console.log('stopping …');
     stopCron();
     if (service) await stopService(service);
     await ejabberd?.stop();
     await lhc?.stop();
+    unlock();
     process.exit(code);
   };
   const ended = (what: string, how: string): void => {

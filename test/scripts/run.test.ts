@@ -13,6 +13,7 @@ import { temporaryFolder } from '../support/folder.ts';
 const dir = temporaryFolder('make-run');
 const RUN = join(import.meta.dirname, '../../scripts/run.ts');
 const DEMO = join(import.meta.dirname, '../../scripts/demo.ts');
+const SERVICE = join(import.meta.dirname, '../../scripts/demo-service.ts');
 const { PATH = '' } = process.env;
 
 it.each(['abc', '127.0.0.1:99999', ':8090', '127.0.0.1:0'])('LISTEN=%s is refused', (LISTEN) => {
@@ -50,6 +51,31 @@ it('names all busy ports at once, and a command that avoids them', async () => {
   other.close();
   await expect(requireFree([address('A', free), address('B', free)])).rejects.toThrow(/\(B\)/);
   await requireFree([address('A', free)]);
+});
+
+it('the service ends with the process that started it, even when that is killed', async () => {
+  const { c2s: port, http } = await freePorts({});
+  const settings = {
+    LISTEN: `127.0.0.1:${port}`,
+    DATA_DIR: join(dir, 'orphan'),
+    EJABBERD_API_URL: `http://127.0.0.1:${http}/api`,
+    EJABBERD_API_USER: 'api@localhost',
+    EJABBERD_API_PASSWORD: 'a password of a test',
+    EJABBERD_XMPP: `xmpp://127.0.0.1:${http}`,
+    EJABBERD_WEBHOOK_SECRET: `whsec_${Buffer.alloc(32).toString('base64')}`,
+  };
+  const start = `import(${JSON.stringify(SERVICE)}).then((m) => m.startService(${JSON.stringify(settings)}))`;
+  const starter = spawn(process.execPath, ['-e', start], { env: { PATH } });
+  let output = '';
+  starter.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  await expect.poll(() => output, { timeout: 30_000 }).toContain('"ready"');
+  // Both write to the same pipe, so it closes when the service has ended too.
+  const closed = once(starter, 'close');
+  starter.kill('SIGKILL');
+  await closed;
+  expect(output).toContain('"stopping"');
 });
 
 describe('a generated file', () => {
