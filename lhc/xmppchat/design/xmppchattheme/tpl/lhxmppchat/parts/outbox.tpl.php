@@ -8,7 +8,7 @@
 <thead><tr><th>#</th><th><?php echo $t('Since')?></th><th><?php echo $t('What')?></th><th><?php echo $t('Visitor')?></th><th><?php echo $t('Chat')?></th><th><?php echo $t('Tries')?></th><th><?php echo $t('Next try')?></th><th><?php echo $t('Reason')?></th><th></th></tr></thead>
 <tbody>
 <?php foreach ($list['rows'] as $row) : ?>
-<tr><td><?php echo (int)$row['id']?></td><td><?php echo $time((int)$row['created_at'])?></td><td><?php echo $e(\XmppChat\Lhc\Admin\OutboxList::kind((string)$row['kind']))?></td><td><?php echo $e($row['visitor'])?></td><td><?php echo $e($row['chat_id'])?></td><td><?php echo (int)$row['tries']?></td><td><?php echo $state === 'failed' ? '' : $time((int)$row['next_at'])?></td><td><?php echo $e($row['error'])?></td><td class="text-nowrap">
+<tr><td><?php echo (int)$row['id']?></td><td><?php echo $time((int)$row['created_at'])?></td><td><?php echo $e(\XmppChat\Lhc\Admin\OutboxList::kind((string)$row['kind']))?></td><td><?php echo $e($row['visitor'])?></td><td><?php echo $e($row['chat_id'])?></td><td><?php echo (int)$row['tries']?></td><td><?php echo (int)$row['next_at'] > 0 && $state !== 'failed' ? $time((int)$row['next_at']) : ''?></td><td><?php echo $e($row['error'])?></td><td class="text-nowrap">
 <?php if ($mayConfigure) : ?>
 <button type="submit" class="btn btn-secondary btn-sm me-1" name="action" value="again:<?php echo (int)$row['id']?>"><?php echo $t('Send again')?></button>
 <button type="submit" class="btn btn-danger btn-sm" name="action" value="drop:<?php echo (int)$row['id']?>"><?php echo $t('Drop')?></button>
