@@ -142,6 +142,17 @@ final class PlacementTest extends CallbackTestCase
         self::assertPlace(1, $this->olga, $this->chatRow());
     }
 
+    public function testAChatThatLhcGaveToAnOperatorIsTheirsInAnyDepartment(): void
+    {
+        $this->set(['dep_id' => $this->support->id]);
+        self::assertSame('not-allowed', $this->says('Hm', 'm1')->body['code'] ?? null);
+        $this->set(['user_id' => $this->olga->id]);
+        self::assertSame('accepted', $this->comes('chat.accepted', $this->about())->body['outcome']);
+        self::assertSame('accepted', $this->says('Hm', 'm2')->body['outcome']);
+        self::assertPlace(1, $this->olga, $this->chatRow());
+        self::assertSame((int) $this->support->id, (int) $this->chatRow()['dep_id']);
+    }
+
     public function testTransferredToAnOperator(): void
     {
         $this->comes('chat.accepted', $this->about());

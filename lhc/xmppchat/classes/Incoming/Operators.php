@@ -53,7 +53,8 @@ final class Operators
     }
 
     /**
-     * As `act`, and they may write in the chat by LHC's own rules about departments.
+     * As `act`, and they may write in the chat by LHC's own rules about departments: whose the chat is may, whatever its
+     * department.
      *
      * @throws Malformed
      * @throws Refused
@@ -61,7 +62,8 @@ final class Operators
     public function actIn(\erLhcoreClassModelChat $chat, Fields $operator): \erLhcoreClassModelUser
     {
         $user = $this->act($operator);
-        if (!\erLhcoreClassChat::hasAccessToRead($chat, ['scope' => 'dep']) || !\erLhcoreClassChat::hasAccessToWrite($chat)) {
+        $isTheirs = (int) $chat->user_id === (int) $user->id;
+        if (!$isTheirs && (!\erLhcoreClassChat::hasAccessToRead($chat, ['scope' => 'dep']) || !\erLhcoreClassChat::hasAccessToWrite($chat))) {
             throw new Refused('not-allowed', 'Live Helper Chat does not give you the department of this chat');
         }
         return $user;
