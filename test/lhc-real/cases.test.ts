@@ -94,6 +94,22 @@ it('a transfer that LHC offers to a department is taken in XMPP, and the chat mo
   ]);
 });
 
+it("an answer to LHC's own invitation is for all operators", async () => {
+  const visitor = site.visitor();
+  await visitor.view('https://shop.example/hats', 'Hats');
+  const jid = await site.jidOf(visitor);
+  await admin.post(`chat/sendnotice/${await site.keyOf(visitor)}`, {
+    Message: 'May Ada help?',
+    SendMessage: 'Send',
+  });
+  expect((await visitor.checkInvitation()).json.invitation).toBe(true);
+  const { id } = await visitor.start('Somebody may', { invitation: true });
+  await reads(olga, jid, 'Somebody may');
+  await reads(olga, jid, /in LHC: May Ada help\?/);
+  olga.send(jid, 'I do.');
+  await placeIs(id, 1, olgaId, 1);
+});
+
 it('a visitor whom LHC does not track is a contact by the chat', async () => {
   const visitor = site.visitor();
   const { id } = await visitor.start('Nobody follows me');

@@ -204,8 +204,19 @@ final class ListenersTest extends Sending
         self::assertSame([
             'chats Yes, please',
             "chats/{$chat->id}/owner ({$olga->id} is asked)",
-            "chats/{$chat->id}/operator-messages Can I help you? ({$olga->id})",
+            // An invitation is no answer.
+            "chats/{$chat->id}/operator-messages Can I help you? (0)",
         ], $this->changed($chat, 'chat.chat_started'));
+        // LHC invites by itself in the name of anybody who is online. The chat is for all.
+        $other = $this->chat($this->visitor(), ['chat_initiator' => 1]);
+        $this->message($other, 'Can I help you?', (int) $olga->id);
+        $this->message($other, 'Please');
+        $this->message($other, 'I am here', (int) $olga->id);
+        self::assertSame([
+            'chats Please',
+            "chats/{$other->id}/operator-messages Can I help you? (0)",
+            "chats/{$other->id}/operator-messages I am here ({$olga->id})",
+        ], $this->changed($other, 'chat.chat_started'));
     }
 
     public function testWhatTheVisitorHasSeenIsTheNewestOfOurs(): void

@@ -19,6 +19,8 @@ final class ChatChanges
     private const OFFLINE_REQUEST = 7;
     /** The author of LHC's own lines. */
     private const SYSTEM = -1;
+    /** As an author for the service: one who does not have the chat by writing. */
+    private const NOBODY = 0;
 
     private readonly ChatPlace $place;
 
@@ -178,6 +180,8 @@ final class ChatChanges
                 $told['invitation'] = $message['id'];
                 $progress->done($message['id']);
                 unset($messages[$at]);
+            } elseif ((int) $chat['c_chat_initiator'] === 1) {
+                $messages[$at]['invites'] = true;
             }
         }
         $messages = array_values($messages);
@@ -202,9 +206,11 @@ final class ChatChanges
         foreach ($words as $at => $part) {
             $id = "lhc-{$message['id']}" . ($at === 0 ? '' : ".{$at}");
             $isLast = $at === count($words) - 1;
+            // Who invited has not answered: LHC invites by itself in the name of any operator who is online.
+            $writer = isset($message['invites']) ? min($author, self::NOBODY) : $author;
             $body = $author === 0
                 ? ['id' => $id, 'chatId' => (string) $chatId, 'body' => $part]
-                : ['id' => $id, 'lhcUserId' => $author, 'name' => $this->reader->name($author, $message['name_support']), 'body' => $part];
+                : ['id' => $id, 'lhcUserId' => $writer, 'name' => $this->reader->name($author, $message['name_support']), 'body' => $part];
             $path = $author === 0 ? "visitors/{$visitor}/messages" : "visitors/{$visitor}/chats/{$chatId}/operator-messages";
             $steps[] = new Step('msg-' . substr($id, 4), $path, $body, [], $isLast ? $message['id'] : null);
         }
