@@ -11,7 +11,7 @@ PATH="$PATH:/usr/sbin"
 
 present() {
   command -v php >/dev/null 2>&1 &&
-    php -r 'foreach (["pdo_mysql", "curl", "mbstring", "dom", "xmlwriter", "posix"] as $x) extension_loaded($x) || exit(1);' &&
+    php -r 'foreach (["pdo_mysql", "curl", "mbstring", "dom", "xmlwriter", "posix", "pcntl"] as $x) extension_loaded($x) || exit(1);' &&
     command -v phpunit >/dev/null 2>&1 &&
     command -v mariadbd >/dev/null 2>&1 &&
     command -v mariadb-install-db >/dev/null 2>&1 &&
