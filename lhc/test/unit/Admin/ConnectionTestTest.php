@@ -292,7 +292,7 @@ final class ConnectionTestTest extends Office
 
     public function testACustomersSiteReadsNoPrivateAddress(): void
     {
-        foreach ([self::$service->url(), 'http://localhost:' . self::$service->port, 'http://10.0.0.1/', 'http://169.254.169.254/', 'http://[::1]/'] as $url) {
+        foreach ([self::$service->url(), 'http://localhost:' . self::$service->port, 'http://10.0.0.1/', 'http://169.254.169.254/', 'http://[::1]/', 'http://[::ffff:127.0.0.1]/', 'http://[64:ff9b::7f00:1]/', 'http://100.100.100.200/', 'http://198.18.0.1/', 'http://224.0.0.1/'] as $url) {
             self::assertSame('its host has no public address', (new PageFetch(true))->read($url)['error'], $url);
         }
         self::assertSame([], self::$service->calls());

@@ -99,11 +99,22 @@ final class PageFetch
         $host = trim((string) ($parts['host'] ?? ''), '[]');
         $addresses = filter_var($host, FILTER_VALIDATE_IP) !== false ? [$host] : (gethostbynamel($host) ?: []);
         foreach ($addresses as $address) {
-            if (filter_var($address, FILTER_VALIDATE_IP, FILTER_FLAG_NO_PRIV_RANGE | FILTER_FLAG_NO_RES_RANGE) === false) {
+            if (!self::isPublic($address)) {
                 return null;
             }
         }
         $port = $parts['port'] ?? (strtolower((string) ($parts['scheme'] ?? '')) === 'http' ? 80 : 443);
         return $addresses === [] ? null : ["{$host}:{$port}:" . implode(',', $addresses)];
+    }
+
+    /**
+     * IPv4 alone, as names are looked up here: an address of IPv6 may carry one of IPv4 (`::ffff:127.0.0.1`), and PHP takes
+     * that for public.
+     */
+    private static function isPublic(string $address): bool
+    {
+        $flags = FILTER_FLAG_IPV4 | FILTER_FLAG_NO_PRIV_RANGE | FILTER_FLAG_NO_RES_RANGE | FILTER_FLAG_GLOBAL_RANGE;
+        // From 224 on: multicast.
+        return filter_var($address, FILTER_VALIDATE_IP, $flags) !== false && (int) $address < 224;
     }
 }
