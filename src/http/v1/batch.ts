@@ -94,7 +94,7 @@ are not tried: 503 \`waits\`. The answer comes within ${COMMAND_DEADLINE_MS / 1_
       const carryOut = async ({ id, method, path, body }: BatchedRequest): Promise<Result> => {
         const found = commands.find(method, path);
         if (found === 'no-path') {
-          return problem('not-found', `path: there is no command ${below(caller)}; see /docs`);
+          return problem('not-found', `path: no such command below ${below(caller)}; see /docs`);
         }
         if (found === 'no-method') {
           return problem('method-not-allowed', 'method: this path has another one; see /docs');
