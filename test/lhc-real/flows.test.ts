@@ -142,7 +142,7 @@ it('an invitation, further words, and the answer', async () => {
   });
   expect((await visitor.invitation()).text).toContain('May I help you?');
   olga.send(jid, 'I am here.');
-  await reads(olga, jid, /shown|answer|page/i);
+  await reads(olga, jid, /The visitor reads this when/);
   const chat = await visitor.start('Yes, please', { invitation: true });
   await reads(olga, jid, 'Yes, please');
   // Further words of an invitation are lines of its one text.

@@ -115,6 +115,25 @@ final class InvitationTest extends CallbackTestCase
         self::assertSame('Still there?', $this->annaRow()['operator_message']);
     }
 
+    public function testWordsThatComeWhileTheVisitorAnswersAreInTheChat(): void
+    {
+        Extension::instance()->attach(erLhcoreClassChatEventDispatcher::getInstance());
+        $this->invites('Can I help?');
+        $read = erLhcoreClassModelChatOnlineUser::fetch($this->anna->id, false);
+        $answer = function () use ($read): string {
+            $message = new erLhcoreClassModelmsg();
+            $message->msg = trim((string) $read->operator_message);
+            erLhcoreClassChatEventDispatcher::getInstance()->dispatch('chat.process_invitation_ou', ['ou' => $read, 'msg' => &$message, 'chat' => $this->chat]);
+            return $message->msg;
+        };
+        self::assertSame('Can I help?', $answer());
+        $this->invites('With shoes?', 'i2');
+        self::assertSame("Can I help?\nWith shoes?", $answer());
+        // LHC writes the whole row afterwards.
+        $read->saveThis();
+        self::assertSame("Can I help?\nWith shoes?", $this->rowsOf('lh_chat_online_user')[0]['operator_message']);
+    }
+
     public function testAfterAnAnswerAnInvitationIsANewOne(): void
     {
         $this->invites('Can I help?');

@@ -63,14 +63,16 @@ final class Invitation
      *
      * @param \erLhcoreClassModelChatOnlineUser $visitor about to be saved
      * @param \erLhcoreClassModelChatOnlineUser $stored as the database has them
+     * @return bool whether there was one
      */
     public static function carryOver(
         \erLhcoreClassModelChatOnlineUser $visitor,
         \erLhcoreClassModelChatOnlineUser $stored,
-    ): void {
-        if ((self::attributes($stored)[self::ATTRIBUTE] ?? null) !== (self::attributes($visitor)[self::ATTRIBUTE] ?? null)) {
-            self::of($stored)?->writeTo($visitor);
-        }
+    ): bool {
+        $isNew = (self::attributes($stored)[self::ATTRIBUTE] ?? null) !== (self::attributes($visitor)[self::ATTRIBUTE] ?? null);
+        $invitation = $isNew ? self::of($stored) : null;
+        $invitation?->writeTo($visitor);
+        return $invitation !== null;
     }
 
     /** Whether the visitor has not answered it with a chat. */

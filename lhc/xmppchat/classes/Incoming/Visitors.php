@@ -105,11 +105,16 @@ final class Visitors
         return $online instanceof \erLhcoreClassModelChatOnlineUser ? $online : throw new Busy('a visitor could not be locked');
     }
 
-    /** The visitor's invitation as the database has it; no lock, and LHC's cache of the request is left alone. */
-    public static function invitationNow(Database $database, int $id): ?\erLhcoreClassModelChatOnlineUser
+    /**
+     * The invitation of the visitor as the database has it; the cache that LHC has for the request is left alone.
+     *
+     * @param bool $locks whether others wait until the end of the transaction
+     */
+    public static function invitationNow(Database $database, int $id, bool $locks = false): ?\erLhcoreClassModelChatOnlineUser
     {
         $row = $database->row(
-            'SELECT id, online_attr_system, operator_message, operator_user_id, invitation_id FROM lh_chat_online_user WHERE id = ?',
+            'SELECT id, online_attr_system, operator_message, operator_user_id, invitation_id FROM lh_chat_online_user WHERE id = ?'
+                . ($locks ? ' FOR UPDATE' : ''),
             [$id],
         );
         if ($row === null) {

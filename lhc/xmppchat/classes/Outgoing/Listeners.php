@@ -53,6 +53,7 @@ final class Listeners
             $this->listen($dispatcher, $event, $this->viewed(...));
         }
         $this->listen($dispatcher, 'onlineuser.before_store_chat', $this->saving(...));
+        $this->listen($dispatcher, 'chat.process_invitation_ou', $this->answering(...));
         foreach (self::CHANGES as $event) {
             $this->listen($dispatcher, $event, fn (array $call) => $this->mark(self::chat($call)));
         }
@@ -91,6 +92,25 @@ final class Listeners
         $stored = Visitors::invitationNow($this->extension->database(), (int) $visitor->id);
         if ($stored !== null) {
             Invitation::carryOver($visitor, $stored);
+        }
+    }
+
+    /**
+     * The visitor answers an invitation, and LHC writes its text into the chat, as it read it before. Further words may have
+     * come since. What comes from now on waits for the row until LHC's commit, and then is in the chat.
+     *
+     * @param array<string, mixed> $call
+     */
+    private function answering(array $call): void
+    {
+        $visitor = $call['ou'] ?? null;
+        $message = $call['msg'] ?? null;
+        if (!$visitor instanceof \erLhcoreClassModelChatOnlineUser || (int) $visitor->id <= 0 || !is_object($message)) {
+            return;
+        }
+        $stored = Visitors::invitationNow($this->extension->database(), (int) $visitor->id, true);
+        if ($stored !== null && Invitation::carryOver($visitor, $stored)) {
+            $message->msg = trim((string) $visitor->operator_message);
         }
     }
 
