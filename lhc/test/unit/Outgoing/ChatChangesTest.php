@@ -82,6 +82,20 @@ final class ChatChangesTest extends Sending
         self::assertSame(["messages {$links->of(5, $guess, 0)}"], $this->changed($chat));
     }
 
+    /** After a lost answer, or if it ended in both places at once: nothing that a person has to decide about. */
+    public function testAChatThatIsOverThereAlreadyIsClosed(): void
+    {
+        foreach ([409, 404, 400] as $status) {
+            $chat = $this->knownChat();
+            self::$service->behave(['answers' => ['#/close#' => ['status' => $status, 'body' => ['code' => 'refused', 'detail' => 'chat 8 is open, not 7']]]]);
+            $chat->status = 2;
+            $chat->updateThis();
+            $this->changed($chat, 'chat.close');
+            self::assertSame(1, $this->told($chat)['closed']);
+            self::assertCount($status === 400 ? 1 : 0, $this->outbox(), "after {$status}");
+        }
+    }
+
     /** What a visitor's second chat needs depends on what the service made of the first one. */
     public function testTwoChatsOfAVisitorThatWaitedTogetherGoOneAfterTheOther(): void
     {

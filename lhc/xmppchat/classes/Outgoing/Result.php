@@ -46,4 +46,10 @@ final class Result
     {
         return !$this->isLater() && $this->status >= 300 && $this->code !== 'reused';
     }
+
+    /** The answer to a close: the chat is over there already, or the service has forgotten it. */
+    public function isOver(): bool
+    {
+        return in_array($this->status, [404, 409], true);
+    }
 }

@@ -56,7 +56,7 @@ final class Settlement
                 $this->later($unit, $result);
                 return;
             }
-            if ($result->isRefused()) {
+            if ($result->isRefused() && !($step->isClose() && $result->isOver())) {
                 if ($unit->kind !== Outbox::CHAT) {
                     $this->outbox->fail($unit->rows, $result->reason);
                     return;

@@ -45,6 +45,12 @@ final class Step
         return new self("{$kind}-{$chatId}-{$revision}-{$content}", $path, $body, $told, $messageId);
     }
 
+    /** Whether it closes a chat. */
+    public function isClose(): bool
+    {
+        return str_ends_with($this->path, '/close');
+    }
+
     /** @return array{id: string, method: string, path: string, body: array<string, mixed>|\stdClass} for the batch */
     public function request(): array
     {
