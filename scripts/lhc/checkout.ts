@@ -34,7 +34,7 @@ export async function findCheckout(lhcDir: string): Promise<Checkout> {
   if (missing.length > 0) {
     throw new AppError(
       'invalid',
-      `LHC_DIR=${lhcDir} is no checkout of Live Helper Chat: ${missing.join(', ')} is missing in ${web}. ${HOW_TO_GET_ONE}`,
+      `LHC_DIR=${lhcDir} is no checkout of Live Helper Chat. Missing in ${web}: ${missing.join(', ')}. ${HOW_TO_GET_ONE}`,
     );
   }
   const source = await readFile(join(web, 'lib/core/lhcore/lhupdate.php'), 'utf8');
@@ -82,7 +82,7 @@ export async function copyCheckout(
   if (copied && copied.release !== release) {
     throw new AppError(
       'conflict',
-      `${dirname(folder)} has LHC ${copied.release}, and LHC_DIR is ${release}. Name another folder, or remove this one.`,
+      `${dirname(folder)} has LHC ${copied.release}, and LHC_DIR is ${release}. Remove this folder, or name another one (DATA_DIR of make demo-lhc).`,
     );
   }
   if (!copied) {
