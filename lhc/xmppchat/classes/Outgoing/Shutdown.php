@@ -76,8 +76,12 @@ final class Shutdown
             }
             $trims = $this->keepViews();
             // Where a request cannot be finished first, its page waits for us: then page views are left to cron.
-            if ($finished || $this->urgent || $this->typing !== [] || PHP_SAPI === 'cli') {
-                $this->extension->typing()->send($this->typing);
+            $sends = $finished || $this->urgent || $this->typing !== [] || PHP_SAPI === 'cli';
+            // While the service is away, not even the classes of the sender are loaded.
+            if ($sends && !$this->extension->link()->state()->isOpen()) {
+                if ($this->typing !== []) {
+                    $this->extension->typing()->send($this->typing);
+                }
                 $this->extension->sender()->drain(Pace::web());
             }
             if ($trims) {
