@@ -82,6 +82,25 @@ final class ChatChangesTest extends Sending
         self::assertSame(["messages {$links->of(5, $guess, 0)}"], $this->changed($chat));
     }
 
+    /** Rows of XMPP operators need nothing, and are done at once; a word that waits below many of them must not be forgotten. */
+    public function testAWordThatTheServiceDidNotTakeIsSentHoweverManyRowsFollow(): void
+    {
+        $chat = $this->knownChat();
+        $busy = ['status' => 503, 'body' => ['code' => 'overloaded', 'detail' => 'busy']];
+        self::$service->behave(['answers' => ['#/messages#' => $busy]]);
+        $this->message($chat, 'Are you there?');
+        foreach (range(1, 80) as $row) {
+            $this->message($chat, "Answer {$row}", 7, ['meta_msg' => '{"content":{"xmppchat":{"id":"x"}}}']);
+        }
+        $this->message($chat, 'Hello?');
+        $this->changed($chat);
+        self::$service->behave([]);
+        $this->aheadMs += 600_000;
+        self::assertSame(['messages Are you there?', 'messages Hello?'], $this->changed($chat));
+        self::assertSame([], $this->changed($chat));
+        self::assertSame([], $this->outbox());
+    }
+
     /** After a lost answer, or if it ended in both places at once: nothing that a person has to decide about. */
     public function testAChatThatIsOverThereAlreadyIsClosed(): void
     {

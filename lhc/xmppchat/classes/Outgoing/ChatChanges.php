@@ -74,7 +74,8 @@ final class ChatChanges
             $matters = $isNew || $isKnown || $message['user_id'] === 0;
             $said = $matters ? $this->said($message, $chatId, $visitor) : [];
             // What nobody has to read is done as soon as it was seen.
-            $said === [] ? $progress->done($message['id']) : array_push($steps, ...$said);
+            $said === [] ? $progress->done($message['id']) : $progress->waits($message['id']);
+            array_push($steps, ...$said);
         }
         $complete = count($messages) <= ChatReader::ROWS_MAX;
         if ($complete && !$isOpen && ($isNew || $isKnown)) {
@@ -172,6 +173,7 @@ final class ChatChanges
                 if (count($words) === 1 && !$message['ours']) {
                     $first = $message['id'];
                     $body['message'] = ['id' => "lhc-{$first}", 'body' => $words[0]];
+                    $progress->waits($first);
                     unset($messages[$at]);
                 }
                 break;

@@ -15,6 +15,8 @@ final class ChatProgress
 
     /** @var list<int> ascending */
     private array $seen;
+    /** @var array<int, true> rows that have requests which the service has not taken yet */
+    private array $open = [];
 
     /**
      * @param int $floor all rows up to this id are done
@@ -35,15 +37,27 @@ final class ChatProgress
         return $messageId <= $this->floor || in_array($messageId, $this->seen, true);
     }
 
+    /** The row is told by requests; the floor stays below it until `done`. */
+    public function waits(int $messageId): void
+    {
+        $this->open[$messageId] = true;
+    }
+
     public function done(int $messageId): void
     {
+        unset($this->open[$messageId]);
         if ($this->isDone($messageId)) {
             return;
         }
         $this->seen[] = $messageId;
         sort($this->seen);
         while (count($this->seen) > self::SEEN_MAX) {
-            $this->floor = (int) array_shift($this->seen);
+            if ($this->open === [] || $this->seen[0] < min(array_keys($this->open))) {
+                $this->floor = (int) array_shift($this->seen);
+            } else {
+                // It is looked at once more: a request for it would be a repeat, with the same id.
+                array_pop($this->seen);
+            }
         }
     }
 
