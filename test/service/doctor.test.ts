@@ -239,7 +239,9 @@ describe('names the fault of', SLOW, () => {
     const about = async () => bad(await doctor()).filter((line) => line.startsWith('callback'));
     await lhc.stop();
     expect(await about()).toEqual([
-      expect.stringMatching(/callback acme: LHC does not answer: .*REFUSED.* -> is LHC up/),
+      expect.stringMatching(
+        /callback acme: LHC does not answer: .*REFUSED.* -> nothing listens there: is the web server of LHC up/,
+      ),
     ]);
     await lhc.start();
     lhc.behave({ kind: 'status', status: 410 });
