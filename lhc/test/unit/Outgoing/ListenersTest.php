@@ -96,6 +96,46 @@ final class ListenersTest extends Sending
         self::assertSame([], $this->outbox());
     }
 
+    /** As when another extension, or an LHC of another release, hands over something else. */
+    public function testNoListenerThrowsAnErrorOfPhp(): void
+    {
+        $visitor = new class () {
+            public int $id = 7;
+
+            public function __get(string $name): never
+            {
+                throw new TypeError($name);
+            }
+
+            public function __isset(string $name): bool
+            {
+                return true;
+            }
+        };
+        $this->dispatch('onlineuser.pageview_logged', ['ou' => &$visitor]);
+        self::assertSame([], [...$this->outbox(), ...$this->atEnd]);
+    }
+
+    public function testWhateverLhcSaysOfAChatMarksIt(): void
+    {
+        // What happens in LHC's transaction, by the events that LHC fires there; and what it says after its commit.
+        $events = [
+            'chat.genericbot_set_bot', 'chat.before_msg_user_saved', 'chat.before_msg_admin_saved', 'chat.web_add_msg_admin',
+            'chat.unread_chat', 'chat.explicitly_closed', 'chat.user_reopened', 'chat.data_changed', 'chat.accept',
+            'chat.chat_accepted', 'chat.chat_transfer_accepted', 'chat.chat_owner_changed',
+            'chat.genericbot_chat_command_transfer', 'chat.chat_transfered', 'chat.close', 'chat.delete',
+            'chat.chat_started', 'chat.addmsguser',
+        ];
+        foreach ($events as $event) {
+            $this->newRequest();
+            $chat = $this->chat($this->visitor());
+            $this->dispatch($event, ['chat' => &$chat]);
+            $rows = array_filter($this->outbox(), static fn (array $row): bool => (int) $row['chat_id'] === (int) $chat->id);
+            self::assertSame(['chat'], array_column($rows, 'kind'), $event);
+            self::assertCount(1, $this->atEnd, $event);
+        }
+    }
+
     public function testATableThatIsMissingDoesNotHurtLhcsTransaction(): void
     {
         $chat = $this->chat($this->visitor());

@@ -177,12 +177,14 @@ final class SenderTest extends Sending
     public function testABusyServiceAsAWholeIsTriedLaterAndIsNotAway(): void
     {
         $this->view($this->visitor());
-        self::$service->behave(['status' => 429, 'retryAfter' => 7]);
-        self::assertFalse($this->send());
-        self::assertFalse($this->extension->link()->state()->isOpen());
-        self::assertGreaterThan(6_000, (int) $this->outbox()[0]['next_at'] - $this->extension->clock()->nowMs());
+        foreach ([429, 503] as $status) {
+            self::$service->behave(['status' => $status, 'retryAfter' => 7]);
+            self::assertFalse($this->send());
+            self::assertFalse($this->extension->link()->state()->isOpen(), (string) $status);
+            self::assertGreaterThan(6_000, (int) $this->outbox()[0]['next_at'] - $this->extension->clock()->nowMs());
+            $this->aheadMs += 8_000;
+        }
         self::$service->behave(['status' => 401]);
-        $this->aheadMs += 8_000;
         self::assertFalse($this->send());
         self::assertStringContainsString('as the test wishes', $this->extension->link()->state()->reason);
         self::assertCount(1, $this->outbox(), 'a wrong key loses nothing');
@@ -299,6 +301,8 @@ final class SenderTest extends Sending
         for ($i = 0; $i < 240; $i++) {
             $this->view($visitor, '//' . str_repeat('p', 3_000) . $i);
         }
+        self::assertFalse($this->extension->sender()->drain(Pace::web()), 'the rest is for another worker, or for cron');
+        self::assertCount(2, self::$service->calls());
         self::assertTrue($this->send());
         foreach (self::$service->calls() as $call) {
             self::assertLessThanOrEqual(100, count($call['body']['requests']));
