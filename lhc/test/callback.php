@@ -5,6 +5,7 @@
 declare(strict_types=1);
 
 require __DIR__ . '/connect.php';
+// As LHC in production: a notice would be printed into the answer.
 error_reporting(0);
 if (isset($_SERVER['HTTP_X_DIES'])) {
     // Not even a Throwable: PHP ends the request.

@@ -11,6 +11,7 @@
 declare(strict_types=1);
 
 error_reporting(E_ALL);
+// Once, and where the test that started the process reads it.
 ini_set('display_errors', 'stderr');
 ini_set('log_errors', '0');
 ini_set('memory_limit', '256M');

@@ -4,7 +4,7 @@
 
 declare(strict_types=1);
 
-$folder = (string) getenv('FAKE_SERVICE');
+$folder = (string) getenv('SERVICE_FOLDER');
 $mode = is_file("{$folder}/mode") ? json_decode((string) file_get_contents("{$folder}/mode"), true) : [];
 $path = (string) parse_url((string) $_SERVER['REQUEST_URI'], PHP_URL_PATH);
 $body = json_decode((string) file_get_contents('php://input'), true);

@@ -4,7 +4,7 @@
 
 declare(strict_types=1);
 
-$folder = (string) getenv('SCRIPTED_SERVICE');
+$folder = (string) getenv('SERVICE_FOLDER');
 $answers = json_decode((string) file_get_contents("{$folder}/answers"), true);
 $call = $_SERVER['REQUEST_METHOD'] . ' ' . parse_url((string) $_SERVER['REQUEST_URI'], PHP_URL_PATH);
 file_put_contents("{$folder}/calls", json_encode([

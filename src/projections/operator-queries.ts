@@ -98,6 +98,7 @@ export function operatorQueries(db: DatabaseSync): OperatorQueries {
   const viewOf = (tenant: string, row: Record<string, SQLOutputValue>): OperatorView => {
     const username = String(row.username);
     const connected = sessions.all(tenant, username).map((session) => ({
+      // The columns of that statement. SQLite has numbers for booleans.
       ...(session as unknown as Omit<OperatorView['sessions'][number], 'responsive'>),
       responsive: session.responsive === 1,
     }));

@@ -7,7 +7,7 @@ declare(strict_types=1);
 require dirname(__DIR__) . '/connect.php';
 require dirname(__DIR__, 2) . '/xmppchat/bootstrap/bootstrap.php';
 
-ini_set('log_errors', '1');
+ini_set('log_errors', '1'); // the end-to-end test shows them
 erLhcoreClassLog::$isSeen = true;
 (new erLhcoreClassExtensionXmppchat())->run();
 $cronjobPathOption = new class ((string) ($argv[1] ?? '0')) {

@@ -15,7 +15,7 @@ set_exception_handler(static function (Throwable $failure): void {
 });
 require dirname(__DIR__, 2) . '/xmppchat/bootstrap/bootstrap.php';
 
-ini_set('log_errors', '1');
+ini_set('log_errors', '1'); // the end-to-end test shows them
 erLhcoreClassLog::$isSeen = true;
 (new erLhcoreClassExtensionXmppchat())->run();
 XmppChat\Lhc\Test\Site\Front::serve();

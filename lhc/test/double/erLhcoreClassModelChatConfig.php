@@ -64,6 +64,7 @@ final class erLhcoreClassModelChatConfig
     public function __get($variable)
     {
         return match ($variable) {
+            // `@`: as LHC reads values that are none.
             'data', 'data_value' => (array) @unserialize((string) $this->value, ['allowed_classes' => false]),
             'current_value' => $this->value,
             default => null,

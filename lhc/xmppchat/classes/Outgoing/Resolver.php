@@ -52,6 +52,7 @@ final class Resolver
         if ($addresses !== false && $addresses !== []) {
             return array_values($addresses);
         }
+        // `@`: a name server that fails is a warning, and `false`.
         $records = @dns_get_record($host, DNS_AAAA);
         return $records === false ? [] : array_map(static fn (string $ip): string => "[{$ip}]", array_column($records, 'ipv6'));
     }
