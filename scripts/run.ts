@@ -5,8 +5,7 @@
  * file of `src/` changes, while ejabberd and the stand-in keep running.
  */
 import type { ChildProcess } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import { z } from 'zod';
@@ -14,6 +13,7 @@ import { AppError } from '../src/errors.ts';
 import { lockExclusively } from '../src/sqlite/lock.ts';
 import { type DemoLhc, startDemoLhc } from './demo-lhc.ts';
 import { listenOf, portOf, requireFree } from './demo-ports.ts';
+import { loadDemoSecrets } from './demo-secrets.ts';
 import {
   environmentText,
   putOperator,
@@ -30,15 +30,6 @@ const SHOPS_HOST = 'shops.localhost';
 const API_USER = 'xmpp-chat-api';
 const dataDir = resolve(process.env.DATA_DIR || './data');
 
-interface Secrets {
-  adminToken: string;
-  apiKey: string;
-  webhookSecret: string;
-  callbackSecret: string;
-  apiPassword: string;
-  operatorPassword: string;
-}
-
 /** The content of `demo.json` (mode 600), for `npm run demo` and for people. */
 export interface Demo {
   readonly api: string;
@@ -49,24 +40,6 @@ export interface Demo {
   readonly xmpp: string;
   /** The stand-in for LHC. GET lists its callbacks. */
   readonly lhc: string;
-}
-
-/** Creates the secrets at the first run and keeps them, so accounts keep their passwords. */
-function loadSecrets(): Secrets {
-  const path = join(dataDir, 'demo-secrets.json');
-  if (!existsSync(path)) {
-    const token = (bytes: number): string => randomBytes(bytes).toString('base64url');
-    const created: Secrets = {
-      adminToken: token(24),
-      apiKey: token(24),
-      webhookSecret: `whsec_${randomBytes(32).toString('base64')}`,
-      callbackSecret: `whsec_${randomBytes(32).toString('base64')}`,
-      apiPassword: token(24),
-      operatorPassword: token(9),
-    };
-    writePrivate(dataDir, 'demo-secrets.json', JSON.stringify(created));
-  }
-  return JSON.parse(readFileSync(path, 'utf8')) as Secrets; // as written above
 }
 
 const operatorOf = ({ host, instance }: Omit<DemoTenant, 'apiKey'>): string =>
@@ -140,7 +113,7 @@ async function run(): Promise<void> {
   const c2s = portOf('DEMO_XMPP_PORT', 5222);
   const http = portOf('DEMO_EJABBERD_HTTP_PORT', 5280);
   const lhcPort = portOf('DEMO_LHC_PORT', 8091);
-  const secrets = loadSecrets();
+  const secrets = loadDemoSecrets(dataDir, 'demo-secrets.json');
   const ours = {
     LISTEN: process.env.LISTEN || '127.0.0.1:8090',
     DATA_DIR: dataDir,

@@ -4,12 +4,12 @@
  * `DATA_DIR/lhc` only, and a later run goes on with what is there.
  */
 import type { ChildProcess } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { AppError, messageOf } from '../../src/errors.ts';
 import { lockExclusively } from '../../src/sqlite/lock.ts';
 import { listenOf, portOf, requireFree } from '../demo-ports.ts';
+import { type DemoSecrets, loadDemoSecrets } from '../demo-secrets.ts';
 import {
   environmentText,
   putOperator,
@@ -32,33 +32,6 @@ const OPERATOR = { username: 'olga', name: 'Olga', departments: ['Sales'] };
 const CRON_EVERY_MS = 60_000;
 const folder = join(process.env.DATA_DIR || './data', 'lhc');
 const dir = resolve(folder);
-
-interface Secrets {
-  adminToken: string;
-  apiKey: string;
-  webhookSecret: string;
-  callbackSecret: string;
-  apiPassword: string;
-  operatorPassword: string;
-}
-
-/** Creates the secrets at the first run and keeps them, so accounts keep their passwords. */
-function loadSecrets(): Secrets {
-  const path = join(dir, 'secrets.json');
-  if (!existsSync(path)) {
-    const token = (bytes: number): string => randomBytes(bytes).toString('base64url');
-    const created: Secrets = {
-      adminToken: token(24),
-      apiKey: token(24),
-      webhookSecret: `whsec_${randomBytes(32).toString('base64')}`,
-      callbackSecret: `whsec_${randomBytes(32).toString('base64')}`,
-      apiPassword: token(24),
-      operatorPassword: token(9),
-    };
-    writePrivate(dir, 'secrets.json', JSON.stringify(created));
-  }
-  return JSON.parse(readFileSync(path, 'utf8')) as Secrets; // as written above
-}
 
 /** Runs LHC's cron and the extension's, each minute and one run at a time. @returns ends it */
 function startCron(lhc: Lhc): () => void {
@@ -90,7 +63,7 @@ interface Printed {
   readonly lhc: Lhc;
   readonly api: string;
   readonly xmpp: string;
-  readonly secrets: Secrets;
+  readonly secrets: DemoSecrets;
 }
 
 function printDemo({ lhc, api, xmpp, secrets }: Printed): void {
@@ -126,7 +99,7 @@ async function run(lhcDir: string): Promise<void> {
   const shop = portOf('DEMO_SHOP_PORT', 8092);
   const listen = process.env.LISTEN || '127.0.0.1:8090';
   await requireFree([listenOf(listen), c2s, http, web, shop], COMMAND);
-  const secrets = loadSecrets();
+  const secrets = loadDemoSecrets(dir, 'secrets.json');
   const api = `http://${listen}`;
 
   let ejabberd: Ejabberd | undefined;
