@@ -4,12 +4,8 @@
  * that LHC does not know. The doctor sends it, and POST …/callback-test.
  */
 import { newId } from '../kit/id.ts';
-import {
-  type CallbackClientOptions,
-  type CallbackEndpoint,
-  createCallbackClient,
-  type DeliveryOutcome,
-} from './callback-client.ts';
+import { type CallbackClientOptions, createCallbackClient } from './callback-client.ts';
+import type { CallbackEndpoint, DeliveryOutcome } from './delivery.ts';
 
 export const PING_DEADLINE_MS = 4_500;
 export const CALLBACK_WARNING_MS = 2_000;

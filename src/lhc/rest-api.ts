@@ -3,7 +3,7 @@
  * means. LHC says an error with status 400, or with 200 and `error`; its words are in the language of the site.
  */
 import { z } from 'zod';
-import { messageOf } from '../errors.ts';
+import { reasonOf, timeLimit } from './post.ts';
 import { retryAfter } from './retry-after.ts';
 
 /** An answer is read up to this size. One chat with all its messages has to fit. */
@@ -83,11 +83,7 @@ export function createRestApi(options: RestApiOptions): AskRest {
   const { timeoutMs, userAgent, now, onAnswer } = options;
 
   return async (access, request) => {
-    const late = new AbortController();
-    const timer = setTimeout(
-      () => late.abort(new DOMException('timed out', 'TimeoutError')),
-      timeoutMs,
-    );
+    const { signal, end } = timeLimit(timeoutMs);
     const { user, key } = access.rest;
     const address = new URL(restUrl(access.url, request));
     // The key of the API proves who asks. LHC has one such header.
@@ -104,14 +100,14 @@ export function createRestApi(options: RestApiOptions): AskRest {
         },
         ...(request.form && { body: new URLSearchParams(request.form).toString() }),
         redirect: 'manual',
-        signal: late.signal,
+        signal,
       });
       onAnswer?.(response);
       return answerOf(response, await textOf(response), now());
     } catch (error) {
       return { kind: 'away', reason: reasonOf(error), sent: !neverSent(error) };
     } finally {
-      clearTimeout(timer);
+      end();
     }
   };
 }
@@ -165,10 +161,8 @@ async function textOf({ body }: Response): Promise<string | null> {
   }
 }
 
-const causeOf = (error: unknown): unknown => (error instanceof Error ? error.cause : undefined);
-
 function neverSent(error: unknown): boolean {
-  const cause = causeOf(error);
+  const cause = error instanceof Error ? error.cause : undefined;
   if (!(cause instanceof Error)) return false;
   if (cause instanceof AggregateError) return cause.errors.every(isNotConnected);
   return isNotConnected(cause);
@@ -176,11 +170,3 @@ function neverSent(error: unknown): boolean {
 
 const isNotConnected = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && NOT_CONNECTED.has(String(error.code));
-
-/** fetch's own message is `fetch failed`; its cause has the reason. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return messageOf(error);
-  if (error.name === 'TimeoutError') return 'no answer in time';
-  const cause = causeOf(error);
-  return cause instanceof Error ? messageOf(cause) || error.message : error.message;
-}

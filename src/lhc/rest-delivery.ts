@@ -3,9 +3,9 @@
  * is asked again a second time. So a message carries its callback's id in `meta_msg`, where LHC shows it to nobody but its
  * auditors, and before a message is sent the chat is read for that id.
  */
-import { cut } from '../kit/cut.ts';
 import { Lru } from '../kit/lru.ts';
 import type { Callback, CallbackOperator, RefusalCode } from './callback-types.ts';
+import type { DeliveryOutcome } from './delivery.ts';
 import type { AskRest, RestAccess, RestAnswer } from './rest-api.ts';
 import {
   CHAT_STATUS,
@@ -14,15 +14,13 @@ import {
   type RestChats,
   type RestMessage,
 } from './rest-chats.ts';
+import { noticeIn, type WrittenAnswer } from './rest-notice.ts';
 import { literal, withoutHtmlTag } from './visitor-text.ts';
 
 /** Chats whose newest known message is remembered. One that is forgotten is read from its beginning. */
 export const CHATS_REMEMBERED = 10_000;
 /** Messages of which nobody knows whether LHC has them. One that is forgotten is known by its mark alone. */
 export const DOUBTS_REMEMBERED = 10_000;
-/** What LHC answers to a command is cut to so many characters. */
-const ANSWER_CHARACTERS = 1_000;
-
 /** Commands that LHC's REST API says it has done, and that it has not: they are done by the page of an operator. */
 const NOT_BY_REST: ReadonlySet<string> = new Set([
   'block',
@@ -32,27 +30,10 @@ const NOT_BY_REST: ReadonlySet<string> = new Set([
   'delete',
 ]);
 
-export type RestOutcome =
-  | {
-      readonly outcome: 'accepted';
-      readonly notice?: { readonly code: 'answer'; readonly text: string };
-    }
-  | { readonly outcome: 'unsupported' }
-  | {
-      readonly outcome: 'refused';
-      readonly refusal: { readonly code: RefusalCode; readonly text: string };
-    }
-  | {
-      readonly outcome: 'retry';
-      readonly reason: string;
-      readonly afterMs?: number;
-      readonly away?: true;
-    };
+const ACCEPTED: DeliveryOutcome = { outcome: 'accepted' };
+const UNSUPPORTED: DeliveryOutcome = { outcome: 'unsupported' };
 
-const ACCEPTED: RestOutcome = { outcome: 'accepted' };
-const UNSUPPORTED: RestOutcome = { outcome: 'unsupported' };
-
-const refused = (code: RefusalCode, text: string): RestOutcome => ({
+const refused = (code: RefusalCode, text: string): DeliveryOutcome => ({
   outcome: 'refused',
   refusal: { code, text },
 });
@@ -65,12 +46,6 @@ export const isMarked = ({ meta_msg }: Pick<RestMessage, 'meta_msg'>, id?: strin
   meta_msg.includes(
     JSON.stringify(`${MARK}${id ?? ''}`).slice(0, id === undefined ? -1 : undefined),
   );
-
-/** The answer of LHC to addmsgadmin, as far as it is read. */
-interface Written {
-  readonly r?: unknown;
-  readonly msg?: { readonly msg?: unknown; readonly meta_msg?: unknown } | null;
-}
 
 interface Message {
   readonly id: string;
@@ -86,7 +61,7 @@ export interface RestDelivery {
   deliver(
     access: RestAccess,
     callback: Pick<Callback, 'id' | 'type' | 'data'>,
-  ): Promise<RestOutcome>;
+  ): Promise<DeliveryOutcome>;
 }
 
 /** @param onUnmarked this LHC has stored a message without its mark: a repeat of it may not be known */
@@ -105,7 +80,7 @@ export function createRestDelivery(
     access: RestAccess,
     { text }: Extract<RestAnswer, { kind: 'error' }>,
     code: RefusalCode,
-  ): Promise<RestOutcome> {
+  ): Promise<DeliveryOutcome> {
     const probe = await chats.probe(access);
     if (probe.kind === 'ok') return refused(code, text);
     if (probe.kind === 'away') return retryOf(probe);
@@ -116,7 +91,7 @@ export function createRestDelivery(
   async function chatOf(
     access: RestAccess,
     chatId: string,
-  ): Promise<{ chat: FullRestChat } | { outcome: RestOutcome }> {
+  ): Promise<{ chat: FullRestChat } | { outcome: DeliveryOutcome }> {
     if (!/^\d{1,15}$/.test(chatId)) {
       return { outcome: refused('chat-unknown', 'it is no chat of this LHC') };
     }
@@ -130,7 +105,7 @@ export function createRestDelivery(
   async function isThere(
     access: RestAccess,
     { id, chatId, operator, text }: Message,
-  ): Promise<boolean | { outcome: RestOutcome }> {
+  ): Promise<boolean | { outcome: DeliveryOutcome }> {
     const place = `${access.url} ${chatId}`;
     const doubt = doubts.get(id);
     const read = await chats.messages(access, chatId, doubt ?? newest.get(place) ?? 0);
@@ -148,7 +123,7 @@ export function createRestDelivery(
   }
 
   /** Writes into a chat, once. */
-  async function write(access: RestAccess, message: Message): Promise<RestOutcome> {
+  async function write(access: RestAccess, message: Message): Promise<DeliveryOutcome> {
     const { id, chatId, operator, text } = message;
     if (operator.lhcUserId === null) {
       return refused('operator-unknown', 'this operator has no user in LHC');
@@ -184,7 +159,7 @@ export function createRestDelivery(
       const unknown = /user_id could not be found/.test(answer.text);
       return judge(access, answer, unknown ? 'operator-unknown' : 'not-allowed');
     }
-    const written = answer.body as Written; // each field is looked at before it is used
+    const written = answer.body as WrittenAnswer; // each field is looked at before it is used
     if (written.msg && !isMarked({ meta_msg: String(written.msg.meta_msg) }, id)) {
       onUnmarked(new URL(access.url).host);
     }
@@ -195,7 +170,7 @@ export function createRestDelivery(
     access: RestAccess,
     id: string,
     data: Extract<Callback, { type: 'chat.command' }>['data'],
-  ): Promise<RestOutcome> {
+  ): Promise<DeliveryOutcome> {
     const { chatId, operator, text } = data;
     if (!operator) return UNSUPPORTED;
     if (NOT_BY_REST.has(data.command)) {
@@ -206,7 +181,7 @@ export function createRestDelivery(
   }
 
   /** Closes the chat, and looks whether it is closed: LHC says yes in any case. */
-  async function close(access: RestAccess, chatId: string): Promise<RestOutcome> {
+  async function close(access: RestAccess, chatId: string): Promise<DeliveryOutcome> {
     const before = await chatOf(access, chatId);
     if ('outcome' in before) {
       const { outcome } = before;
@@ -231,7 +206,7 @@ export function createRestDelivery(
     access: RestAccess,
     chatId: string,
     operator: CallbackOperator | null,
-  ): Promise<RestOutcome> {
+  ): Promise<DeliveryOutcome> {
     const { lhcUserId } = operator ?? { lhcUserId: null };
     if (lhcUserId === null) return UNSUPPORTED;
     const found = await chatOf(access, chatId);
@@ -248,7 +223,10 @@ export function createRestDelivery(
     return answer.kind === 'away' ? retryOf(answer) : ACCEPTED;
   }
 
-  async function alive(access: RestAccess, { lhcUserId }: CallbackOperator): Promise<RestOutcome> {
+  async function alive(
+    access: RestAccess,
+    { lhcUserId }: CallbackOperator,
+  ): Promise<DeliveryOutcome> {
     if (lhcUserId === null) return UNSUPPORTED;
     const answer = await ask(access, { view: `updatelastactivity/${lhcUserId}` });
     if (answer.kind === 'away') return retryOf(answer);
@@ -291,34 +269,9 @@ export function createRestDelivery(
 const retryOf = ({
   reason,
   afterMs,
-}: Extract<RestAnswer, { kind: 'away' }>): Extract<RestOutcome, { outcome: 'retry' }> => ({
+}: Extract<RestAnswer, { kind: 'away' }>): Extract<DeliveryOutcome, { outcome: 'retry' }> => ({
   outcome: 'retry',
   reason,
   away: true,
   ...(afterMs !== undefined && { afterMs }),
 });
-
-/** LHC writes these, and numbers. */
-const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', amp: '&' };
-
-/** The text of a piece of a page. */
-const textOf = (html: string): string =>
-  html
-    .replaceAll(/<br\s*\/?>\s*/g, '\n')
-    .replaceAll(/<[^>]*>/g, '')
-    .replaceAll(/&#(\d{1,6});/g, (_, code) => String.fromCodePoint(Number(code)))
-    .replaceAll(/&(lt|gt|quot|amp);/g, (_, name) => ENTITIES[name] ?? '');
-
-/** Behind this is what LHC says to its operator. Before it are the time and LHC's name for itself. */
-const ASSISTANT = /^.*class="usr-tit sys-tit"[^>]*>[^<]*<\/span>/s;
-
-/** What LHC answers to a command: behind `||` what became of it, and lines for the page of an operator. */
-function noticeIn({
-  r,
-  msg,
-}: Written): Pick<Extract<RestOutcome, { outcome: 'accepted' }>, 'notice'> {
-  const page = typeof r === 'string' ? textOf(r.replace(ASSISTANT, '')) : '';
-  const said = typeof msg?.msg === 'string' ? (/ \|\| (.*)$/s.exec(msg.msg)?.[1] ?? '') : '';
-  const text = cut(`${said}\n${page}`.trim(), ANSWER_CHARACTERS);
-  return text === '' ? {} : { notice: { code: 'answer', text } };
-}

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type CallbackEndpoint, createCallbackClient } from '../../src/lhc/callback-client.ts';
+import { createCallbackClient } from '../../src/lhc/callback-client.ts';
 import type { Callback } from '../../src/lhc/callback-types.ts';
+import type { CallbackEndpoint } from '../../src/lhc/delivery.ts';
 import {
   type WireNames,
   xmppserviceRequest,

@@ -1,6 +1,7 @@
 /** LHC for tests of lanes, without HTTP. It keeps the callbacks that it accepted. */
-import type { CallbackClient, DeliveryOutcome } from '../../src/lhc/callback-client.ts';
+import type { CallbackClient } from '../../src/lhc/callback-client.ts';
 import type { Callback } from '../../src/lhc/callback-types.ts';
+import type { DeliveryOutcome } from '../../src/lhc/delivery.ts';
 
 export function fakeLhc() {
   /** Every attempt, accepted or not. */

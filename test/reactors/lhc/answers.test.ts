@@ -1,7 +1,7 @@
 /** LHC refuses what it is told, or says something: what becomes of it in the log and in operators' clients. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { VisitorCommand } from '../../../src/actors/visitor/decisions.ts';
-import type { DeliveryOutcome } from '../../../src/lhc/callback-client.ts';
+import type { DeliveryOutcome } from '../../../src/lhc/delivery.ts';
 import { createCallbacks } from '../../../src/reactors/lhc/callback-lane.ts';
 import { acceptChat, closeChat, receive, register, startChat } from '../../actors/facts.ts';
 import { fakeLhc } from '../../support/fake-lhc.ts';
