@@ -2,14 +2,13 @@
 import type { Logger } from 'pino';
 import type { EventStore } from '../../eventstore/port.ts';
 import type { ReadModels } from '../../projections/read-models.ts';
+import type { LhcChats, LhcPeople } from '../../runtime/lhc-ports.ts';
 import type {
   Actors,
   Crowd,
   DeadLetters,
   ForwardTyping,
   Inbox,
-  LhcChats,
-  LhcPeople,
   OlderModules,
   OperatorAccounts,
   Transfer,

@@ -14,7 +14,8 @@ import { Lru } from '../../kit/lru.ts';
 import type { RestAccess } from '../../lhc/rest-api.ts';
 import type { RestChat } from '../../lhc/rest-chats.ts';
 import { type Ownership, partitionOf } from '../../runtime/leases/ownership.ts';
-import type { Actors, LhcChats } from '../../runtime/ports.ts';
+import type { LhcChats } from '../../runtime/lhc-ports.ts';
+import type { Actors } from '../../runtime/ports.ts';
 import { accessOf, createChatReading, type Look, type ReadingOptions } from './chat-reading.ts';
 
 /** Looks at the same time: of all tenants, which take turns, and of one. */

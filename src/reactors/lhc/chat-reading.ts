@@ -14,8 +14,9 @@ import { Lru } from '../../kit/lru.ts';
 import { legibleText } from '../../kit/xml-text.ts';
 import type { RestAccess, RestAnswer } from '../../lhc/rest-api.ts';
 import type { FullRestChat, RestChats, RestMessage } from '../../lhc/rest-chats.ts';
+import type { LhcPeople } from '../../runtime/lhc-ports.ts';
 import type { createPageDigest } from '../../runtime/page-digest.ts';
-import type { Actors, Crowd, LhcPeople, Origin } from '../../runtime/ports.ts';
+import type { Actors, Crowd, Origin } from '../../runtime/ports.ts';
 import { type KnownChat, type KnownChats, messageIdOf } from './known-chats.ts';
 
 /** What a visitor says is cut to so many characters: 64 KiB of UTF-8 at most. LHC's own bound is 500. */

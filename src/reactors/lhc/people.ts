@@ -1,7 +1,8 @@
 /** People who work in LHC's own pages: which operator an LHC user is, and what LHC says of them (docs/adr/0044). */
 import type { TenantId, Username } from '../../actors/ids.ts';
 import { claimOf } from '../../actors/tenant/lhc-user-claims.ts';
-import type { Actors, LhcPeople } from '../../runtime/ports.ts';
+import type { LhcPeople } from '../../runtime/lhc-ports.ts';
+import type { Actors } from '../../runtime/ports.ts';
 
 interface Known {
   readonly operator: Username | null;

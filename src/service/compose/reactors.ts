@@ -1,5 +1,4 @@
 /** What has effects at ejabberd and LHC, in the order in which the parts need each other. Nothing runs yet. */
-import { callbackEndpoint } from '../../actors/tenant/callback-endpoint.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import type { Config } from '../../config/config.ts';
 import { createInbox } from '../../inbox/inbox.ts';
@@ -7,23 +6,18 @@ import { createOlderModules, createReporters } from '../../inbox/older-modules.t
 import { createSetAside } from '../../inbox/set-aside.ts';
 import { createLineBudget } from '../../kit/line-budget.ts';
 import { createCallbackClient, createRestReading } from '../../lhc/callback-client.ts';
-import { type CallbackGuard, createCallbackGuard } from '../../lhc/callback-guard.ts';
-import { judgePing, pingLhc } from '../../lhc/callback-test.ts';
-import { CHAT_CHANNELS, createRedisLink, heardIn } from '../../lhc/node-helper.ts';
+import { createCallbackGuard } from '../../lhc/callback-guard.ts';
 import { isMarked } from '../../lhc/rest-delivery.ts';
-import { testRest } from '../../lhc/rest-test.ts';
 import { createAnswers } from '../../reactors/answers/answers.ts';
 import { createTyping } from '../../reactors/conversation/visitor-typing.ts';
 import { createXmppLane, XMPP_FILTER } from '../../reactors/conversation/xmpp-lane.ts';
 import { createCallbacks } from '../../reactors/lhc/callback-lane.ts';
 import { createChatReader } from '../../reactors/lhc/chat-reader.ts';
-import { LHC_FILTER } from '../../reactors/lhc/drafts.ts';
 import { openKnownChats } from '../../reactors/lhc/known-chats.ts';
-import { createNodeHelper } from '../../reactors/lhc/node-helper.ts';
 import { createLhcPeople } from '../../reactors/lhc/people.ts';
 import { createReturns } from '../../reactors/lhc/returns.ts';
 import { createSignals } from '../../reactors/lhc/signals.ts';
-import { createOperatorNames, type OperatorNames } from '../../reactors/operator-names.ts';
+import { createOperatorNames } from '../../reactors/operator-names.ts';
 import { createOperatorAccounts } from '../../reactors/operators/accounts.ts';
 import { createLhcUsers } from '../../reactors/operators/lhc-users.ts';
 import { createOperatorRemoval } from '../../reactors/operators/removal.ts';
@@ -32,7 +26,7 @@ import { createOperatorSessions, hasSession } from '../../reactors/operators/ses
 import { createOperatorSummaries } from '../../reactors/operators/summaries.ts';
 import { openPersonalData } from '../../reactors/personal-data.ts';
 import { createRouting } from '../../reactors/routing/routing.ts';
-import { openRoutingTables, type RoutingTables } from '../../reactors/routing/table-queries.ts';
+import { openRoutingTables } from '../../reactors/routing/table-queries.ts';
 import { createTenantLifecycle } from '../../reactors/tenants/lifecycle.ts';
 import { createCrowd } from '../../reactors/visitors/crowd.ts';
 import { createDesiredVisitors } from '../../reactors/visitors/desired.ts';
@@ -42,14 +36,14 @@ import { createDeadLetters } from '../../runtime/lanes/dead-letters.ts';
 import { createLanes } from '../../runtime/lanes/lanes.ts';
 import { openLaneTable } from '../../runtime/lanes/pending-effects.ts';
 import { createPageDigest } from '../../runtime/page-digest.ts';
-import type { ForwardTyping, LhcChats } from '../../runtime/ports.ts';
 import { createStreamCut } from '../../runtime/stream-cut.ts';
-import type { CallbackState, CallbackTest } from '../../runtime/tenant-ports.ts';
 import { createTenantPurge } from '../../runtime/tenant-purge.ts';
 import { createEjabberdAdmin } from '../../xmpp/admin/admin.ts';
 import { createEjabberdRooms } from '../../xmpp/admin/rooms.ts';
 import { toldOutages } from '../outages.ts';
 import { createVisitorTransport, listenToSessions } from '../visitor-transport.ts';
+import { callbackState, testCallback } from './callbacks-seen.ts';
+import { createHelper } from './node-helper.ts';
 import type { Runtime } from './runtime.ts';
 
 export type Reactors = ReturnType<typeof createReactors>;
@@ -152,16 +146,7 @@ export function createReactors(config: Config, runtime: Runtime) {
   const tenantEffects = {
     ...lifecycle,
     callbackFault: guard.fault,
-    async callbacks(tenant: Tenant): Promise<CallbackState> {
-      if (tenant.callbackUrl === undefined) return { state: 'off', since: null, reason: null };
-      if (await callbacks.isPaused(tenant)) {
-        return { state: 'paused', since: null, reason: 'LHC has answered 410' };
-      }
-      const failure = lanes.failures(LHC_FILTER.name).get(tenant.id);
-      if (!failure) return { state: 'ok', since: null, reason: null };
-      const { away, since, reason } = failure;
-      return { state: away ? 'away' : 'failing', since, reason };
-    },
+    callbacks: (tenant: Tenant) => callbackState(tenant, callbacks, lanes),
     testCallback: (tenant: Tenant) => testCallback(tenant, guard, lhcChats),
   };
 
@@ -246,65 +231,4 @@ function tellUnmarked(logger: Runtime['logger'], lhc: string): void {
     { lhc, ...line },
     'LHC has stored a message without its mark, so one may be there twice after a crash: the user of the REST key needs the right lhchat, metamsgenabled',
   );
-}
-
-/** Sends a ping to a tenant's LHC, as its callbacks go. */
-async function testCallback(
-  tenant: Tenant,
-  guard: CallbackGuard,
-  lhcChats: LhcChats,
-): Promise<CallbackTest> {
-  const { callbackUrl, source } = tenant;
-  if (callbackUrl === undefined) return NO_CALLBACKS;
-  const endpoint = callbackEndpoint(tenant, callbackUrl, source === 'file');
-  const { rest } = endpoint;
-  if (rest) return testRest({ ...endpoint, rest }, { guard }, lhcChats.lastWebhookAt(tenant.id));
-  const result = await pingLhc(tenant.id, endpoint, { guard });
-  const { status: httpStatus, tookMs, clockOffset } = result;
-  const judgement = judgePing(result);
-  const isUnsigned = tenant.callbackFlavour === 'native' && tenant.callbackSecret === undefined;
-  const unsigned = judgement.status === 'ok' && isUnsigned ? UNSIGNED : {};
-  return { ...judgement, ...unsigned, httpStatus, tookMs, clockOffset };
-}
-
-const UNSIGNED = {
-  status: 'warning',
-  message: 'LHC takes callbacks, but they are not signed: LHC cannot tell them from forged ones',
-  advice: "set the tenant's callbackSecret, and LHC's to the same",
-} as const;
-
-const NO_CALLBACKS: CallbackTest = {
-  status: 'warning',
-  message: 'there is no callbackUrl: LHC gets no callbacks',
-  advice: 'set callbackUrl and callbackSecret of the tenant',
-  httpStatus: null,
-  tookMs: 0,
-  clockOffset: null,
-};
-
-/** LHC's Node helper; null without REDIS_URL. */
-function createHelper(
-  { redisUrl: url }: Config,
-  base: Runtime &
-    Pick<Parameters<typeof createNodeHelper>[0], 'personal'> & { names: OperatorNames },
-  visitorOf: RoutingTables['visitorOf'],
-  typing: ForwardTyping,
-) {
-  if (url === undefined) return null;
-  const nodeHelper = createNodeHelper({
-    ...base,
-    visitorOf,
-    typing,
-    operatorName: async (tenant, operator) => (await base.names.of(tenant)).plain(operator),
-    publish: (channel, operation) => redis.publish(channel, operation),
-    read: heardIn,
-  });
-  const redis = createRedisLink({
-    ...base,
-    url,
-    pattern: CHAT_CHANNELS,
-    onMessage: nodeHelper.heard,
-    observe: toldOutages('Redis', base.logger, base.monotonic),
-  });
-  return { nodeHelper, redis };
 }

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createLhcPeople } from '../../../src/reactors/lhc/people.ts';
 import { createLhcUsers } from '../../../src/reactors/operators/lhc-users.ts';
 import { createActors } from '../../../src/runtime/host/actors.ts';
-import type { LhcPeople } from '../../../src/runtime/ports.ts';
+import type { LhcPeople } from '../../../src/runtime/lhc-ports.ts';
 import {
   changePresence,
   closeSession,
