@@ -5,7 +5,7 @@
 import type { Username } from '../ids.ts';
 import { type DecisionContext, refuse } from '../machine/decider.ts';
 import { ADDRESSED_MAX_OPERATORS, NOTHING_ADDRESSED, SAME_MESSAGE_MS } from './addressed.ts';
-import { chatClosed } from './chat-placement.ts';
+import { chatClosed } from './chat-facts.ts';
 import { chatStarted } from './conversation.ts';
 import type { VisitorDelays, VisitorFact } from './facts.ts';
 import { knownMessage } from './message-changes.ts';

@@ -3,7 +3,9 @@ import type { Username } from '../ids.ts';
 import { refuse } from '../machine/decider.ts';
 import type { Considered, PickReason } from '../operator-selection.ts';
 import { isByLhc } from './addressed.ts';
-import type { CloseParty, UnassignReason, VisitorFact } from './facts.ts';
+import { chatAssigned, chatUnassigned, transferred, withdrawalsBut } from './chat-facts.ts';
+import type { UnassignReason, VisitorFact } from './facts.ts';
+import { openChat, refuseForeign } from './open-chat.ts';
 import type { Chat, VisitorContext } from './state.ts';
 
 /**
@@ -48,114 +50,6 @@ export type PlacementCommand =
   | { type: 'RevokeReservation'; reservation: string };
 
 type CommandOf<T extends PlacementCommand['type']> = Extract<PlacementCommand, { type: T }>;
-
-/** The open chat. @throws {AppError} `refused` if none is open, or another than `chatId` */
-export const openChat = ({ chat }: VisitorContext, chatId: string | null): Chat => {
-  if (chatId === null) return chat ?? refuse('this visitor has no open chat');
-  if (chat === null) return refuse(`chat ${chatId} is not open`, { chatId });
-  if (chat.id !== chatId) return refuse(`chat ${chat.id} is open, not ${chatId}`, { chatId });
-  return chat;
-};
-
-/** The person in LHC who has a chat, in refusals. They stand in facts, so lines to operators have the name instead. */
-export const SOMEBODY_IN_LHC = 'somebody in LHC';
-
-/** Refuses the command of an operator who does not have the chat. @throws {AppError} `refused` */
-export function refuseForeign({ operator, accepted, inLhc }: Chat): never {
-  if (inLhc) {
-    return refuse(
-      accepted
-        ? `${SOMEBODY_IN_LHC} has this chat; write !take to take it over`
-        : `${SOMEBODY_IN_LHC} is asked to answer this chat; write !take to take it`,
-    );
-  }
-  return refuse(
-    accepted
-      ? `this chat belongs to @${operator}`
-      : `this chat is offered to @${operator}; write !take to take it`,
-    { owner: operator },
-  );
-}
-
-/** True if another operator has the chat or is asked alone, or somebody in LHC. */
-export const isForeign = ({ operator: owner, inLhc }: Chat, operator: Username): boolean =>
-  inLhc !== null || (owner !== null && owner !== operator);
-
-export const withdrawal = (operators: Username[]): { withdrawnFrom?: Username[] } =>
-  operators.length > 0 ? { withdrawnFrom: operators } : {};
-
-/** The operators other than these whose offer ends. They get a notice. */
-function withdrawalsBut(
-  chat: Chat,
-  operator: Username,
-  staying: readonly Username[] = [],
-): { withdrawnFrom?: Username[] } {
-  const asked = chat.operator === null ? chat.offeredTo : [chat.operator];
-  return withdrawal(asked.filter((each) => each !== operator && !staying.includes(each)));
-}
-
-/**
- * The assignment of a chat to an operator who answered or took it.
- * @param how `staying`: operators who may still have it; `opens`: it is shown to the operator; `byLhc`: LHC says so
- */
-export const chatAssigned = (
-  chat: Chat,
-  operator: Username,
-  reason: 'answered' | 'taken',
-  how: { staying?: readonly Username[]; opens?: boolean; byLhc?: boolean } = {},
-): VisitorFact => ({
-  type: 'ChatAssigned',
-  data: {
-    chatId: chat.id,
-    operator,
-    reservation: null,
-    reason,
-    ...withdrawalsBut(chat, operator, how.staying),
-    ...(how.opens && { opens: true as const }),
-    ...(how.byLhc && { by: 'lhc' as const }),
-  },
-});
-
-const NO_CHAT: Pick<Chat, 'id' | 'operator' | 'offeredTo'> = {
-  id: '',
-  operator: null,
-  offeredTo: [],
-};
-
-/**
- * The fact that closes the open chat.
- * @param closer the operator who closes it, if nobody has it
- * @param name of the person in LHC who closes it
- */
-export function chatClosed(
-  { chat }: Pick<VisitorContext, 'chat'>,
-  by: CloseParty,
-  reason: string | null,
-  closer: Username | null = null,
-  name?: string,
-): VisitorFact {
-  const { id: chatId, offeredTo, ...open } = chat ?? NO_CHAT;
-  const operator = open.operator ?? closer;
-  const others = offeredTo.filter((each) => each !== closer);
-  return {
-    type: 'ChatClosed',
-    data: { chatId, operator, by, reason, ...withdrawal(others) },
-    personal: name ? { name } : undefined,
-  };
-}
-
-/** The fact that all open offers were missed. */
-export function offersMissed({ chat }: Pick<VisitorContext, 'chat'>): VisitorFact {
-  const { id: chatId, operator, offeredTo } = chat ?? NO_CHAT;
-  const reason = 'missed';
-  const operators = operator === null ? offeredTo : [operator];
-  const again = operators.filter((each) => chat?.passedBy.includes(each));
-  const data = { chatId, operators, reason, ...(again.length > 0 && { again }) } as const;
-  return {
-    type: 'ChatUnassigned',
-    data: operator === null ? { ...data, broadcast: true } : data,
-  };
-}
 
 function assign(context: VisitorContext, command: CommandOf<'AssignChat'>): VisitorFact[] {
   const { chatId, operator, reservation } = command;
@@ -212,21 +106,6 @@ function unassign(context: VisitorContext, command: CommandOf<'UnassignChat'>): 
   return [chatUnassigned(chat, operator, reason)];
 }
 
-/** The fact that the operator lost the chat or the offer. */
-export const chatUnassigned = (
-  chat: Chat,
-  operator: Username,
-  reason: UnassignReason,
-): VisitorFact => ({
-  type: 'ChatUnassigned',
-  data: {
-    chatId: chat.id,
-    operators: [operator],
-    reason,
-    ...(chat.operator === null && { broadcast: true }),
-  },
-});
-
 const isAskedOrOwner = (chat: Chat, operator: Username): boolean =>
   chat.operator === operator || chat.offeredTo.includes(operator);
 
@@ -273,21 +152,6 @@ function transfer(context: VisitorContext, command: CommandOf<'TransferChat'>): 
   const by = from === null ? 'lhc' : 'operator';
   return [transferred(chat, { operator, department, reservation }, by, command.name)];
 }
-
-/** The fact that the chat goes to somebody else. @param name of the person in LHC who does it */
-export const transferred = (
-  { id: chatId, operator: from, offeredTo }: Chat,
-  to: Pick<CommandOf<'TransferChat'>, 'operator' | 'department' | 'reservation'>,
-  by: 'operator' | 'lhc',
-  name?: string,
-): VisitorFact => {
-  const { operator, department, reservation } = to;
-  return {
-    type: 'ChatTransferred',
-    data: { chatId, from, operator, department, reservation, by, ...withdrawal(offeredTo) },
-    personal: name ? { name } : undefined,
-  };
-};
 
 function revoke(
   context: VisitorContext,

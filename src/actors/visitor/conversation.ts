@@ -1,13 +1,16 @@
-/** Decisions about a conversation: starting and closing a chat, messages, notes, LHC's commands. */
+/** Decisions about a conversation: starting and closing a chat, messages. */
 import type { Username } from '../ids.ts';
 import { type DecisionContext, refuse } from '../machine/decider.ts';
 import { isByLhc } from './addressed.ts';
-import { chatAssigned, chatClosed, isForeign, openChat, refuseForeign } from './chat-placement.ts';
-import type { CloseParty, InvitationEnd, RefusedByLhc, VisitorFact } from './facts.ts';
+import { chatAssigned, chatClosed } from './chat-facts.ts';
+import type { CloseParty, VisitorFact } from './facts.ts';
 import { inLhcToo } from './in-lhc.ts';
-import { answerOfPicked, refuseUnpicked } from './picked.ts';
+import { isForeign, openChat, refuseForeign } from './open-chat.ts';
+import { ownChat } from './own-chat.ts';
+import { answerOfPicked } from './picked.ts';
 import { isSent, otherMessage, visitorMessageSent } from './sent-messages.ts';
 import type { Chat, VisitorContext, VisitorState } from './state.ts';
+import { decideWithLhc, type LhcCommand } from './with-lhc.ts';
 
 export type ConversationCommand =
   | {
@@ -38,34 +41,7 @@ export type ConversationCommand =
       /** The chat of a visitor who is known by it alone: once it is over, LHC has nobody to invite. */
       onlyChat?: string;
     }
-  /** A note for LHC. The visitor does not see it. */
-  | { type: 'AddNote'; operator: Username; noteId: string; body: string }
-  /** A command that LHC carries out. */
-  | {
-      type: 'SendOperatorCommand';
-      operator: Username;
-      messageId: string;
-      command: string;
-      text: string;
-    }
-  /** LHC itself says something to an operator. @param notice the code of what it says */
-  | { type: 'AnswerOperator'; operator: Username; text: string | null; notice?: string }
-  /**
-   * LHC will not do what the fact at this revision told it.
-   * @param chatId null for an invitation
-   * @param text LHC's own words
-   * @param invites the fact is the first message of an invitation
-   */
-  | {
-      type: 'ReportLhcRefusal';
-      operator: Username;
-      revision: number;
-      refused: RefusedByLhc;
-      chatId: string | null;
-      code: string;
-      text: string | null;
-      invites?: boolean;
-    }
+  | LhcCommand
   /**
    * @param operator the operator who closes it by `!close`. `chatId` null: the open chat
    * @param name of the person in LHC who closes it
@@ -202,57 +178,6 @@ function receive(
   return [{ type: 'Invited', data: { operator, standsMs } }, message(true, true)];
 }
 
-/** The fact that an invitation ends without an answer. */
-export const invitationExpired = (
-  { inviter: operator }: Pick<VisitorContext, 'inviter'>,
-  reason: InvitationEnd,
-): VisitorFact => ({ type: 'InvitationExpired', data: { operator, reason } });
-
-/** The fact that a visitor has left. It names a chat that nobody has answered. */
-export const timedOut = ({
-  lastSeen,
-  chat,
-}: Pick<VisitorContext, 'lastSeen' | 'chat'>): VisitorFact => ({
-  type: 'TimedOut',
-  data: { lastSeen, ...(chat && { chatId: chat.id }) },
-});
-
-/** The open chat, if this operator has it or nobody has. @param now ms since 1970 @throws {AppError} `refused` */
-function ownChat(
-  context: VisitorContext,
-  operator: Username,
-  now: number,
-  chatId: string | null = null,
-): Chat {
-  const chat = openChat(context, chatId);
-  if (isByLhc(context)) {
-    if (chat.accepted) refuseUnpicked(context, chat, operator, now);
-    return chat;
-  }
-  return isForeign(chat, operator) ? refuseForeign(chat) : chat;
-}
-
-function addNote(
-  context: VisitorContext,
-  command: CommandOf<'AddNote'>,
-  { now }: DecisionContext,
-): VisitorFact[] {
-  const { operator, noteId, body } = command;
-  const { id: chatId } = ownChat(context, operator, now);
-  return [{ type: 'NoteAdded', data: { chatId, operator, noteId }, personal: { body } }];
-}
-
-function sendCommand(
-  context: VisitorContext,
-  wish: CommandOf<'SendOperatorCommand'>,
-  { now }: DecisionContext,
-): VisitorFact[] {
-  const { operator, messageId, command, text } = wish;
-  const { id: chatId } = ownChat(context, operator, now);
-  const data = { chatId, operator, messageId, command };
-  return [{ type: 'OperatorCommandSent', data, personal: { text } }];
-}
-
 function closeChat(
   context: VisitorContext,
   command: CommandOf<'CloseChat'>,
@@ -266,23 +191,6 @@ function closeChat(
   // LHC carries out a `!close` of an operator, so one has to be named.
   const closer = isByLhc(context) ? command.operator : null;
   return [chatClosed(context, by, reason, closer, command.name)];
-}
-
-/** An invitation that LHC has refused stands nowhere. */
-function refusedByLhc(
-  { conversation, context }: VisitorState,
-  command: CommandOf<'ReportLhcRefusal'>,
-): VisitorFact[] {
-  const { operator, revision, refused, chatId, code, text, invites } = command;
-  const stands = conversation === 'invited' && context.inviter === operator;
-  return [
-    {
-      type: 'LhcRefused',
-      data: { operator, revision, code, chatId, ...refused },
-      personal: text === null ? undefined : { text },
-    },
-    ...(invites && stands ? [invitationExpired(context, 'refused')] : []),
-  ];
 }
 
 /** The facts that a command causes; none for a repeat. @throws {AppError} `refused` with the reason */
@@ -299,18 +207,9 @@ export function decideConversation(
       return sendMessage(context, command);
     case 'ReceiveOperatorMessage':
       return receive(state, command, decision);
-    case 'AddNote':
-      return addNote(context, command, decision);
-    case 'SendOperatorCommand':
-      return sendCommand(context, command, decision);
-    case 'AnswerOperator': {
-      const { operator, text, notice } = command;
-      const data = { operator, ...(notice !== undefined && { notice }) };
-      return [{ type: 'LhcAnswered', data, personal: text === null ? undefined : { text } }];
-    }
-    case 'ReportLhcRefusal':
-      return refusedByLhc(state, command);
     case 'CloseChat':
       return closeChat(context, command, decision);
+    default:
+      return decideWithLhc(state, command, decision);
   }
 }

@@ -3,13 +3,9 @@ import { AppError } from '../../errors.ts';
 import { type Core, type Decider, type DecisionContext, refuse } from '../machine/decider.ts';
 import type { SeenSummary } from '../machine/idempotency.ts';
 import { type AddressMessage, addressMessage } from './addressing.ts';
-import { chatClosed, decidePlacement, type PlacementCommand } from './chat-placement.ts';
-import {
-  type ConversationCommand,
-  decideConversation,
-  invitationExpired,
-  timedOut,
-} from './conversation.ts';
+import { chatClosed, invitationExpired, timedOut } from './chat-facts.ts';
+import { decidePlacement, type PlacementCommand } from './chat-placement.ts';
+import { type ConversationCommand, decideConversation } from './conversation.ts';
 import { decideReport, type VisitorReport } from './effect-reports.ts';
 import type { VisitorDelays, VisitorFact } from './facts.ts';
 import { decideInLhc, type LhcCommand } from './in-lhc.ts';

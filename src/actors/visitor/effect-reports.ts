@@ -2,7 +2,7 @@
 import { shortHash } from '../../kit/hash.ts';
 import type { Username } from '../ids.ts';
 import { copyOf, isByLhc } from './addressed.ts';
-import { chatUnassigned } from './chat-placement.ts';
+import { chatUnassigned } from './chat-facts.ts';
 import type { VisitorFact } from './facts.ts';
 import { revisionOf } from './message-changes.ts';
 import type { OpenMessage, VisitorContext } from './state.ts';

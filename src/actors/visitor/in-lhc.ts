@@ -2,8 +2,9 @@
 import type { Username } from '../ids.ts';
 import { refuse } from '../machine/decider.ts';
 import { isByLhc } from './addressed.ts';
-import { chatAssigned, openChat, transferred, withdrawal } from './chat-placement.ts';
+import { chatAssigned, transferred, withdrawal } from './chat-facts.ts';
 import type { VisitorFact } from './facts.ts';
+import { openChat } from './open-chat.ts';
 import type { Chat, VisitorContext } from './state.ts';
 
 /** A person in LHC's own pages. */

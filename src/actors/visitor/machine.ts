@@ -14,8 +14,7 @@
 import { assign, emit, type SnapshotFrom, setup, stateIn } from 'xstate';
 import { changesBy, EMPTY_CONTEXT } from './changes.ts';
 import { VISITOR_FOLD } from './chat.ts';
-import { chatClosed, offersMissed } from './chat-placement.ts';
-import { invitationExpired, timedOut } from './conversation.ts';
+import { chatClosed, invitationExpired, offersMissed, timedOut } from './chat-facts.ts';
 import type { VisitorEvent, VisitorFact } from './facts.ts';
 import type { VisitorContext } from './state.ts';
 

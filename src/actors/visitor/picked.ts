@@ -2,8 +2,9 @@
 import type { Username } from '../ids.ts';
 import { refuse } from '../machine/decider.ts';
 import { isPicked } from './addressed.ts';
-import { chatAssigned, refuseForeign } from './chat-placement.ts';
+import { chatAssigned } from './chat-facts.ts';
 import type { VisitorFact } from './facts.ts';
+import { refuseForeign } from './open-chat.ts';
 import type { Chat, VisitorContext } from './state.ts';
 
 /**

@@ -1,0 +1,132 @@
+/** Facts about a chat or an invitation that several decisions make. */
+import type { Username } from '../ids.ts';
+import type {
+  CloseParty,
+  InvitationEnd,
+  UnassignReason,
+  VisitorFact,
+  VisitorFacts,
+} from './facts.ts';
+import type { Chat, VisitorContext } from './state.ts';
+
+/** Operators whose offer ends by a fact. */
+export const withdrawal = (operators: Username[]): { withdrawnFrom?: Username[] } =>
+  operators.length > 0 ? { withdrawnFrom: operators } : {};
+
+/** The operators other than these whose offer ends. They get a notice. */
+export function withdrawalsBut(
+  chat: Chat,
+  operator: Username,
+  staying: readonly Username[] = [],
+): { withdrawnFrom?: Username[] } {
+  const asked = chat.operator === null ? chat.offeredTo : [chat.operator];
+  return withdrawal(asked.filter((each) => each !== operator && !staying.includes(each)));
+}
+
+/**
+ * The assignment of a chat to an operator who answered or took it.
+ * @param how `staying`: operators who may still have it; `opens`: it is shown to the operator; `byLhc`: LHC says so
+ */
+export const chatAssigned = (
+  chat: Chat,
+  operator: Username,
+  reason: 'answered' | 'taken',
+  how: { staying?: readonly Username[]; opens?: boolean; byLhc?: boolean } = {},
+): VisitorFact => ({
+  type: 'ChatAssigned',
+  data: {
+    chatId: chat.id,
+    operator,
+    reservation: null,
+    reason,
+    ...withdrawalsBut(chat, operator, how.staying),
+    ...(how.opens && { opens: true as const }),
+    ...(how.byLhc && { by: 'lhc' as const }),
+  },
+});
+
+const NO_CHAT: Pick<Chat, 'id' | 'operator' | 'offeredTo'> = {
+  id: '',
+  operator: null,
+  offeredTo: [],
+};
+
+/**
+ * The fact that closes the open chat.
+ * @param closer the operator who closes it, if nobody has it
+ * @param name of the person in LHC who closes it
+ */
+export function chatClosed(
+  { chat }: Pick<VisitorContext, 'chat'>,
+  by: CloseParty,
+  reason: string | null,
+  closer: Username | null = null,
+  name?: string,
+): VisitorFact {
+  const { id: chatId, offeredTo, ...open } = chat ?? NO_CHAT;
+  const operator = open.operator ?? closer;
+  const others = offeredTo.filter((each) => each !== closer);
+  return {
+    type: 'ChatClosed',
+    data: { chatId, operator, by, reason, ...withdrawal(others) },
+    personal: name ? { name } : undefined,
+  };
+}
+
+/** The fact that all open offers were missed. */
+export function offersMissed({ chat }: Pick<VisitorContext, 'chat'>): VisitorFact {
+  const { id: chatId, operator, offeredTo } = chat ?? NO_CHAT;
+  const reason = 'missed';
+  const operators = operator === null ? offeredTo : [operator];
+  const again = operators.filter((each) => chat?.passedBy.includes(each));
+  const data = { chatId, operators, reason, ...(again.length > 0 && { again }) } as const;
+  return {
+    type: 'ChatUnassigned',
+    data: operator === null ? { ...data, broadcast: true } : data,
+  };
+}
+
+/** The fact that the operator lost the chat or the offer. */
+export const chatUnassigned = (
+  chat: Chat,
+  operator: Username,
+  reason: UnassignReason,
+): VisitorFact => ({
+  type: 'ChatUnassigned',
+  data: {
+    chatId: chat.id,
+    operators: [operator],
+    reason,
+    ...(chat.operator === null && { broadcast: true }),
+  },
+});
+
+/** The fact that the chat goes to somebody else. @param name of the person in LHC who does it */
+export const transferred = (
+  { id: chatId, operator: from, offeredTo }: Chat,
+  to: Pick<VisitorFacts['ChatTransferred'], 'operator' | 'department' | 'reservation'>,
+  by: 'operator' | 'lhc',
+  name?: string,
+): VisitorFact => {
+  const { operator, department, reservation } = to;
+  return {
+    type: 'ChatTransferred',
+    data: { chatId, from, operator, department, reservation, by, ...withdrawal(offeredTo) },
+    personal: name ? { name } : undefined,
+  };
+};
+
+/** The fact that an invitation ends without an answer. */
+export const invitationExpired = (
+  { inviter: operator }: Pick<VisitorContext, 'inviter'>,
+  reason: InvitationEnd,
+): VisitorFact => ({ type: 'InvitationExpired', data: { operator, reason } });
+
+/** The fact that a visitor has left. It names a chat that nobody has answered. */
+export const timedOut = ({
+  lastSeen,
+  chat,
+}: Pick<VisitorContext, 'lastSeen' | 'chat'>): VisitorFact => ({
+  type: 'TimedOut',
+  data: { lastSeen, ...(chat && { chatId: chat.id }) },
+});
