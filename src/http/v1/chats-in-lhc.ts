@@ -67,10 +67,8 @@ transcript. Whoever writes into a chat that nobody has answered has it then, as 
       const { chatId, key } = params;
       const { lhcUserId, name } = body;
       const message = identified(caller, key, { id: body.id, body: body.body });
-      const wish = {
-        ...{ chatId, id: message.id, body: message.body },
-        ...{ lhcUserId, name: name || undefined },
-      };
+      const { id, body: text } = message;
+      const wish = { chatId, id, body: text, lhcUserId, name: name || undefined };
       const work = lhcPeople.message(caller.tenant.id, key, wish, originOf(api, call, message));
       return answerCommand(api, 'WriteInLhc', work);
     },

@@ -12,6 +12,7 @@ import {
 } from '../../actors/ids.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError, isRefused } from '../../errors.ts';
+import type { RecordedEvent } from '../../eventstore/port.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type {
@@ -136,3 +137,14 @@ export function createDelivery(options: {
     },
   };
 }
+
+/**
+ * A line that a fact calls for. The lines of one fact have different ids by their place.
+ * @param revision of the visitor's stream: what the line stands behind
+ */
+export const lineOf = (
+  { id }: RecordedEvent,
+  revision: number,
+  index: number,
+  { to, text }: Pick<Line, 'to' | 'text'>,
+): Line => ({ to, text, id: lineIdOf(revision, index === 0 ? id : `${id}.${index}`) });

@@ -3,15 +3,29 @@ import type { Username } from '../../actors/ids.ts';
 import type { VisitorFacts } from '../../actors/visitor/facts.ts';
 import type { VisitorState } from '../../actors/visitor/state.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
+import type { OperatorNames } from '../operator-names.ts';
+import type { PersonalData } from '../personal-data.ts';
+import { lineFromLhc, namedInLhc, nameIn, personInLhc } from '../texts/in-lhc.ts';
+import { type Delivery, lineOf, type Sender } from './delivery.ts';
 import type { Opening } from './opening.ts';
+import type { Pauses } from './pauses.ts';
 import { wasAskedBefore } from './unread.ts';
+
+interface LineParts {
+  readonly store: Pick<EventStore, 'readStream'>;
+  readonly personal: Pick<PersonalData, 'of'>;
+  readonly names: Pick<OperatorNames, 'of'>;
+  readonly opening: Pick<Opening, 'endOf'>;
+  readonly delivery: Pick<Delivery, 'sendLines'>;
+  readonly pauses: Pick<Pauses, 'leftFor'>;
+}
 
 /**
  * Who reads it: whoever had the chat when it was written, and whoever has it now or is asked, if their opening stood before
  * it. An opening that comes later has it among what was said.
  */
-export async function readersOf(
-  { store, opening }: { store: Pick<EventStore, 'readStream'>; opening: Pick<Opening, 'endOf'> },
+async function readersOf(
+  { store, opening }: LineParts,
   { context: { chat, firstWaiting } }: VisitorState,
   { stream, revision }: RecordedEvent,
   { chatId, to }: VisitorFacts['MessageWrittenInLhc'],
@@ -30,4 +44,34 @@ export async function readersOf(
     if (isOpened) readers.push(operator);
   }
   return readers;
+}
+
+/**
+ * Shows what somebody wrote in LHC to whoever has or sees the chat in XMPP.
+ * @param again a person sends it again, out of order
+ * @returns after how many ms it has to be called again; 0: all is done
+ */
+export async function showFromLhc(
+  parts: LineParts,
+  sender: Sender,
+  state: VisitorState,
+  event: RecordedEvent,
+  written: VisitorFacts['MessageWrittenInLhc'],
+  again: boolean,
+): Promise<number> {
+  const { personal, names, delivery, pauses } = parts;
+  const readers = await readersOf(parts, state, event, written);
+  const opened = readers.length > 0 ? await personal.of(event) : null; // erased with the visitor
+  if (typeof opened?.body !== 'string') return 0;
+  const { body } = opened;
+  const lookMs = again ? 0 : pauses.leftFor(event.stream, state, readers);
+  if (lookMs > 0) return lookMs;
+  const { of: nameOf } = await names.of(sender.tenant.id);
+  const author = personInLhc(written, nameIn(opened), nameOf);
+  const lines = readers.map((to, index) => {
+    const text = lineFromLhc(to === written.operator ? namedInLhc('You') : author, body);
+    return lineOf(event, event.revision, index, { to, text });
+  });
+  await delivery.sendLines(sender, lines);
+  return 0;
 }

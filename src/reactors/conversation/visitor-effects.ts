@@ -9,14 +9,11 @@ import type { Actors, ActorView } from '../../runtime/ports.ts';
 import type { Answers } from '../answers/answers.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
-import { lineFromLhc, namedInLhc, nameIn, personInLhc } from '../texts/in-lhc.ts';
-import { lineOfNotice, lineOfRefusal } from '../texts/lhc-answers.ts';
-import { type Notice, noticesOf } from '../texts/notices.ts';
-import { visitorAs } from '../texts/presence-text.ts';
 import { addressedBy, openByAnswer, sendAddressed } from './addressed-messages.ts';
 import type { Broadcast } from './broadcast.ts';
-import { type Delivery, type Line, lineIdOf, type Sender } from './delivery.ts';
-import { readersOf } from './lines-from-lhc.ts';
+import { type Delivery, lineOf, type Sender } from './delivery.ts';
+import { showFromLhc } from './lines-from-lhc.ts';
+import { writeNotices } from './notices.ts';
 import { type Opened, type Opening, opensAt } from './opening.ts';
 import type { Pauses } from './pauses.ts';
 import type { RecipientOf } from './recipient.ts';
@@ -239,69 +236,6 @@ async function performVisitorFact(
   }
 }
 
-/** The notices of a fact, with people's names. */
-async function writeNotices(
-  { personal, names }: VisitorEffectParts,
-  { tenant, key }: Sender,
-  state: VisitorState,
-  event: RecordedEvent,
-  fact: VisitorFact,
-): Promise<readonly Notice[]> {
-  if (fact.type === 'LhcAnswered' || fact.type === 'LhcRefused') {
-    const said = (await personal.of(event))?.text; // erased with the visitor
-    const text = typeof said === 'string' ? said : null;
-    const line =
-      fact.type === 'LhcRefused'
-        ? lineOfRefusal(fact.data, text)
-        : lineOfNotice(fact.data.notice, text);
-    return line === null ? [] : [{ to: fact.data.operator, text: line }];
-  }
-  const { of: nameOf } = await names.of(tenant.id);
-  const namesInLhc = NAMES_IN_LHC.has(fact.type);
-  const name = namesInLhc ? nameIn(await personal.of(event)) : undefined;
-  const inLhc =
-    fact.type === 'ChatTakenInLhc'
-      ? personInLhc(fact.data, name, nameOf)
-      : name && namedInLhc(name);
-  const namesVisitor = fact.type === 'ChatClosed' || fact.type === 'InvitationExpired';
-  const profile = namesVisitor ? (await personal.profileOf(tenant.id, key, state)).profile : {};
-  const visitor = profile.nick ? visitorAs(key, profile) : 'The visitor';
-  return noticesOf(fact, nameOf, visitor, state.context.inviter, inLhc || null);
-}
-
-/** Facts that may have the name of somebody in LHC. */
-const NAMES_IN_LHC: ReadonlySet<string> = new Set([
-  'ChatTakenInLhc',
-  'ChatTransferred',
-  'ChatClosed',
-]);
-
-/** What somebody wrote in LHC, as a line for whoever has or sees the chat in XMPP. */
-async function showFromLhc(
-  parts: VisitorEffectParts,
-  sender: Sender,
-  state: VisitorState,
-  event: RecordedEvent,
-  written: VisitorFacts['MessageWrittenInLhc'],
-  again: boolean,
-): Promise<Outcome> {
-  const { personal, names, delivery, pauses } = parts;
-  const readers = await readersOf(parts, state, event, written);
-  const opened = readers.length > 0 ? await personal.of(event) : null; // erased with the visitor
-  if (typeof opened?.body !== 'string') return done;
-  const { body } = opened;
-  const lookMs = again ? 0 : pauses.leftFor(event.stream, state, readers);
-  if (lookMs > 0) return paused(lookMs);
-  const { of: nameOf } = await names.of(sender.tenant.id);
-  const author = personInLhc(written, nameIn(opened), nameOf);
-  const lines = readers.map((to, index) => {
-    const text = lineFromLhc(to === written.operator ? namedInLhc('You') : author, body);
-    return lineOf(event, event.revision, index, { to, text });
-  });
-  await delivery.sendLines(sender, lines);
-  return done;
-}
-
 /**
  * Performs what a visitor's fact calls for.
  * @param again a person sends it again, out of order
@@ -323,7 +257,8 @@ export async function performVisitorEvent(
     return sendVisitorMessage(parts, sender, state, event, fact.data, again);
   }
   if (fact.type === 'MessageWrittenInLhc') {
-    return showFromLhc(parts, sender, state, event, fact.data, again);
+    const lookMs = await showFromLhc(parts, sender, state, event, fact.data, again);
+    return lookMs > 0 ? paused(lookMs) : done;
   }
   const waitMs = await performVisitorFact(parts, sender, state, event, fact);
   if (waitMs > 0 && !again) return paused(waitMs);
@@ -339,14 +274,3 @@ export async function performVisitorEvent(
   await delivery.sendLines(sender, lines);
   return done;
 }
-
-/**
- * A line that a fact calls for. The lines of one fact have different ids by their place.
- * @param revision of the visitor's stream: what the line stands behind
- */
-export const lineOf = (
-  { id }: RecordedEvent,
-  revision: number,
-  index: number,
-  { to, text }: Pick<Line, 'to' | 'text'>,
-): Line => ({ to, text, id: lineIdOf(revision, index === 0 ? id : `${id}.${index}`) });

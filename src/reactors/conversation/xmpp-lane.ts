@@ -35,14 +35,14 @@ import type { OperatorSessions } from '../operators/sessions.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { addressedBy } from './addressed-messages.ts';
 import { createBroadcast } from './broadcast.ts';
-import { createDelivery, laneLost } from './delivery.ts';
+import { createDelivery, laneLost, lineOf } from './delivery.ts';
 import { createOpening, type OpeningOptions } from './opening.ts';
 import { createPauses, type Pauses, type PauseTimes } from './pauses.ts';
 import { createRecipients } from './recipient.ts';
 import { createResend, type Resend } from './resend.ts';
 import { createReturnedMessages, type ReturnedMessage } from './returned-messages.ts';
 import { revisionAt } from './unread.ts';
-import { lineOf, performVisitorEvent, reportFailed } from './visitor-effects.ts';
+import { performVisitorEvent, reportFailed } from './visitor-effects.ts';
 
 /** Waits between the tries of one effect. */
 export const MESSAGE_RETRY: RetryPolicy = { firstMs: 200, mostMs: 15_000 };
