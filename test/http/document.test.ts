@@ -25,7 +25,7 @@ interface Operation {
 let scene: ChatScene;
 let ask: ReturnType<typeof fakeApp>['ask'];
 let document: {
-  readonly paths: Readonly<Record<string, { readonly get?: Operation }>>;
+  readonly paths: Readonly<Record<string, { readonly get?: Operation; readonly post?: Operation }>>;
   readonly components: { readonly schemas: Readonly<Record<string, Json>> };
 };
 
@@ -156,6 +156,18 @@ test.each(READS)('%s answers as documented', async (path) => {
   expect((await askAndCheck(path, urlOf(path, { ...VALUES, tenant: 'gone' }), ADMIN)).status).toBe(
     404,
   );
+});
+
+test.each([
+  // Bounded as a tenant's key is; no admin token is let in, which alone is told that there is no such tenant.
+  ['/lhc/webhooks/{tenant}', ['429'], ['404', '409']],
+  // Of a tenant that is being removed.
+  ['/v1/{tenant}/batch', ['404', '409', '429'], []],
+  ['/v1/{tenant}/callback-test', ['404', '409', '429'], []],
+])('%s: the document has its problems', (path, has, hasNot) => {
+  const statuses = Object.keys(document.paths[path]?.post?.responses ?? {});
+  expect(statuses).toEqual(expect.arrayContaining(has));
+  expect(statuses.filter((status) => hasNot.includes(status))).toEqual([]);
 });
 
 test('a problem with retryAfter matches the document', async () => {

@@ -134,8 +134,9 @@ function successes(spec: Described) {
 function problems({ path, access, params, query, body, command, problems: own = [] }: Described) {
   const statuses = new Set(own);
   if (access.scheme) statuses.add(401);
-  if (access.scheme === 'apiKey') statuses.add(429);
-  if (path.includes('{tenant}')) statuses.add(404);
+  if (access.admit) statuses.add(429);
+  // With the admin token alone it is told that there is no such tenant.
+  if (path.includes('{tenant}') && access.scheme !== 'webhookKey') statuses.add(404);
   if (params || query || body || command) statuses.add(400);
   if (body) statuses.add(408).add(413).add(415);
   if (command) statuses.add(409).add(422).add(503);

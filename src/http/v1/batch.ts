@@ -86,6 +86,7 @@ are not tried: 503 \`waits\`. The answer comes within ${COMMAND_DEADLINE_MS / 1_
       body: Batch,
       urgent: true,
       success: { status: 200, description: 'All answers', schema: BatchResults },
+      problems: [409],
     },
     async ({ caller, request, requestId, body: { requests } }) => {
       const startedAt = performance.now();

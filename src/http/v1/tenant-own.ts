@@ -126,6 +126,7 @@ export function addOwnTenantEndpoints(
 to 4.5 s. A tenant may ask ${CALLBACK_TESTS.burst} times in a row, and then every ${1 / CALLBACK_TESTS.perSecond} s.`,
       access,
       success: { status: 200, description: 'What LHC answered', schema: CallbackTested },
+      problems: [409],
     },
     async ({ caller: { tenant, admin } }) => {
       const wait = admin ? 0 : waitMs(tenant.id);

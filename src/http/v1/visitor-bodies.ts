@@ -35,7 +35,9 @@ const usableIf = (test: (text: string) => boolean, description: string) =>
 const name = described(MAX_NAME_CHARACTERS);
 
 /** A person in LHC's own pages. */
-const nameInLhc = described(MAX_NAME_CHARACTERS);
+const nameInLhc = name.openapi({
+  description: `The person's name in LHC, for operators to read. One line, cut to ${MAX_NAME_CHARACTERS} characters`,
+});
 
 export const PageView = z
   .strictObject({
