@@ -112,6 +112,16 @@ final class Database
     }
 
     /**
+     * `a = VALUES(a), b = VALUES(b)` for ON DUPLICATE KEY UPDATE.
+     *
+     * @param list<string> $columns of our own, at least one
+     */
+    public static function newValues(array $columns): string
+    {
+        return implode(', ', array_map(static fn (string $column): string => "{$column} = VALUES({$column})", $columns));
+    }
+
+    /**
      * `?, ?, ?` for an IN of so many values.
      *
      * @param list<int|string> $values at least one

@@ -115,8 +115,7 @@ final class Link
         $this->database->run(
             'INSERT INTO ' . self::TABLE . ' (id, ' . implode(', ', $columns) . ')
              VALUES (1, ' . Database::marks($columns) . ')
-             ON DUPLICATE KEY UPDATE ' .
-                implode(', ', array_map(fn (string $column): string => "{$column} = VALUES({$column})", $columns)),
+             ON DUPLICATE KEY UPDATE ' . Database::newValues($columns),
             array_values($values),
         );
     }

@@ -49,15 +49,7 @@ final class Told
         foreach (array_diff(array_keys($values), self::COLUMNS) as $column) {
             throw new \InvalidArgumentException("{$column}: there is no such column");
         }
-        $values += ['updated_at' => $this->clock->nowMs()];
-        $columns = array_keys($values);
-        $this->database->run(
-            'INSERT INTO ' . self::TABLE . ' (chat_id, visitor, revision, ' . implode(', ', $columns) . ')
-             VALUES (?, ?, 1, ' . Database::marks($columns) . ')
-             ON DUPLICATE KEY UPDATE revision = revision + 1, ' .
-                implode(', ', array_map(fn (string $column): string => "{$column} = VALUES({$column})", $columns)),
-            [$chatId, $visitor, ...array_values($values)],
-        );
+        $this->write($chatId, $visitor, 1, $values + ['updated_at' => $this->clock->nowMs()]);
     }
 
     /**
@@ -68,13 +60,21 @@ final class Told
      */
     public function begin(int $chatId, string $visitor, array $values): void
     {
+        $this->write($chatId, $visitor, 0, $values);
+    }
+
+    /**
+     * @param int $revisions by how much the revision grows
+     * @param array<string, int|string> $values by column
+     */
+    private function write(int $chatId, string $visitor, int $revisions, array $values): void
+    {
         $columns = array_keys($values);
         $this->database->run(
-            'INSERT INTO ' . self::TABLE . ' (chat_id, visitor, ' . implode(', ', $columns) . ')
-             VALUES (?, ?, ' . Database::marks($columns) . ')
-             ON DUPLICATE KEY UPDATE ' .
-                implode(', ', array_map(fn (string $column): string => "{$column} = VALUES({$column})", $columns)),
-            [$chatId, $visitor, ...array_values($values)],
+            'INSERT INTO ' . self::TABLE . ' (chat_id, visitor, revision, ' . implode(', ', $columns) . ')
+             VALUES (?, ?, ?, ' . Database::marks($columns) . ')
+             ON DUPLICATE KEY UPDATE revision = revision + VALUES(revision), ' . Database::newValues($columns),
+            [$chatId, $visitor, $revisions, ...array_values($values)],
         );
     }
 }

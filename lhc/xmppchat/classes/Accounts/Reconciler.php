@@ -16,8 +16,6 @@ final class Reconciler
 {
     private const PAGE = 200;
     private const TIMEOUT_MS = 10_000;
-    private const RETRY_MS = 30_000;
-    private const RETRY_MAX_MS = 3_600_000;
 
     public function __construct(
         private readonly AccountTable $table,
@@ -100,9 +98,6 @@ final class Reconciler
     /** Tries again later, each time after a longer pause, with some jitter. */
     private function later(Account $account, ServiceAnswer $answer, string $state): void
     {
-        $wait = Refusal::isTemporary($answer)
-            ? min(self::RETRY_MS * 2 ** min($account->tries, 7), self::RETRY_MAX_MS)
-            : self::RETRY_MAX_MS;
         $this->table->save(
             $account->userId,
             $account->username,
@@ -110,7 +105,7 @@ final class Reconciler
             $account->digest,
             Refusal::words($answer),
             min($account->tries + 1, 1_000),
-            $this->clock->nowMs() + (int) ($wait * (0.75 + mt_rand() / mt_getrandmax() / 4)),
+            $this->clock->nowMs() + Refusal::waitMs($answer, $account->tries),
         );
     }
 

@@ -10,6 +10,10 @@ use XmppChat\Lhc\ServiceAnswer;
 /** What the service's answer to a change of an operator means for the person at the page: what is wrong, what to do. */
 final class Refusal
 {
+    /** Ms before another try: the first wait, and the longest. */
+    private const RETRY_MS = 30_000;
+    private const RETRY_MAX_MS = 3_600_000;
+
     public static function words(ServiceAnswer $answer): string
     {
         $reason = ['reason' => self::detail($answer)];
@@ -29,6 +33,19 @@ final class Refusal
     public static function isTemporary(ServiceAnswer $answer): bool
     {
         return $answer->unreachable || $answer->status === 429 || $answer->status >= 500 || $answer->status === 401;
+    }
+
+    /**
+     * How long to wait before the same request is tried again: longer each time, and at once the longest if something was
+     * wrong with it. With some jitter.
+     *
+     * @param int $tries how often it was tried before
+     * @return int ms
+     */
+    public static function waitMs(ServiceAnswer $answer, int $tries): int
+    {
+        $wait = self::isTemporary($answer) ? min(self::RETRY_MS * 2 ** min($tries, 7), self::RETRY_MAX_MS) : self::RETRY_MAX_MS;
+        return (int) ($wait * (0.75 + mt_rand() / mt_getrandmax() / 4));
     }
 
     private static function detail(ServiceAnswer $answer): string

@@ -21,8 +21,6 @@ use XmppChat\Lhc\Structure;
 final class TenantKeeper
 {
     private const TIMEOUT_MS = 10_000;
-    private const RETRY_MS = 30_000;
-    private const RETRY_MAX_MS = 3_600_000;
     /** More tenants than this, and more than half of all, do not go without a person: the list may be broken. */
     private const GONE_AT_ONCE = 3;
 
@@ -149,10 +147,7 @@ final class TenantKeeper
     /** @param array<string, mixed> $row */
     private function later(array $row, ServiceAnswer $answer, string $state): void
     {
-        $wait = Refusal::isTemporary($answer)
-            ? min(self::RETRY_MS * 2 ** min((int) $row['tries'], 7), self::RETRY_MAX_MS)
-            : self::RETRY_MAX_MS;
-        $nextAt = $this->clock->nowMs() + (int) ($wait * (0.75 + mt_rand() / mt_getrandmax() / 4));
+        $nextAt = $this->clock->nowMs() + Refusal::waitMs($answer, (int) $row['tries']);
         $this->table->later((int) $row['instance_id'], $state, $answer->reason(), $nextAt);
     }
 }

@@ -7,14 +7,6 @@ namespace XmppChat\Lhc\Incoming;
 /** An operator answers a chat: what LHC does when one opens a waiting chat in its page. */
 final class Acceptance
 {
-    /** LHC's pages leave these alone: the visitor sees a form, or is gone. */
-    private const KEPT_SUB_STATUS = [
-        \erLhcoreClassModelChat::STATUS_SUB_SURVEY_COMPLETED,
-        \erLhcoreClassModelChat::STATUS_SUB_USER_CLOSED_CHAT,
-        \erLhcoreClassModelChat::STATUS_SUB_SURVEY_SHOW,
-        \erLhcoreClassModelChat::STATUS_SUB_CONTACT_FORM,
-    ];
-
     public function __construct(private readonly Rows $rows, private readonly Known $told)
     {
     }
@@ -55,10 +47,10 @@ final class Acceptance
         $this->announce($chat, $before, $previous);
     }
 
-    /** The visitor's widget asks for the operator's name when it sees this, unless it shows something else. */
+    /** The visitor's widget asks for the operator's name when it sees this, unless the visitor is gone or sees a form. */
     public static function ownerChanged(\erLhcoreClassModelChat $chat): void
     {
-        if (!in_array((int) $chat->status_sub, self::KEPT_SUB_STATUS, true)) {
+        if (!Visitors::hasEnded($chat)) {
             $chat->status_sub = \erLhcoreClassModelChat::STATUS_SUB_OWNER_CHANGED;
         }
     }

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace XmppChat\Lhc\Incoming;
 
 use XmppChat\Lhc\Database;
+use XmppChat\Lhc\Outgoing\Visitor;
 use XmppChat\Lhc\Told;
 
 /**
@@ -151,7 +152,7 @@ final class Visitors
         if ($told !== null && $told['visitor'] !== '') {
             return $told['visitor'];
         }
-        return (int) $chat->online_user_id > 0 ? (string) $chat->online_user_id : "{$chat->id}.chat";
+        return Visitor::key((int) $chat->online_user_id, (int) $chat->id);
     }
 
     /** An id of LHC's; null if the text is none. */
