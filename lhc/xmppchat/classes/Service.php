@@ -84,13 +84,23 @@ final class Service
             },
         ]);
         if ($body !== null) {
-            curl_setopt($curl, CURLOPT_POSTFIELDS, json_encode($body, JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE));
+            curl_setopt($curl, CURLOPT_POSTFIELDS, self::json($body));
         }
         if (curl_exec($curl) === false) {
             return new ServiceAnswer(0, null, 'curl ' . curl_errno($curl) . ': ' . curl_error($curl), true);
         }
         $json = json_decode($text, true, 64);
         return new ServiceAnswer((int) curl_getinfo($curl, CURLINFO_RESPONSE_CODE), is_array($json) ? $json : null, '', false, $retryAfter);
+    }
+
+    /**
+     * A body as it is sent.
+     *
+     * @param array<mixed> $body
+     */
+    public static function json(array $body): string
+    {
+        return json_encode($body, JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE);
     }
 
     /**

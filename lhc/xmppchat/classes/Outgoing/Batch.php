@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace XmppChat\Lhc\Outgoing;
 
+use XmppChat\Lhc\Service;
+
 /** Units that go out in one request, within the API's bounds. */
 final class Batch
 {
@@ -38,7 +40,7 @@ final class Batch
         }
         foreach ($unit->steps as $at => $step) {
             $request = $step->request();
-            $bytes = strlen((string) json_encode($request, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE)) + 1;
+            $bytes = strlen(Service::json($request)) + 1;
             if (count($this->requests) >= self::REQUESTS_MAX || ($this->bytes + $bytes > self::BYTES_MAX && $this->requests !== [])) {
                 $this->full = true;
                 $this->units[] = $unit->first($at);
