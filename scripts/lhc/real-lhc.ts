@@ -188,7 +188,11 @@ async function layOut(dir: string, kept: Kept, options: LhcOptions): Promise<Lay
   }
   await mkdir(sockets, { recursive: true });
   return {
-    ...{ dir, sockets, web: join(dir, 'lhc_web'), user, ports: kept.ports },
+    dir,
+    sockets,
+    web: join(dir, 'lhc_web'),
+    user,
+    ports: kept.ports,
     databasePassword: kept.databasePassword,
     workers: options.workers ?? DEFAULT_WORKERS,
     phpSettings: options.phpSettings ?? {},

@@ -140,7 +140,12 @@ export const setOwner = (
   chatId = 'c1',
 ): VisitorCommand => ({
   type: 'SetOwner',
-  ...{ chatId, accepted, lhcUserId, name: 'Olga', operator: usernameOrNull(operator), isOnline },
+  chatId,
+  accepted,
+  lhcUserId,
+  name: 'Olga',
+  operator: usernameOrNull(operator),
+  isOnline,
 });
 export const writeInLhc = (
   lhcUserId: number,
@@ -150,8 +155,13 @@ export const writeInLhc = (
   chatId = 'c1',
 ): VisitorCommand => ({
   type: 'WriteInLhc',
-  ...{ chatId, messageId, body: 'Hi', lhcUserId, name: 'Olga' },
-  ...{ operator: usernameOrNull(operator), isOnline },
+  chatId,
+  messageId,
+  body: 'Hi',
+  lhcUserId,
+  name: 'Olga',
+  operator: usernameOrNull(operator),
+  isOnline,
 });
 export const closeChat = (
   chatId: string | null = 'c1',
@@ -203,7 +213,9 @@ export const chatStartedByLhc = (chatId = 'c1'): VisitorFact => {
 export const pickedByLhc = (operator: string, messageId?: string, chatId = 'c1'): VisitorFact => ({
   type: 'ChatOffered',
   data: {
-    ...{ chatId, operators: [username(operator)], reason: 'lhc' as const },
+    chatId,
+    operators: [username(operator)],
+    reason: 'lhc' as const,
     ...(messageId !== undefined && { messageId }),
   },
 });
@@ -217,7 +229,10 @@ export const messageTo = (
 ): VisitorFact => ({
   type: 'VisitorMessageSent',
   data: {
-    ...{ chatId, messageId, digest: `digest of ${text}`, to: username(operator) },
+    chatId,
+    messageId,
+    digest: `digest of ${text}`,
+    to: username(operator),
     ...(opens && { opens }),
   },
   personal: { body: text },
@@ -307,7 +322,9 @@ export const writtenInLhc = (
 ): VisitorFact => ({
   type: 'MessageWrittenInLhc',
   data: {
-    ...{ chatId: 'c1', messageId, lhcUserId },
+    chatId: 'c1',
+    messageId,
+    lhcUserId,
     ...(operator !== undefined && { operator: username(operator) }),
     ...(to !== undefined && { to: username(to) }),
   },

@@ -158,8 +158,11 @@ export const VISITOR_LHC_HISTORY: Script<VisitorCommand> = [
   [
     SECOND,
     {
-      ...{ type: 'ReportMessageFailed', messageId: 'm4', reason: 'service-unavailable' },
-      ...{ operator: username('grace'), unreachable: true },
+      type: 'ReportMessageFailed',
+      messageId: 'm4',
+      reason: 'service-unavailable',
+      operator: username('grace'),
+      unreachable: true,
     } as const,
   ],
   [10 * SECOND, receive('ada', 'o2')],

@@ -22,7 +22,10 @@ const lhc = await startLhc({
   // Nobody listens there: what LHC has to report waits in the outbox.
   extension: {
     settings: {
-      ...{ enabled: '1', serviceUrl: 'http://127.0.0.1:9', tenant: 'shop', apiKey: 'key' },
+      enabled: '1',
+      serviceUrl: 'http://127.0.0.1:9',
+      tenant: 'shop',
+      apiKey: 'key',
       callbackSecret,
     },
   },
@@ -85,7 +88,10 @@ async function begun(question = 'Do you have these in 43?') {
   const { visitor, key } = await guest();
   const { id } = await visitor.start(question);
   const about = (more: object = {}) => ({
-    ...{ visitor: key, chatId: String(id), operator: operator('olga'), reason: 'operator' },
+    visitor: key,
+    chatId: String(id),
+    operator: operator('olga'),
+    reason: 'operator',
     ...more,
   });
   return { visitor, key, id, about };
@@ -204,7 +210,9 @@ it('an invitation: shown, further words, taken down, and a late answer has all o
   expect((await invite('With shoes?')).notice?.code).toBe('not-shown-yet');
   expect((await invite('Can I help?', { replaces: 'i1' })).notice?.code).toBe('not-shown-yet');
   await sendAccepted('visitor.invitation_expired', {
-    ...{ visitor: key, operator: operator('olga'), reason: 'not-answered' },
+    visitor: key,
+    operator: operator('olga'),
+    reason: 'not-answered',
   });
   expect((await visitor.checkInvitation()).json.invitation).toBeUndefined();
   const { id } = await visitor.start('Yes!', { invitation: true });

@@ -25,12 +25,22 @@ afterAll(() => log.close());
 describe('a chat that somebody has in LHC', () => {
   const rosa = { lhcUserId: 900, name: 'Rosa' };
   const owns = (chatId: string, accepted = true, operator?: string): VisitorCommand => ({
-    ...{ type: 'SetOwner', chatId, accepted, ...rosa, isOnline: false },
+    type: 'SetOwner',
+    chatId,
+    accepted,
+    ...rosa,
+    isOnline: false,
     operator: operator === undefined ? null : username(operator),
   });
   const writes = (chatId: string, messageId: string, lhcUserId = 900): VisitorCommand => ({
-    ...{ type: 'WriteInLhc', chatId, messageId, body: 'words', ...rosa, lhcUserId },
-    ...{ operator: null, isOnline: false },
+    type: 'WriteInLhc',
+    chatId,
+    messageId,
+    body: 'words',
+    ...rosa,
+    lhcUserId,
+    operator: null,
+    isOnline: false,
   });
 
   test('is active with their name, waits in no queue, and counts as served and answered', async () => {
@@ -40,11 +50,19 @@ describe('a chat that somebody has in LHC', () => {
     expect(chatOf('l1')).toMatchObject({ ...offered, acceptedAt: null });
     await happens('l', owns('l1'), writes('l1', 'w0', -2), writes('l1', 'w1'));
     expect(chatOf('l1')).toMatchObject({
-      ...{ state: 'active', operator: null, inLhc: rosa, offered: [], waitingSince: null },
-      ...{ acceptedAt: at + 3 * SECOND, firstAnswerAt: at + 5 * SECOND, operatorMessages: 1 },
+      state: 'active',
+      operator: null,
+      inLhc: rosa,
+      offered: [],
+      waitingSince: null,
+      acceptedAt: at + 3 * SECOND,
+      firstAnswerAt: at + 5 * SECOND,
+      operatorMessages: 1,
     });
     expect(live.projections.visitors.get('acme', 'l')).toMatchObject({
-      ...{ conversation: 'chatting', operator: null, inLhc: rosa },
+      conversation: 'chatting',
+      operator: null,
+      inLhc: rosa,
     });
     expect(
       live.projections.messages

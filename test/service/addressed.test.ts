@@ -25,9 +25,14 @@ async function say(visitor: string, message: string, operators: string[], chat =
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({
-        ...{ jid: acme.visitorJid(visitor), pass: '58fb5e0aeac7a4935ca4', host: 'localhost' },
-        ...{ operator_username: acme.operatorJid(operator), message, nick: `Anna Bell #${chat}` },
-        ...{ status: 'Sales\n| /shoes\n| Active chat', secret_key: SECRET },
+        jid: acme.visitorJid(visitor),
+        pass: '58fb5e0aeac7a4935ca4',
+        host: 'localhost',
+        operator_username: acme.operatorJid(operator),
+        message,
+        nick: `Anna Bell #${chat}`,
+        status: 'Sales\n| /shoes\n| Active chat',
+        secret_key: SECRET,
       }),
     });
     expect(await response.text()).toBe('ok');

@@ -8,7 +8,8 @@ import { waitFor } from '../support/wait.ts';
 const world = await testWorld({
   tenants: [
     {
-      ...{ id: 'acme', host: 'xmpp.test' },
+      id: 'acme',
+      host: 'xmpp.test',
       settings: {
         lhcCommands: ['block', 'greet', 'help'],
         routing: { departments: { floor: { policy: 'broadcast' } } },

@@ -250,7 +250,10 @@ it('makes the instances of a hosting company, keeps them apart, and removes them
   }
   await shops("the manager's cron removes");
   const refused = JSON.stringify({
-    ...{ secret_key: 'legacy-secret-1', jid: `visitor.5.zeta@${SHOPS}`, nick: 'a', status: '/' },
+    secret_key: 'legacy-secret-1',
+    jid: `visitor.5.zeta@${SHOPS}`,
+    nick: 'a',
+    status: '/',
     pass: '083961677fac3874c94c',
   });
   expect(await send('/xmpp', refused)).toMatch(/is being removed|was removed/);

@@ -174,12 +174,23 @@ export async function startRestDouble(): Promise<RestLhc> {
     return chat;
   }
   const shown = ({ id, visitor, status, status_sub, user_id, rows }: DoubleChat) => ({
-    ...{ id, status, status_sub, user_id, online_user_id: visitor },
-    ...{ last_msg_id: rows.at(-1)?.id ?? 0, dep_id: 1, nick: 'Anna' },
+    id,
+    status,
+    status_sub,
+    user_id,
+    online_user_id: visitor,
+    last_msg_id: rows.at(-1)?.id ?? 0,
+    dep_id: 1,
+    nick: 'Anna',
     department_name: 'Sales',
     online_user: {
-      ...{ current_page: 'https://shop.example/shoes', page_title: 'Shoes', referrer: '' },
-      ...{ user_country_name: 'Latvia', city: 'Riga', total_visits: 3, vid: 'a1b2c3' },
+      current_page: 'https://shop.example/shoes',
+      page_title: 'Shoes',
+      referrer: '',
+      user_country_name: 'Latvia',
+      city: 'Riga',
+      total_visits: 3,
+      vid: 'a1b2c3',
     },
   });
 

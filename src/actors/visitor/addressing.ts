@@ -67,7 +67,9 @@ export function addressMessage(
     facts.push({
       type: 'ChatOffered',
       data: {
-        ...{ chatId: id, operators: [operator], reason: 'lhc' },
+        chatId: id,
+        operators: [operator],
+        reason: 'lhc',
         ...(sent && { messageId: sent.data.messageId }),
       },
     });
@@ -108,7 +110,10 @@ function messageFor(
   return {
     type: 'MessageAddressed',
     data: {
-      ...{ chatId, messageId: entry.id, revision: entry.revision, operator },
+      chatId,
+      messageId: entry.id,
+      revision: entry.revision,
+      operator,
       ...howShown(entry, operator),
     },
   };

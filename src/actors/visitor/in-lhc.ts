@@ -39,7 +39,9 @@ function takenInLhc(
   const taken: VisitorFact = {
     type: 'ChatTakenInLhc',
     data: {
-      ...{ chatId, lhcUserId, accepted },
+      chatId,
+      lhcUserId,
+      accepted,
       ...(operator !== null && { operator }),
       from: chat.operator,
       ...withdrawal(chat.offeredTo),
@@ -126,7 +128,9 @@ function writeInLhc(context: VisitorContext, command: CommandOf<'WriteInLhc'>): 
   const message: VisitorFact = {
     type: 'MessageWrittenInLhc',
     data: {
-      ...{ chatId, messageId, lhcUserId },
+      chatId,
+      messageId,
+      lhcUserId,
       ...(operator !== null && { operator }),
       ...(to !== null && { to }),
     },

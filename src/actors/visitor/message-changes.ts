@@ -18,7 +18,10 @@ export function keepMessage(
 ): Change {
   const { messageId: id, chatId, digest, to } = data;
   const message = {
-    ...{ id, chatId, revision, taken: false },
+    id,
+    chatId,
+    revision,
+    taken: false,
     ...(digest !== undefined && { digest }),
     ...(to !== undefined && { to: [to] }),
   };

@@ -124,8 +124,11 @@ export function addVisitorChats(
       const { chatId, key } = call.params;
       const { by, reason, name } = call.body;
       const command: VisitorCommand = {
-        ...{ type: 'CloseChat', chatId, by },
-        ...{ reason: reason || null, name: name || undefined },
+        type: 'CloseChat',
+        chatId,
+        by,
+        reason: reason || null,
+        name: name || undefined,
       };
       return commandVisitor(call.caller, key, command, originOf(api, call));
     },

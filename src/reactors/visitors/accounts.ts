@@ -133,7 +133,8 @@ export function createVisitorAccounts(
     const { of: nameOf } = await names.of(visitor.tenant);
     const inLhc = await personal.ownerInLhc(visitor.tenant, visitor.key, state, nameOf);
     const presence = presenceOf(visitor.key, profile, state, {
-      ...{ nameOf, inLhc },
+      nameOf,
+      inLhc,
       ...tenant.presence,
     });
     const actual = actualOf(jid);

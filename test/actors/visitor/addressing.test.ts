@@ -226,7 +226,10 @@ describe('a chat that LHC gives out', () => {
     expect(told(last).slice(0, 2)).toEqual([
       {
         type: 'ChatAssigned',
-        ...{ chatId: 'c1', operator: 'op2', reservation: null, reason: 'answered' },
+        chatId: 'c1',
+        operator: 'op2',
+        reservation: null,
+        reason: 'answered',
         withdrawnFrom: ['op1'],
       },
       { type: 'ChatAccepted', chatId: 'c1', operator: 'op2' },
@@ -283,7 +286,8 @@ describe('a chat that LHC gives out', () => {
     const asked = played(address('op1'), address('op2')).stream;
     const close = { ...closeChat(null, 'operator'), operator: username('op1') };
     expect(asked.send(close, 3 * SECOND)[0]?.data).toMatchObject({
-      ...{ operator: 'op1', withdrawnFrom: ['op2'] },
+      operator: 'op1',
+      withdrawnFrom: ['op2'],
     });
     stream.send(receive('op1'), 2);
     expect(stream.send(acceptChat('op1'), 3)).toEqual([]);

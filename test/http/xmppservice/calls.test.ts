@@ -20,19 +20,30 @@ async function open(options: Parameters<typeof openWire>[0] = {}): Promise<WireR
 
 const password = '58fb5e0aeac7a4935ca4';
 const view = (user: string, more: object = {}) => ({
-  ...{ user, host: HOST, password, hostlogin: 'localhost', group: 'visitors' },
-  ...{ nick: 'Online visitor', status: '/shoes\n| Visits - 1' },
+  user,
+  host: HOST,
+  password,
+  hostlogin: 'localhost',
+  group: 'visitors',
+  nick: 'Online visitor',
+  status: '/shoes\n| Visits - 1',
   ...more,
 });
 const page = (user: string, more: object = {}) => ({
-  ...{ jid: `${user}@${HOST}`, pass: password, host: 'localhost' },
-  ...{ nick: 'Online visitor', status: '/shoes\n| Visits - 1' },
+  jid: `${user}@${HOST}`,
+  pass: password,
+  host: 'localhost',
+  nick: 'Online visitor',
+  status: '/shoes\n| Visits - 1',
   ...more,
 });
 const CHAT = 'Sales\n| /shoes\n| Active chat';
 const message = (user: string, text: string, more: object = {}) =>
   page(user, {
-    ...{ operator_username: `olga@${HOST}`, message: text, nick: 'Anna #41', status: CHAT },
+    operator_username: `olga@${HOST}`,
+    message: text,
+    nick: 'Anna #41',
+    status: CHAT,
     ...more,
   });
 const leave = (user: string) => ({ user, host: HOST, grouphost: HOST, group: 'visitors' });

@@ -26,8 +26,15 @@ const does = (...commands: Parameters<MessageLane['rig']['toVisitor']>[1][]) =>
   );
 const writes = (body: string, messageId = 'l1', more: object = {}) =>
   lane.rig.toVisitor('1', {
-    ...{ type: 'WriteInLhc', chatId: 'c1', messageId, body },
-    ...{ lhcUserId: 7, name: 'Olga', operator: null, isOnline: false, ...more },
+    type: 'WriteInLhc',
+    chatId: 'c1',
+    messageId,
+    body,
+    lhcUserId: 7,
+    name: 'Olga',
+    operator: null,
+    isOnline: false,
+    ...more,
   });
 const stateOf = async () => (await lane.rig.visitor('1').state())?.context;
 
@@ -75,14 +82,24 @@ describe('a chat that somebody takes in LHC', () => {
   it('goes to an operator or a department from there, by the name of who does it', async () => {
     await does(setOwner(7));
     await does({
-      ...{ type: 'TransferChat', chatId: 'c1', from: null, reservation: null },
-      ...{ operator: username('ada'), department: null, name: 'Olga' },
+      type: 'TransferChat',
+      chatId: 'c1',
+      from: null,
+      reservation: null,
+      operator: username('ada'),
+      department: null,
+      name: 'Olga',
     });
     await lane.run();
     expect(lane.lines('ada')[0]).toMatch(/^Olga, in LHC, transferred chat #c1 from sales to you\./);
     await does({
-      ...{ type: 'TransferChat', chatId: 'c1', from: null, reservation: null },
-      ...{ operator: null, department: 'billing', name: 'Olga' },
+      type: 'TransferChat',
+      chatId: 'c1',
+      from: null,
+      reservation: null,
+      operator: null,
+      department: 'billing',
+      name: 'Olga',
     });
     await lane.run();
     expect(lane.texts('ada').at(-1)).toBe(

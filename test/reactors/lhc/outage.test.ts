@@ -37,7 +37,13 @@ async function start() {
   const client = createCallbackClient({ timeoutMs: TIMEOUT_MS });
   let underWay = 0;
   const callbacks = createCallbacks({
-    ...{ actors, personal, digestKey, tenants, now, monotonic, newId },
+    actors,
+    personal,
+    digestKey,
+    tenants,
+    now,
+    monotonic,
+    newId,
     random: Math.random,
     client: {
       async deliver(...call) {
