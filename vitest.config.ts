@@ -26,6 +26,7 @@ class RealFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     reporters: results ? ['default', ['json', { outputFile: results }]] : ['default'],
+    globalSetup: 'test/support/run-folder.ts',
     maxWorkers: FILES_AT_ONCE,
     sequence: { sequencer: RealFirst },
     projects: [

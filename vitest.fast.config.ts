@@ -50,6 +50,7 @@ export const REAL_LHC_TESTS = 'test/lhc-real/**';
 export default defineConfig({
   test: {
     name: 'fast',
+    globalSetup: 'test/support/run-folder.ts',
     include: ['test/**/*.test.ts'],
     exclude: [...SLOW_TESTS, REAL_LHC_TESTS],
     // No test here leaves anything behind for the next one, so a worker serves many files.

@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
+    globalSetup: 'test/support/run-folder.ts',
     include: ['test/lhc-real/**/*.test.ts'],
     // Each file has an LHC, an ejabberd and a service of its own.
     maxWorkers: 1,

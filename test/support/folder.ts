@@ -1,12 +1,9 @@
-import { existsSync, mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
+import { runFolder } from './run-folder.ts';
 
 /**
  * Makes a new folder, in memory if possible. Thousands of flushes to a disk would slow the other tests down. The tests kill
- * processes, not the machine, so written data survives without a disk.
+ * processes, not the machine, so written data survives without a disk. The end of the run removes it.
  */
-export const temporaryFolder = (name: string): string => {
-  const memory = '/dev/shm';
-  return mkdtempSync(join(existsSync(memory) ? memory : tmpdir(), `xmpp-chat-${name}-`));
-};
+export const temporaryFolder = (name: string): string => mkdtempSync(join(runFolder(), `${name}-`));
