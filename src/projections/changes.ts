@@ -29,6 +29,8 @@ const CHANGES: Readonly<Record<FactType, readonly StreamType[]>> = {
   ChatStarted: ON_CHAT,
   ChatOffered: ['chat'],
   ChatAssigned: ON_CHAT,
+  PersonalDataErased: ['visitor'],
+  DataKeyDestroyed: NOTHING,
   ReservationRevoked: NOTHING,
   ChatAccepted: ON_CHAT,
   ChatUnassigned: ON_CHAT,

@@ -27,6 +27,7 @@ import {
   OPERATOR_SUMMARIES,
   TENANT_CONFIGURATION,
   TENANT_HISTORY,
+  VISITOR_ERASED_HISTORY,
   VISITOR_HISTORY,
   VISITOR_IN_LHC_HISTORY,
   VISITOR_LHC_HISTORY,
@@ -117,6 +118,7 @@ function recordsAll(name: string, { machine }: Pick<Decider<never>, 'machine'>):
 holds('visitor', visitorDecider, VISITOR_HISTORY);
 holds('visitor-lhc', visitorDecider, VISITOR_LHC_HISTORY);
 holds('visitor-in-lhc', visitorDecider, VISITOR_IN_LHC_HISTORY);
+holds('visitor-erased', visitorDecider, VISITOR_ERASED_HISTORY);
 holds('visitor-refused', visitorDecider, VISITOR_REFUSED_HISTORY);
 holds('operator', operatorDecider, OPERATOR_HISTORY);
 holds('operator-claim', operatorDecider, OPERATOR_CLAIM_HISTORY);

@@ -209,6 +209,27 @@ export const VISITOR_IN_LHC_HISTORY: Script<VisitorCommand> = [
 ];
 
 /** LHC refuses an invitation, a message, a command and a transfer, and says something about another one. */
+/** A person is erased in a chat with messages that are on their way, comes back, and is erased again. */
+export const VISITOR_ERASED_HISTORY: Script<VisitorCommand> = [
+  [SECOND, viewPage('home')],
+  [SECOND, startChat('c1', 'm1')],
+  [SECOND, assignChat('ada', 'r1')],
+  [SECOND, receive('ada', 'o1')],
+  [SECOND, { type: 'ReportMessageDelivered', messageIds: ['m1'], by: 'receipt' }],
+  [SECOND, sendMessage('m2')],
+  [SECOND, { type: 'ErasePersonalData' }],
+  [SECOND, { type: 'ReportDataKeyDestroyed', generation: 1 }],
+  [SECOND, { type: 'ErasePersonalData' }],
+  [SECOND, { type: 'AnswerOperator', operator: username('ada'), text: 'Too late' }],
+  [SECOND, { type: 'ErasePersonalData' }],
+  [HOUR, viewPage('prices')],
+  [SECOND, startChat('c2', 'm3')],
+  [MINUTE, closeChat('c2')],
+  [SECOND, { type: 'CleanUp' }],
+  [SECOND, { type: 'ErasePersonalData' }],
+  [SECOND, { type: 'ReportDataKeyDestroyed', generation: 3 }],
+];
+
 export const VISITOR_REFUSED_HISTORY: Script<VisitorCommand> = [
   [SECOND, viewPage('home')],
   [MINUTE, receive('ada', 'o1')],

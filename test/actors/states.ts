@@ -234,6 +234,8 @@ export const VISITOR_COMMANDS: Record<string, VisitorCommand | Wake> = {
   'CloseChat c1 by op2': { ...closeChat('c1', 'operator'), operator: username('op2') },
   TimeOut: { type: 'TimeOut' },
   CleanUp: { type: 'CleanUp' },
+  ErasePersonalData: { type: 'ErasePersonalData' },
+  'ReportDataKeyDestroyed 1': { type: 'ReportDataKeyDestroyed', generation: 1 },
   ReportAccountReady: { type: 'ReportAccountReady' },
   ReportLoggedIn: { type: 'ReportLoggedIn' },
   ReportLoggedOut: { type: 'ReportLoggedOut', reason: 'closed' },

@@ -1,7 +1,7 @@
 /** The change of a visitor's context by each fact. The machine (machine.ts) calls `changesBy` once for each fact. */
 import { addressedAfter, NOTHING_ADDRESSED, pickedAfter } from './addressed.ts';
 import { type ChatEvent, chatAfter } from './chat.ts';
-import type { VisitorDelays, VisitorEvent } from './facts.ts';
+import type { VisitorDelays, VisitorEvent, VisitorPersonal } from './facts.ts';
 import {
   type Change,
   changeReceivers,
@@ -61,6 +61,7 @@ export const EMPTY_CONTEXT: VisitorContext = {
   openMessages: [],
   settledMessages: [],
   displayedRevision: null,
+  erasure: { generation: 0, destroyed: 0, clean: false },
 };
 
 function arrive(context: VisitorContext, event: Of<'VisitorArrived' | 'PageViewed'>): Change {
@@ -166,8 +167,46 @@ const endChat = ({ chat }: VisitorContext, { data, at }: Of<'ChatClosed'>): Chan
   endedChat: chat?.operator && data.by !== 'operator' ? { operator: chat.operator, at } : null,
 });
 
+/** The types of facts that have a personal part. */
+const PERSONAL: Record<keyof VisitorPersonal, true> = {
+  VisitorArrived: true,
+  PageViewed: true,
+  ChatStarted: true,
+  ChatTakenInLhc: true,
+  MessageWrittenInLhc: true,
+  ChatTransferred: true,
+  ChatClosed: true,
+  VisitorMessageSent: true,
+  OperatorMessageReceived: true,
+  NoteAdded: true,
+  OperatorCommandSent: true,
+  LhcAnswered: true,
+  LhcRefused: true,
+};
+
+/**
+ * Nothing is sent any more of what was erased: messages that were on their way count as settled. Their fingerprints go
+ * too; a repeat is still known by its id.
+ */
+function eraseAll(context: VisitorContext, generation: number): Change {
+  const { openMessages, erasure } = context;
+  const open = openMessages.map(({ id }) => id);
+  const { settledMessages } = { ...context, ...settle(context, open) };
+  return {
+    erasure: { ...erasure, generation, clean: true },
+    openMessages: [],
+    settledMessages: settledMessages.map(([hash, revision]) => [hash, revision]),
+  };
+}
+
 /** The change of the context by a fact. */
-export function changesBy(context: VisitorContext, event: VisitorEvent): Change {
+export function changesBy(before: VisitorContext, event: VisitorEvent): Change {
+  const { erasure } = before;
+  if (!erasure.clean || !(event.type in PERSONAL)) return changeOf(before, event);
+  return { erasure: { ...erasure, clean: false }, ...changeOf(before, event) };
+}
+
+function changeOf(context: VisitorContext, event: VisitorEvent): Change {
   const change = changeBy(context, event);
   const addressed = addressedAfter(context, event);
   const picked = pickedAfter(context, event);
@@ -247,5 +286,9 @@ function changeBy(context: VisitorContext, event: VisitorEvent): Change {
         ...keep(context, event.data.kept),
         ...RESET_BY_CLEAN_UP,
       };
+    case 'PersonalDataErased':
+      return eraseAll(context, event.data.generation);
+    case 'DataKeyDestroyed':
+      return { erasure: { ...context.erasure, destroyed: event.data.generation } };
   }
 }

@@ -31,6 +31,10 @@ export type VisitorCommand =
   | LhcCommand
   | { type: 'TimeOut' }
   | { type: 'CleanUp' }
+  /** Erases everything personal of this visitor. An open chat is closed, and the visitor is cleaned up. */
+  | { type: 'ErasePersonalData' }
+  /** The data keys of all generations before this one are destroyed. */
+  | { type: 'ReportDataKeyDestroyed'; generation: number }
   | VisitorReport;
 
 /** The same page again within this time causes no fact. */
@@ -76,16 +80,32 @@ function viewPage(
 const invitationEnd = ({ conversation, context }: VisitorState): VisitorFact[] =>
   conversation === 'invited' ? [invitationExpired(context, 'visitor-left')] : [];
 
-function cleanUp(core: VisitorCore): VisitorFact[] {
+/** @param why the reason that an open chat is closed with */
+function cleanUp(core: VisitorCore, why = 'visitor cleaned up'): VisitorFact[] {
   const state = visitorState(core);
   const { presence, context } = state;
   if (presence === 'cleanedUp') return [];
-  const chat = context.chat ? [chatClosed(context, 'system', 'visitor cleaned up')] : [];
+  const chat = context.chat ? [chatClosed(context, 'system', why)] : [];
   return [
     ...chat,
     ...invitationEnd(state),
     { type: 'CleanedUp', data: { lastSeen: context.lastSeen } },
   ];
+}
+
+/** Without effect if nothing personal has come since the last erasure. */
+function erase(core: VisitorCore): VisitorFact[] {
+  const { generation, clean } = core.snapshot.context.erasure;
+  if (clean) return [];
+  return [
+    ...cleanUp(core, 'personal data erased'),
+    { type: 'PersonalDataErased', data: { generation: generation + 1 } },
+  ];
+}
+
+function destroyed({ erasure }: VisitorContext, generation: number): VisitorFact[] {
+  const isNew = generation > erasure.destroyed && generation <= erasure.generation;
+  return isNew ? [{ type: 'DataKeyDestroyed', data: { generation } }] : [];
 }
 
 function decideVisitor(
@@ -129,6 +149,10 @@ function decideVisitor(
       return [...invitationEnd(state), timedOut(context)];
     case 'CleanUp':
       return cleanUp(core);
+    case 'ErasePersonalData':
+      return erase(core);
+    case 'ReportDataKeyDestroyed':
+      return destroyed(context, command.generation);
     case 'ReportAccountReady':
     case 'ReportLoggedIn':
     case 'ReportLoggedOut':
@@ -164,6 +188,7 @@ const keptState = ({
   openMessages,
   settledMessages,
   displayedRevision,
+  erasure,
 }: VisitorContext): VisitorKept => ({
   lastChatId,
   chats,
@@ -172,6 +197,7 @@ const keptState = ({
   openMessages,
   settledMessages,
   displayedRevision,
+  ...(erasure.generation > 0 && { erasure }),
 });
 
 export const visitorDecider: Decider<VisitorCommand, VisitorSnapshot> = {

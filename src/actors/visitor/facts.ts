@@ -225,6 +225,13 @@ export type VisitorFacts = {
   /** `chatId`: the open chat that nobody has answered. It stays open. */
   TimedOut: { lastSeen: number; chatId?: string };
   CleanedUp: { lastSeen: number; summary?: SeenSummary; kept?: VisitorKept };
+  /**
+   * Everything personal in the facts before this one is erased (docs/adr/0049). Later facts are sealed with the data key of
+   * this generation; 0 is the first key of a visitor.
+   */
+  PersonalDataErased: { generation: number };
+  /** The data keys of all generations before this one are destroyed. */
+  DataKeyDestroyed: { generation: number };
 };
 
 /** The personal part of each fact that has one. */

@@ -87,6 +87,7 @@ export const visitorMachine = setup({
     OperatorCommandSent: { actions: 'change' },
     LhcAnswered: { actions: 'change' },
     LhcRefused: { actions: 'change' },
+    DataKeyDestroyed: { actions: 'change' },
   },
   states: {
     presence: {
@@ -121,7 +122,9 @@ export const visitorMachine = setup({
           on: { ChatClosed: { target: 'timedOut', reenter: true } },
           after: { cleanupAfter: { guard: 'noOpenChat', actions: 'cleanUp' } },
         },
-        cleanedUp: {},
+        cleanedUp: {
+          on: { PersonalDataErased: { actions: 'change' } },
+        },
       },
     },
     conversation: {

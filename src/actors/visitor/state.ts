@@ -93,6 +93,16 @@ export type Chat = {
 /** An operator's message whose client asked for a displayed marker (XEP-0333), by the hash of its id. */
 export type Markable = { hash: string; operator: Username };
 
+/** How far a visitor's personal data is erased (docs/adr/0049). */
+export type Erasure = {
+  /** Erasures so far. New facts are sealed with the data key of this generation. */
+  generation: number;
+  /** The data keys of all generations before this one are destroyed. */
+  destroyed: number;
+  /** Nothing personal has come since the last erasure. */
+  clean: boolean;
+};
+
 /** The state of a visitor beside the states of the machine. */
 export type VisitorContext = {
   delays: VisitorDelays;
@@ -141,6 +151,7 @@ export type VisitorContext = {
   addressed: AddressedMessage[];
   /** Null without an open chat whose operators LHC picks. */
   picked: Picked | null;
+  erasure: Erasure;
 };
 
 /** A visitor's state by its regions. */
@@ -161,4 +172,6 @@ export type VisitorKept = Pick<
   settledMessages: (SettledMessage | string)[];
   /** Absent in facts of release 0.1.0. */
   displayedRevision?: number | null;
+  /** Absent if nothing of the visitor was ever erased. */
+  erasure?: Erasure;
 };
