@@ -25,7 +25,15 @@ const ROOT: Rule = { values: ['src/'] };
 function httpFolder(folder: string): Rule {
   const own = folder === '' ? 'src/http/' : `src/http/${folder}/`;
   return {
-    values: [own, 'src/http/frame/', 'src/actors/', 'src/runtime/', 'src/projections/', ...STORE],
+    values: [
+      own,
+      'src/http/frame/',
+      'src/actors/',
+      'src/runtime/',
+      'src/projections/',
+      'src/replay/',
+      ...STORE,
+    ],
     types: ['src/eventstore/'],
   };
 }
@@ -66,6 +74,8 @@ const RULES: Record<string, Rule> = {
   'src/actors/machine/': { values: ['src/actors/machine/'], packages: ['xstate', 'zod'] },
   'src/actors/': { values: ['src/actors/'], packages: ['xstate', 'zod'] },
   'src/eventstore/': { values: ['src/eventstore/', 'src/sqlite/'] },
+  // Replay has no hands: nothing here can append or send.
+  'src/replay/': { values: ['src/replay/', 'src/actors/', ...STORE] },
   'src/fold/': { values: ['src/fold/', 'src/sqlite/', ...STORE] },
   'src/sqlite/': { values: ['src/sqlite/'] },
   'src/backup/': {

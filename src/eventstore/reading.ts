@@ -114,3 +114,51 @@ export async function* logBackwards(store: LogReader, most: number): AsyncGenera
     left -= page.length;
   }
 }
+
+export interface ScanOptions {
+  /** Exclusive; as in the port. */
+  readonly after?: Position;
+  readonly prefixes?: readonly string[];
+  readonly direction?: 'forwards' | 'backwards';
+  /** Events to return at most. */
+  readonly limit: number;
+  readonly matches: (event: RecordedEvent) => boolean;
+}
+
+export interface Scanned {
+  readonly events: readonly RecordedEvent[];
+  /** The last event that was looked at; null if there was none. */
+  readonly through: RecordedEvent | null;
+  /** True if there was nothing behind it. */
+  readonly isAtEnd: boolean;
+}
+
+/** Events that {@link scanLog} looks at in one call, some 30 ms on SQLite. */
+export const SCAN_EVENTS = 5_000;
+/** And at once, so that others have their turn in between. */
+export const SCAN_PAGE_EVENTS = 500;
+
+/** @returns the next events that match, but it looks at {@link SCAN_EVENTS} only: a filter that matches little has to ask again */
+export async function scanLog(
+  store: LogReader,
+  { after, limit, matches, ...options }: ScanOptions,
+): Promise<Scanned> {
+  const events: RecordedEvent[] = [];
+  let through: RecordedEvent | null = null;
+  for (let looked = 0; looked < SCAN_EVENTS; ) {
+    const from = through?.position ?? after;
+    const page = await store.readAll({
+      ...options,
+      ...(from !== undefined && { after: from }),
+      limit: SCAN_PAGE_EVENTS,
+    });
+    for (const event of page) {
+      through = event;
+      if (matches(event)) events.push(event);
+      if (events.length === limit) return { events, through, isAtEnd: false };
+    }
+    if (page.length < SCAN_PAGE_EVENTS) return { events, through, isAtEnd: true };
+    looked += page.length;
+  }
+  return { events, through, isAtEnd: false };
+}

@@ -11,6 +11,8 @@ import {
   lastInLog,
   logBackwards,
   nextInLog,
+  SCAN_EVENTS,
+  scanLog,
 } from '../../src/eventstore/reading.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { events, numbers } from './events.ts';
@@ -83,5 +85,40 @@ describe('backwards', () => {
   test('reads the whole log as well', async () => {
     expect(await all(logBackwards(store, 4))).toEqual([1, 0, 9, 8]);
     expect(await all(logBackwards(store, 10_000))).toHaveLength(EVENTS + 6 + 2);
+  });
+});
+
+describe('a scan of the log', () => {
+  test('finds what matches, and says how far it looked', async () => {
+    const of = (stream: string) => (event: RecordedEvent) => event.stream === stream;
+    const found = await scanLog(store, { limit: 2, matches: of('v-cut') });
+    expect(found.events.map(({ revision }) => revision)).toEqual([4, 5]);
+    expect(found.through).toEqual(found.events.at(-1));
+    expect(found.isAtEnd).toBe(false);
+    const after = found.through?.position ?? expect.unreachable();
+    const rest = await scanLog(store, { limit: 100, after, matches: of('v-cut') });
+    expect(rest.events.map(({ revision }) => revision)).toEqual([6, 7, 8, 9]);
+    expect(rest.isAtEnd).toBe(true);
+    expect(rest.through?.stream).toBe('v-last');
+    const back = await scanLog(store, {
+      limit: 1,
+      direction: 'backwards',
+      matches: of('v-long'),
+    });
+    expect(back.events[0]?.revision).toBe(EVENTS - 1);
+  });
+
+  test('looks at a bounded part of a long log', async () => {
+    let reads = 0;
+    const endless = {
+      readAll: async ({ limit = 0 } = {}) => {
+        reads += 1;
+        const [one] = await store.readAll({ limit: 1 });
+        return Array.from({ length: limit }, () => one ?? expect.unreachable());
+      },
+    };
+    const found = await scanLog(endless, { limit: 10, matches: () => false });
+    expect(found).toMatchObject({ events: [], isAtEnd: false });
+    expect(reads).toBeLessThanOrEqual(SCAN_EVENTS / 500);
   });
 });

@@ -3,16 +3,18 @@
  * the admin token; only src/http/app.ts imports it.
  */
 import { z } from '@hono/zod-openapi';
-import type { ConfigurationPersonal } from '../../actors/tenant/configuration.ts';
 import { AppError } from '../../errors.ts';
-import type { EventStore, Position, RecordedEvent } from '../../eventstore/port.ts';
+import type { EventStore, Position } from '../../eventstore/port.ts';
+import { type Scanned, scanLog } from '../../eventstore/reading.ts';
+import { viewOf } from '../../replay/event-view.ts';
 import type { Access } from '../frame/auth.ts';
-import type { EndpointDeps } from '../frame/deps.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
 import { MAX_POSITION_CHARACTERS, TimeParameter } from '../frame/reading.ts';
 import { foldStream } from './state.ts';
 
 const MAX_STREAM_CHARACTERS = 300;
+const MAX_NAME_CHARACTERS = 64;
+const MAX_TYPES_CHARACTERS = 1_000;
 export const DEFAULT_EVENTS = 100;
 export const MAX_EVENTS = 500;
 
@@ -37,11 +39,19 @@ const EventView = z
     erased: z
       .boolean()
       .openapi({ description: 'The event had personal data, and the key is gone' }),
+    sealedBy: z
+      .string()
+      .nullable()
+      .openapi({ description: 'The name of the data key; null without personal data' }),
     metadata: z.unknown(),
   })
   .openapi('RecordedEvent');
 
 const Events = z.object({ items: z.array(EventView), next: z.string().nullable() });
+
+const ScannedEvents = Events.extend({
+  through: z.object({ position: z.string(), at: z.number() }).nullable(),
+});
 
 const StateView = z
   .object({
@@ -57,31 +67,6 @@ const StateView = z
   })
   .openapi('State');
 
-const HIDDEN = { hidden: true };
-
-/** What is sealed in it are secrets of a tenant. They are no help to an engineer, and no answer has them. */
-const hasSecrets = ({ type }: RecordedEvent): boolean =>
-  type === ('TenantConfigured' satisfies keyof ConfigurationPersonal);
-
-/** An event with its personal data opened. */
-async function viewOf({ vault }: Pick<EndpointDeps, 'vault'>, event: RecordedEvent) {
-  const { position, stream, revision, id, type, schemaVersion, data, metadata } = event;
-  const personal = await vault.open(event);
-  return {
-    position,
-    stream,
-    revision,
-    id,
-    type,
-    schemaVersion,
-    // The events of key streams hold data keys, encrypted. Nobody needs to see them.
-    data: stream.startsWith('key-') ? HIDDEN : data,
-    personal: personal !== null && hasSecrets(event) ? HIDDEN : personal,
-    erased: event.personal !== null && personal === null,
-    metadata,
-  };
-}
-
 function parseAfter(store: Pick<EventStore, 'parsePosition'>, text: string): Position {
   try {
     return store.parsePosition(text);
@@ -95,7 +80,7 @@ const notFound = () => new AppError('not-found', 'there is no such stream, or it
 /** /debug/streams and /debug/events */
 export function addStreamReadingEndpoints(api: Api, access: Access<null>): void {
   const { deps } = api;
-  const { store } = deps;
+  const { store, vault } = deps;
   const tag = 'Debug';
 
   addEndpoint(
@@ -126,7 +111,7 @@ export function addStreamReadingEndpoints(api: Api, access: Access<null>): void 
       if (!last && from === undefined) throw notFound();
       const step = query.direction === 'forwards' ? 1 : -1;
       const next = last && events.length === query.limit ? last.revision + step : -1;
-      const items = await Promise.all(events.map((event) => viewOf(deps, event)));
+      const items = await Promise.all(events.map((event) => viewOf(vault.open, event)));
       return { status: 200, json: { items, next: next < 0 ? null : String(next) } };
     },
   );
@@ -173,21 +158,43 @@ export function addStreamReadingEndpoints(api: Api, access: Access<null>): void 
       query: z.strictObject({
         after: z.string().max(MAX_POSITION_CHARACTERS).optional(),
         prefix: streamName.optional().openapi({ description: 'Prefix of stream names' }),
+        tenant: z.string().min(1).max(MAX_NAME_CHARACTERS).optional(),
+        type: z
+          .string()
+          .min(1)
+          .max(MAX_TYPES_CHARACTERS)
+          .transform((text) => text.split(','))
+          .optional()
+          .openapi({ type: 'string', description: 'Types of events, with commas between them' }),
         direction,
         limit,
       }),
-      success: { status: 200, description: '`next` is `after` of the next page', schema: Events },
+      success: {
+        status: 200,
+        description:
+          '`next` is `after` of the next page. With `tenant` or `type` a page may be shorter than `limit` before the end. `through` is the last event that was looked at: follow the log from there',
+        schema: ScannedEvents,
+      },
     },
     async ({ query }) => {
-      const { after, prefix, ...options } = query;
-      const events = await store.readAll({
+      const { after, prefix, tenant, type, ...options } = query;
+      const types = type && new Set(type);
+      const scanned = await scanLog(store, {
         ...options,
         ...(after !== undefined && { after: parseAfter(store, after) }),
         ...(prefix !== undefined && { prefixes: [prefix] }),
+        matches: (event) =>
+          (tenant === undefined || event.metadata.tenant === tenant) &&
+          (types === undefined || types.has(event.type)),
       });
-      const items = await Promise.all(events.map((event) => viewOf(deps, event)));
-      const next = events.length === query.limit ? (events.at(-1)?.position ?? null) : null;
-      return { status: 200, json: { items, next } };
+      const items = await Promise.all(scanned.events.map((event) => viewOf(vault.open, event)));
+      return { status: 200, json: { items, next: nextOf(scanned), through: throughOf(scanned) } };
     },
   );
 }
+
+const nextOf = ({ through, isAtEnd }: Scanned): string | null =>
+  isAtEnd ? null : (through?.position ?? null);
+
+const throughOf = ({ through }: Scanned) =>
+  through && { position: through.position, at: through.metadata.at };
