@@ -1,0 +1,36 @@
+/** Answers of the API that more than one page shows: what the OpenAPI document says of them. */
+
+export interface StreamRow {
+  readonly stream: string;
+  readonly category: string;
+  readonly tenant: string | null;
+  readonly name: string;
+  readonly jid: string | null;
+  readonly firstAt: number;
+  readonly lastAt: number;
+  readonly lastRevision: number;
+  readonly lastType: string;
+  readonly erased: boolean;
+}
+
+export interface TraceNode {
+  readonly id: string;
+  readonly parent: string | null;
+  readonly kind: 'request' | 'fact' | 'effect' | 'attempt' | 'callback';
+  readonly name: string;
+  readonly stream: string | null;
+  readonly revision: number | null;
+  readonly at: number;
+  /** How long it took; null if nobody knows. */
+  readonly ms: number | null;
+  readonly outcome: string | null;
+  readonly detail: string | null;
+}
+
+export interface Trace {
+  readonly id: string;
+  readonly traceId: string | null;
+  readonly nodes: readonly TraceNode[];
+  /** There is more than the answer has. */
+  readonly truncated: boolean;
+}

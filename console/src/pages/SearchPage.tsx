@@ -1,0 +1,5 @@
+import { PageHeading } from '../ui/page.tsx';
+
+export function SearchPage() {
+  return <PageHeading title="Search" />;
+}
