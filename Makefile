@@ -23,7 +23,7 @@ lhc-extension: node_modules/.package-lock.json
 	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" node scripts/lhc-extension.ts
 
 # Node >= 24 is a dev dependency (the package `node`). npm scripts use it instead of the machine's own.
-setup: node_modules/.package-lock.json
+setup: node_modules/.package-lock.json console/dist/index.html
 	@sh scripts/install-libatomic.sh
 	@sh scripts/install-ejabberd.sh
 
@@ -32,3 +32,8 @@ node_modules/.package-lock.json: package.json package-lock.json
 	@# Another Node than ours runs npm, which would warn that it is too old for them. Errors are printed.
 	@npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch node_modules/.package-lock.json
+
+# The pages at /console. Vite takes a second.
+CONSOLE := $(shell find console -path console/dist -prune -o -type f -print)
+console/dist/index.html: node_modules/.package-lock.json $(CONSOLE)
+	@npm run --silent build:console

@@ -147,6 +147,8 @@ const RULES: Record<string, Rule> = {
   'src/http/lhc/': httpFolder('lhc'),
   'src/http/xmlrpc/': httpFolder('xmlrpc'),
   'src/http/debug/': httpFolder('debug'),
+  // Files and nothing else: it can reach no data.
+  'src/http/console/': { values: ['src/http/console/', 'src/http/frame/'] },
   'src/http/xmppservice/': httpFolder('xmppservice'),
   'src/http/': httpFolder(''),
   'src/': ROOT,

@@ -1,10 +1,11 @@
 /**
- * The HTTP API: commands and queries of tenants (v1), the live stream, mod_lhc's webhook, /debug, health and docs.
+ * The HTTP API: commands and queries of tenants (v1), the live stream, mod_lhc's webhook, /debug, health, docs and the console.
  * `createApp` and `serve` are the entry points; only the composition root (src/service) imports them. The folders v1,
- * stream, webhook and debug do not import each other; all of them import frame, which imports none of them.
+ * stream, webhook, debug and console do not import each other; all of them import frame, which imports none of them.
  */
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { HonoRequest } from 'hono';
+import { addConsole } from './console/console.ts';
 import { addDeadLetterEndpoints } from './debug/dead-letters.ts';
 import { addProjectionEndpoints } from './debug/projections.ts';
 import { addStreamReadingEndpoints } from './debug/streams.ts';
@@ -91,6 +92,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   addHealthEndpoints(api, health, metrics, auth);
 
   addDocuments(app, deps);
+  addConsole(api, deps.consoleFolder);
   answerUnknownPaths(api);
   // Endpoints turn their own errors into problems. Only a defect of the frame comes here.
   app.onError((error, c) => {
@@ -131,7 +133,9 @@ function addDocuments(app: OpenAPIHono, deps: HttpDeps): void {
 /** Answers 405 for another method on a path of the app, and 404 for every other path. */
 function answerUnknownPaths({ app, deps, metrics }: Api): void {
   const paths = [...new Set(app.routes.map(({ path }) => path))].map((path) => ({
-    pattern: new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/:\w+/g, '[^/]+')}$`),
+    pattern: new RegExp(
+      `^${path.replaceAll('.', '\\.').replaceAll(/:\w+/g, '[^/]+').replace('*', '.*')}$`,
+    ),
     methods: app.routes.filter((route) => route.path === path).map(({ method }) => method),
   }));
   const count = metrics.route('any', 'none');

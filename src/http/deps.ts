@@ -39,4 +39,6 @@ export interface HttpDeps extends EndpointDeps {
   /** Addresses and ranges from which ejabberd's older modules may post. */
   readonly olderModulesFrom: readonly string[];
   readonly version: string;
+  /** Where the build of the console is. Default: console/dist beside src. */
+  readonly consoleFolder?: string | undefined;
 }

@@ -10,6 +10,12 @@ const ETAG_CHARACTERS = 22;
 const matches = (header: string, etag: string): boolean =>
   header.trim() === '*' || header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
 
+/** Whether the caller has the content of this tag already. */
+export function isUnchanged(request: HonoRequest, etag: string): boolean {
+  const header = request.header('if-none-match');
+  return header !== undefined && matches(header, etag);
+}
+
 /**
  * Adds an ETag to a JSON answer, or answers 304 if the caller has the same content. The tag does not cover `position`,
  * which moves with every fact of every tenant. Lists have the position in their body; `X-Position` always has it.
@@ -30,7 +36,6 @@ export function conditional(request: HonoRequest, answer: Answer): Answer {
     ETag: etag,
     ...(position !== null && { 'X-Position': position }),
   };
-  const ifNoneMatch = request.header('if-none-match');
-  if (ifNoneMatch !== undefined && matches(ifNoneMatch, etag)) return { status: 304, headers };
+  if (isUnchanged(request, etag)) return { status: 304, headers };
   return 'position' in answer.json ? { ...answer, headers } : { status: 200, text, headers };
 }
