@@ -137,6 +137,11 @@ curl -X POST "$API/xmppservice/processmessage" -d 'type=chat&sender=op1&receiver
 STREAM=visitor-$TENANT.$VISITOR
 curl "$API/debug/streams/$STREAM" -H "$ADMIN"
 curl "$API/debug/streams/$STREAM/state?revision=2" -H "$ADMIN"
+# The same step by step: state, transitions, changes and timers; what differs between two facts; the state chart.
+curl "$API/debug/streams/$STREAM/steps?from=1&limit=10" -H "$ADMIN"
+curl "$API/debug/streams/$STREAM/diff?a=0&b=2" -H "$ADMIN"
+KIND=visitor
+curl "$API/debug/machines/$KIND" -H "$ADMIN"
 curl "$API/debug/events?direction=backwards&limit=5" -H "$ADMIN"
 
 # What mod_lhc has brought; the read models; build them anew.

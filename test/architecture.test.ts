@@ -73,9 +73,12 @@ const RULES: Record<string, Rule> = {
   // No clock, no randomness, no I/O: not even Node's own modules.
   'src/actors/machine/': { values: ['src/actors/machine/'], packages: ['xstate', 'zod'] },
   'src/actors/': { values: ['src/actors/'], packages: ['xstate', 'zod'] },
+  // Replay has no hands: nothing here can append or send, wait for a socket or open a file (docs/adr/0053).
+  'src/replay/': {
+    values: ['src/replay/', 'src/actors/', ...STORE],
+    packages: ['xstate', 'zod', 'node:timers'],
+  },
   'src/eventstore/': { values: ['src/eventstore/', 'src/sqlite/'] },
-  // Replay has no hands: nothing here can append or send.
-  'src/replay/': { values: ['src/replay/', 'src/actors/', ...STORE] },
   'src/fold/': { values: ['src/fold/', 'src/sqlite/', ...STORE] },
   'src/sqlite/': { values: ['src/sqlite/'] },
   'src/backup/': {
@@ -279,6 +282,14 @@ describe('the architecture', () => {
       /types of src\/eventstore/,
     ],
     ['src/actors/a.ts', 'const now = Date.now();', /given time/],
+    ['src/replay/a.ts', "import { x } from '../actors/visitor/machine.ts';", null],
+    [
+      'src/replay/a.ts',
+      "import type { T } from '../runtime/ports.ts';",
+      /must not import types of/,
+    ],
+    ['src/replay/a.ts', "import { x } from '../reactors/texts/notices.ts';", /must not import/],
+    ['src/replay/a.ts', "import net from 'node:net';", /must not import node:net/],
     ['src/runtime/a.ts', "import { x } from '../eventstore/port.ts';", null],
     ['src/runtime/a.ts', "import { x } from '../eventstore/sqlite/log.ts';", /must not import/],
     ['src/http/a.ts', "import { x } from '../eventstore/reading.ts';", null],

@@ -5,9 +5,11 @@
  */
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { HonoRequest } from 'hono';
+import { createCheckpoints } from '../replay/checkpoints.ts';
 import { addConsole } from './console/console.ts';
 import { addDeadLetterEndpoints } from './debug/dead-letters.ts';
 import { addProjectionEndpoints } from './debug/projections.ts';
+import { addReplayEndpoints } from './debug/replay.ts';
 import { addStreamReadingEndpoints } from './debug/streams.ts';
 import { addWebhookReceiptsEndpoint } from './debug/webhooks.ts';
 import type { HttpDeps } from './deps.ts';
@@ -83,7 +85,9 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   addWebhookEndpoint(api, deps.webhookSecrets, receipts);
   addOlderModulesEndpoints(api, deps.olderModulesFrom, receipts);
   addWebhookReceiptsEndpoint(api, auth.admin, receipts.view);
-  addStreamReadingEndpoints(api, auth.admin);
+  const checkpoints = createCheckpoints();
+  addStreamReadingEndpoints(api, auth.admin, checkpoints);
+  addReplayEndpoints(api, auth.admin, checkpoints);
   addProjectionEndpoints(api, auth.admin);
   addDeadLetterEndpoints(api, auth.admin);
   const { clockJump, advisories } = deps;

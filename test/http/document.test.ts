@@ -205,6 +205,17 @@ test.each([
   '/debug/webhooks',
   '/debug/events',
   '/debug/dead-letters',
-])('%s answers as documented', async (path) => {
-  expect((await askAndCheck(path, path, ADMIN)).status).toBe(200);
+  '/debug/machines/visitor',
+  '/debug/machines/operator',
+  '/debug/machines/tenant',
+  '/debug/streams/visitor-acme.7/steps',
+  '/debug/streams/operator-acme.op/steps',
+  '/debug/streams/visitor-acme.7/diff?a=1&b=4',
+  '/debug/streams/visitor-acme.7/state?revision=3',
+])('%s answers as documented', async (url) => {
+  const path = url
+    .replace(/\?.*/, '')
+    .replace(/(?<=streams\/)[^/]+/, '{stream}')
+    .replace(/(?<=machines\/)\w+/, '{kind}');
+  expect((await askAndCheck(path, url, ADMIN)).status).toBe(200);
 });

@@ -190,10 +190,11 @@ export function fold<S extends AnyMachineSnapshot>(
   decider: Decider<never, S>,
   state: ActorState<S>,
   facts: readonly StoredFact[],
+  advance: Advance = planned,
 ): ActorState<S> {
   let core = state.core;
   for (const fact of facts) {
-    core = evolve(decider.machine, core, fact, fact.metadata.at);
+    core = evolve(decider.machine, core, fact, fact.metadata.at, advance);
     const { commandId, at } = fact.metadata;
     state.seen.remember(commandId, at, fact.metadata);
     const summary = decider.summaryOf?.(fact);

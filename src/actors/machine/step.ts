@@ -1,5 +1,11 @@
 /** One transition of a machine. No action runs. */
-import { type AnyMachineSnapshot, type AnyStateMachine, createActor, transition } from 'xstate';
+import {
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  type AnyTransitionDefinition,
+  createActor,
+  transition,
+} from 'xstate';
 import { plannedBy, type Step } from './plan.ts';
 
 type InertScope = Parameters<AnyStateMachine['transition']>[2];
@@ -8,6 +14,12 @@ interface ScopeWithActions {
   readonly scope: InertScope;
   /** Actions of the latest transition. */
   actions: { type: string; params: unknown }[];
+}
+
+/** A transition with what XState did in it. */
+export interface TracedStep extends Step {
+  /** In order: those by the event, then those by themselves. */
+  readonly taken: readonly { definition: AnyTransitionDefinition; before: AnyMachineSnapshot }[];
 }
 
 /**
@@ -19,6 +31,12 @@ const scopes = new WeakMap<AnyStateMachine, ScopeWithActions>();
 function inertScope(machine: AnyStateMachine): ScopeWithActions {
   const known = scopes.get(machine);
   if (known) return known;
+  const inert = newScope(machine);
+  scopes.set(machine, inert);
+  return inert;
+}
+
+function newScope(machine: AnyStateMachine): ScopeWithActions {
   const self = createActor(machine);
   const inert: ScopeWithActions = {
     actions: [],
@@ -36,8 +54,26 @@ function inertScope(machine: AnyStateMachine): ScopeWithActions {
       },
     } as InertScope, // XState does not export the whole type of a scope. The differential test covers it
   };
-  scopes.set(machine, inert);
   return inert;
+}
+
+/** As {@link step}, with the transitions as XState's own inspection reports them. */
+export function tracedStep(
+  machine: AnyStateMachine,
+  snapshot: AnyMachineSnapshot,
+  event: { type: string },
+): TracedStep {
+  const taken: { definition: AnyTransitionDefinition; before: AnyMachineSnapshot }[] = [];
+  const { scope, actions } = newScope(machine);
+  let before = snapshot;
+  const inspection = scope.system.inspect((inspected) => {
+    if (inspected.type !== '@xstate.microstep') return;
+    for (const definition of inspected._transitions) taken.push({ definition, before });
+    before = inspected.snapshot as AnyMachineSnapshot; // a microstep of a machine ends in a snapshot of that machine
+  });
+  const next = machine.transition(snapshot as never, event as never, scope); // `never`: see `step`
+  inspection.unsubscribe();
+  return { snapshot: next as AnyMachineSnapshot, actions, taken }; // as in `step`
 }
 
 /** XState's transition without its throw-away actors. */

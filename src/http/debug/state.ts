@@ -1,50 +1,24 @@
-/** The state of an actor at any point of its history, with the fold that the runtime uses. */
-import { DECIDERS } from '../../actors/deciders.ts';
-import { actorOf } from '../../actors/ids.ts';
-import { type ActorState, emptyState, fold } from '../../actors/machine/decider.ts';
+/** The state of an actor at any point of its history. */
 import { serialize } from '../../actors/machine/state-json.ts';
-import { hasCode } from '../../errors.ts';
-import type { EventStore } from '../../eventstore/port.ts';
 import type { JsonObject } from '../../kit/json.ts';
-
-/** Events that are read at once. */
-const PAGE_EVENTS = 1_000;
+import type { Checkpoints } from '../../replay/checkpoints.ts';
+import { findStream, foldTo, type StreamReader, type Until } from '../../replay/fold.ts';
 
 /**
  * Folds a stream.
- * @param until the last revision, or the last time (ms since 1970), to include
- * @returns null if the stream has no facts up to there, or belongs to no actor. A fact that does not fit its machine
- *   ends the fold; `unfit` names that fact
+ * @returns null if the stream has no facts up to there, or belongs to no actor. Facts that do not fit their machine are
+ *   left out; `unfit` names the first one
  */
-export async function foldStream(
-  store: Pick<EventStore, 'readStream'>,
+export async function stateAt(
+  reader: StreamReader,
   stream: string,
-  until: { readonly revision?: number | undefined; readonly at?: number | undefined },
+  until: Until,
+  checkpoints: Checkpoints,
 ): Promise<JsonObject | null> {
-  const actor = actorOf(stream);
-  if (!actor) return null;
-  const { revision = Number.POSITIVE_INFINITY, at = Number.POSITIVE_INFINITY } = until;
-  const decider = DECIDERS[actor.kind];
-  let state: ActorState = emptyState(decider);
-  const view = (more: JsonObject = {}): JsonObject | null =>
-    state.core.revision < 0
-      ? null
-      : { stream, machine: decider.version, ...serialize(state), ...more };
-
-  for (let from = 0; ; ) {
-    const events = await store.readStream(stream, { from, limit: PAGE_EVENTS });
-    for (const event of events) {
-      if (event.revision > revision || event.metadata.at > at) return view();
-      try {
-        state = fold(decider, state, [event]);
-      } catch (error) {
-        if (!hasCode(error, 'unfit')) throw error;
-        const unfit = { revision: event.revision, type: event.type, reason: error.message };
-        return view({ unfit });
-      }
-    }
-    const last = events.at(-1);
-    if (!last || events.length < PAGE_EVENTS) return view();
-    from = last.revision + 1;
-  }
+  const found = await findStream(reader, stream);
+  if (!found) return null;
+  const { state, through, unfit } = await foldTo(reader, found, until, checkpoints);
+  if (through < 0) return null;
+  const { version } = found.decider;
+  return { stream, machine: version, ...serialize(state), ...(unfit && { unfit: { ...unfit } }) };
 }

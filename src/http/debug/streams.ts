@@ -6,46 +6,21 @@ import { z } from '@hono/zod-openapi';
 import { AppError } from '../../errors.ts';
 import type { EventStore, Position } from '../../eventstore/port.ts';
 import { type Scanned, scanLog } from '../../eventstore/reading.ts';
+import type { Checkpoints } from '../../replay/checkpoints.ts';
 import { viewOf } from '../../replay/event-view.ts';
 import type { Access } from '../frame/auth.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
 import { MAX_POSITION_CHARACTERS, TimeParameter } from '../frame/reading.ts';
-import { foldStream } from './state.ts';
+import { EventView, StreamName, StreamParams } from './events.ts';
+import { stateAt } from './state.ts';
 
-const MAX_STREAM_CHARACTERS = 300;
 const MAX_NAME_CHARACTERS = 64;
 const MAX_TYPES_CHARACTERS = 1_000;
 export const DEFAULT_EVENTS = 100;
 export const MAX_EVENTS = 500;
 
-const streamName = z.string().min(1).max(MAX_STREAM_CHARACTERS);
-const Stream = z.object({ stream: streamName });
 const limit = z.coerce.number().int().min(1).max(MAX_EVENTS).default(DEFAULT_EVENTS);
 const direction = z.enum(['forwards', 'backwards']).default('forwards');
-
-const EventView = z
-  .object({
-    position: z.string(),
-    stream: z.string(),
-    revision: z.int(),
-    id: z.string(),
-    type: z.string(),
-    schemaVersion: z.int(),
-    data: z.unknown(),
-    personal: z.unknown().openapi({
-      description:
-        'Personal data, opened; null if the event has none, or the key is gone. Secrets of tenants are left out',
-    }),
-    erased: z
-      .boolean()
-      .openapi({ description: 'The event had personal data, and the key is gone' }),
-    sealedBy: z
-      .string()
-      .nullable()
-      .openapi({ description: 'The name of the data key; null without personal data' }),
-    metadata: z.unknown(),
-  })
-  .openapi('RecordedEvent');
 
 const Events = z.object({ items: z.array(EventView), next: z.string().nullable() });
 
@@ -78,7 +53,11 @@ function parseAfter(store: Pick<EventStore, 'parsePosition'>, text: string): Pos
 const notFound = () => new AppError('not-found', 'there is no such stream, or it is empty');
 
 /** /debug/streams and /debug/events */
-export function addStreamReadingEndpoints(api: Api, access: Access<null>): void {
+export function addStreamReadingEndpoints(
+  api: Api,
+  access: Access<null>,
+  checkpoints: Checkpoints,
+): void {
   const { deps } = api;
   const { store, vault } = deps;
   const tag = 'Debug';
@@ -92,7 +71,7 @@ export function addStreamReadingEndpoints(api: Api, access: Access<null>): void 
       tag,
       summary: 'The events of a stream',
       access,
-      params: Stream,
+      params: StreamParams,
       query: z.strictObject({
         from: z.coerce.number().int().min(0).optional(),
         direction,
@@ -126,7 +105,7 @@ export function addStreamReadingEndpoints(api: Api, access: Access<null>): void 
       summary: 'The state of an actor, now or in the past',
       description: 'Folded from the facts up to and including a revision or a time.',
       access,
-      params: Stream,
+      params: StreamParams,
       query: z
         .strictObject({
           revision: z.coerce.number().int().min(0).optional(),
@@ -140,7 +119,7 @@ export function addStreamReadingEndpoints(api: Api, access: Access<null>): void 
       problems: [404],
     },
     async ({ params: { stream }, query }) => {
-      const state = await foldStream(store, stream, query);
+      const state = await stateAt(store, stream, query, checkpoints);
       if (!state) throw notFound();
       return { status: 200, json: state };
     },
@@ -157,7 +136,7 @@ export function addStreamReadingEndpoints(api: Api, access: Access<null>): void 
       access,
       query: z.strictObject({
         after: z.string().max(MAX_POSITION_CHARACTERS).optional(),
-        prefix: streamName.optional().openapi({ description: 'Prefix of stream names' }),
+        prefix: StreamName.optional().openapi({ description: 'Prefix of stream names' }),
         tenant: z.string().min(1).max(MAX_NAME_CHARACTERS).optional(),
         type: z
           .string()
