@@ -31,6 +31,7 @@ const CHANGES: Readonly<Record<FactType, readonly StreamType[]>> = {
   ChatAssigned: ON_CHAT,
   PersonalDataErased: ['visitor'],
   DataKeyDestroyed: NOTHING,
+  RetentionApplied: NOTHING,
   ReservationRevoked: NOTHING,
   ChatAccepted: ON_CHAT,
   ChatUnassigned: ON_CHAT,

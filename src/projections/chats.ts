@@ -123,6 +123,9 @@ function prepare(db: DatabaseSync) {
     takeInLhc: chat(`state = ?4, operator = ?5, accepted_at = ifnull(accepted_at, ?6),
       waiting_since = NULL, transfers = transfers + ?7`),
     setInLhc: chat('lhc_user_id = ?4, lhc_name = ?5'),
+    forgetBefore: ['chats', 'chat_operators'].map((table) =>
+      db.prepare(`DELETE FROM ${table} WHERE tenant = ? AND visitor = ? AND revision < ?`),
+    ),
     setDepartment: chat('department = ?4'),
     setLeft: db.prepare(
       `UPDATE chats SET left_at = ? WHERE tenant = ? AND visitor = ? AND state <> 'closed'`,
@@ -232,6 +235,11 @@ function apply(to: Statements, fact: OpenedVisitorFact, recorded: RecordedOfVisi
       to.setOffers(recorded, chatId, '[]');
       return to.close(recorded, chatId, operator, at, by, reason);
     }
+    case 'RetentionApplied':
+      for (const each of to.forgetBefore) {
+        each.run(recorded.tenant, recorded.name, fact.data.before);
+      }
+      return;
     case 'VisitorMessageSent':
       return to.countVisitorMessage(recorded, fact.data.chatId);
     case 'OperatorMessageReceived': {

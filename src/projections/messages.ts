@@ -79,6 +79,9 @@ function prepare(db: DatabaseSync) {
       `UPDATE messages SET state = ?4, reason = ?5 WHERE tenant = ?1 AND visitor = ?2 AND id = ?3
          AND state IN ('sent', 'taken')`,
     ),
+    forgetBefore: db.prepare(
+      'DELETE FROM messages WHERE tenant = ? AND visitor = ? AND revision < ?',
+    ),
     // Ids of operators' messages are not unique.
     setRefused: db.prepare(
       `UPDATE messages SET state = 'failed', reason = ?4 WHERE tenant = ?1 AND visitor = ?2 AND revision = ?3
@@ -153,6 +156,9 @@ function apply(statements: Statements, fact: OpenedVisitorFact, recorded: Record
       return setState(fact.data.messageIds, 'delivered', null);
     case 'MessageFailed':
       return setState([fact.data.messageId], 'failed', fact.data.reason);
+    case 'RetentionApplied':
+      statements.forgetBefore.run(tenant, name, fact.data.before);
+      return;
     case 'LhcRefused':
       statements.setRefused.run(tenant, name, fact.data.revision, fact.data.code);
       return;

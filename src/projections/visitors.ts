@@ -113,9 +113,10 @@ function prepare(db: DatabaseSync) {
     // The stream may be truncated before CleanedUp. The row depends on this fact alone, so that a rebuild gives the same.
     cleanUp: db.prepare(
       `INSERT OR REPLACE INTO visitors
-         (tenant, key, presence, arrived_at, last_seen, revision, updated_at)
-       VALUES (?, ?, 'cleanedUp', ?, ?, ?, ?)`,
+         (tenant, key, presence, arrived_at, last_seen, revision, updated_at, logged_in)
+       VALUES (?, ?, 'cleanedUp', ?, ?, ?, ?, ?)`,
     ),
+    forget: db.prepare('DELETE FROM visitors WHERE tenant = ? AND key = ?'),
     setRevision: update(''),
   };
 }
@@ -164,10 +165,15 @@ function apply(
     case 'TimedOut':
       return statements.timeOut(recorded, fact.data.lastSeen);
     case 'CleanedUp': {
-      const { lastSeen } = fact.data;
-      statements.cleanUp.run(tenant, name, lastSeen, lastSeen, revision, at);
+      const { lastSeen, silent } = fact.data;
+      const loggedIn = silent?.loggedIn ? 1 : 0;
+      statements.cleanUp.run(tenant, name, lastSeen, lastSeen, revision, at, loggedIn);
       return;
     }
+    case 'RetentionApplied':
+      if (fact.data.generation === undefined) return statements.setRevision(recorded);
+      statements.forget.run(tenant, name);
+      return;
     default:
       return statements.setRevision(recorded);
   }

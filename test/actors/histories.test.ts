@@ -32,6 +32,7 @@ import {
   VISITOR_IN_LHC_HISTORY,
   VISITOR_LHC_HISTORY,
   VISITOR_REFUSED_HISTORY,
+  VISITOR_RETENTION_HISTORY,
 } from './histories.ts';
 import { MemoryStream, throughJson } from './stream.ts';
 
@@ -119,6 +120,7 @@ holds('visitor', visitorDecider, VISITOR_HISTORY);
 holds('visitor-lhc', visitorDecider, VISITOR_LHC_HISTORY);
 holds('visitor-in-lhc', visitorDecider, VISITOR_IN_LHC_HISTORY);
 holds('visitor-erased', visitorDecider, VISITOR_ERASED_HISTORY);
+holds('visitor-retention', visitorDecider, VISITOR_RETENTION_HISTORY);
 holds('visitor-refused', visitorDecider, VISITOR_REFUSED_HISTORY);
 holds('operator', operatorDecider, OPERATOR_HISTORY);
 holds('operator-claim', operatorDecider, OPERATOR_CLAIM_HISTORY);

@@ -208,6 +208,34 @@ export const VISITOR_IN_LHC_HISTORY: Script<VisitorCommand> = [
   [48 * HOUR, WAKE],
 ];
 
+const DAY = 24 * HOUR;
+/** A history of each length ends, what is over goes, and a visitor who was forgotten comes back. */
+export const VISITOR_RETENTION_HISTORY: Script<VisitorCommand> = [
+  [SECOND, viewPage('home')],
+  [SECOND, { type: 'ReportLoggedIn' }],
+  [SECOND, startChat('c1', 'm1')],
+  [SECOND, { type: 'ReportMessageDelivered', messageIds: ['m1'], by: 'receipt' }],
+  [MINUTE, closeChat('c1')],
+  ...Array.from({ length: 8 }, (_, i) => [DAY - 30 * SECOND, viewPage(`page${i}`)] as const),
+  // It is a week old: the visitor is cleaned up a minute after the time-out.
+  [HOUR, WAKE],
+  [MINUTE, WAKE],
+  [HOUR, viewPage('home')],
+  [0, { type: 'ReportLoggedIn' }],
+  [30 * DAY, { type: 'ApplyRetention', before: 15 }],
+  [SECOND, viewPage('prices')],
+  [SECOND, { type: 'ApplyRetention', before: 99 }],
+  [HOUR, WAKE],
+  [DAY, WAKE],
+  [SECOND, { type: 'Forget', revision: 3 }],
+  [SECOND, { type: 'CleanUp' }],
+  // The clock was wrong, and is right again.
+  [-30 * DAY, { type: 'CleanUp' }],
+  [SECOND, { type: 'Forget', revision: 23 }],
+  [SECOND, viewPage('home')],
+  [SECOND, startChat('c2', 'm2')],
+];
+
 /** LHC refuses an invitation, a message, a command and a transfer, and says something about another one. */
 /** A person is erased in a chat with messages that are on their way, comes back, and is erased again. */
 export const VISITOR_ERASED_HISTORY: Script<VisitorCommand> = [

@@ -235,6 +235,8 @@ export const VISITOR_COMMANDS: Record<string, VisitorCommand | Wake> = {
   TimeOut: { type: 'TimeOut' },
   CleanUp: { type: 'CleanUp' },
   ErasePersonalData: { type: 'ErasePersonalData' },
+  'ApplyRetention before 1': { type: 'ApplyRetention', before: 1 },
+  'Forget at 1': { type: 'Forget', revision: 1 },
   'ReportDataKeyDestroyed 1': { type: 'ReportDataKeyDestroyed', generation: 1 },
   ReportAccountReady: { type: 'ReportAccountReady' },
   ReportLoggedIn: { type: 'ReportLoggedIn' },

@@ -2,6 +2,7 @@
 import { addressedAfter, NOTHING_ADDRESSED, pickedAfter } from './addressed.ts';
 import { type ChatEvent, chatAfter } from './chat.ts';
 import type { VisitorDelays, VisitorEvent, VisitorPersonal } from './facts.ts';
+import { isLong } from './history.ts';
 import {
   type Change,
   changeReceivers,
@@ -43,6 +44,9 @@ const RESET_BY_CLEAN_UP = {
   inviter: null,
   chat: null,
   returnedInRow: 0,
+  history: null,
+  endsSoon: false,
+  over: 0,
   chatMessages: 0,
   firstWaiting: null,
   endedChat: null,
@@ -72,6 +76,7 @@ function arrive(context: VisitorContext, event: Of<'VisitorArrived' | 'PageViewe
     digestAt: event.at,
     lastSeen: event.at,
     failure: event.type === 'VisitorArrived' ? null : context.failure,
+    history: context.history ?? { revision: event.revision, at: event.at },
     chat: event.type === 'VisitorArrived' ? chatAfter(context.chat, event) : context.chat,
     department: department ?? context.department,
     // A chat that begins without a page view brings no profile.
@@ -199,6 +204,15 @@ function eraseAll(context: VisitorContext, generation: number): Change {
   };
 }
 
+/** A stream that was deleted begins anew with no more than this. */
+const forget = (
+  { erasure }: VisitorContext,
+  { before, generation }: Of<'RetentionApplied'>['data'],
+): Change =>
+  generation === undefined
+    ? { over: before }
+    : { ...EMPTY_CONTEXT, erasure: { ...erasure, generation, clean: true } };
+
 /** The change of the context by a fact. */
 export function changesBy(before: VisitorContext, event: VisitorEvent): Change {
   const { erasure } = before;
@@ -277,7 +291,7 @@ function changeBy(context: VisitorContext, event: VisitorEvent): Change {
     case 'InvitationExpired':
       return {};
     case 'TimedOut':
-      return { chat: chatAfter(context.chat, event) };
+      return { chat: chatAfter(context.chat, event), endsSoon: isLong(context, event) };
     // Messages stay open, because ejabberd may still deliver those that wait there. `kept` makes a stream that was
     // truncated before this fact fold to the same state.
     case 'CleanedUp':
@@ -285,10 +299,13 @@ function changeBy(context: VisitorContext, event: VisitorEvent): Change {
         lastSeen: event.data.lastSeen,
         ...keep(context, event.data.kept),
         ...RESET_BY_CLEAN_UP,
+        ...event.data.silent,
       };
     case 'PersonalDataErased':
       return eraseAll(context, event.data.generation);
     case 'DataKeyDestroyed':
       return { erasure: { ...context.erasure, destroyed: event.data.generation } };
+    case 'RetentionApplied':
+      return forget(context, event.data);
   }
 }

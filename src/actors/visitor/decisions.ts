@@ -2,12 +2,14 @@
 import { AppError } from '../../errors.ts';
 import { type Core, type Decider, type DecisionContext, refuse } from '../machine/decider.ts';
 import type { SeenSummary } from '../machine/idempotency.ts';
+import { isFromTheFuture } from '../machine/timers.ts';
 import { type AddressMessage, addressMessage } from './addressing.ts';
 import { chatClosed, invitationExpired, timedOut } from './chat-facts.ts';
 import { decidePlacement, type PlacementCommand } from './chat-placement.ts';
 import { type ConversationCommand, decideConversation } from './conversation.ts';
 import { decideReport, type VisitorReport } from './effect-reports.ts';
 import type { VisitorDelays, VisitorFact } from './facts.ts';
+import { isTooLong } from './history.ts';
 import { decideInLhc, type LhcCommand } from './in-lhc.ts';
 import { VISITOR_VERSION, type VisitorSnapshot, visitorMachine } from './machine.ts';
 import { facetsOf, type Profile } from './profile.ts';
@@ -35,6 +37,10 @@ export type VisitorCommand =
   | { type: 'ErasePersonalData' }
   /** The data keys of all generations before this one are destroyed. */
   | { type: 'ReportDataKeyDestroyed'; generation: number }
+  /** The retention of the facts before this revision is over. It is a revision of `CleanedUp`. */
+  | { type: 'ApplyRetention'; before: number }
+  /** The same for everything of a visitor who was cleaned up and has no fact after this revision. */
+  | { type: 'Forget'; revision: number }
   | VisitorReport;
 
 /** The same page again within this time causes no fact. */
@@ -65,8 +71,13 @@ function viewPage(
   command: Extract<VisitorCommand, { type: 'ViewPage' }>,
   { now }: DecisionContext,
 ): VisitorFact[] {
-  const { presence, context } = visitorState(core);
+  const { presence, conversation, context } = visitorState(core);
+  const { revision } = core;
   const { digest, department, delays, profile } = command;
+  if (conversation === 'none' && isTooLong(context, { revision, at: now })) {
+    const moved = department ?? context.department;
+    return [silentEnd(context), visitorArrived(digest, moved, delays, profile)];
+  }
   if (presence !== 'online') return [visitorArrived(digest, department, delays, profile)];
   // A reload causes no fact. If `hardTimeout` is short, it must not expire while the visitor reloads pages.
   const within = Math.min(SAME_PAGE_MS, delays.hardTimeout / 2);
@@ -75,6 +86,12 @@ function viewPage(
   const told = facetsOf(profile);
   return [{ type: 'PageViewed', data: { digest, department, delays, told }, personal: profile }];
 }
+
+/** The end of a history of which nobody outside hears. */
+const silentEnd = ({ lastSeen, account, loggedIn }: VisitorContext): VisitorFact => ({
+  type: 'CleanedUp',
+  data: { lastSeen, silent: { account, loggedIn } },
+});
 
 /** The end of an open invitation whose visitor leaves. */
 const invitationEnd = ({ conversation, context }: VisitorState): VisitorFact[] =>
@@ -101,6 +118,14 @@ function erase(core: VisitorCore): VisitorFact[] {
     ...cleanUp(core, 'personal data erased'),
     { type: 'PersonalDataErased', data: { generation: generation + 1 } },
   ];
+}
+
+/** Without effect while data keys of an erasure are still to be destroyed. */
+function forget({ revision, snapshot: { context } }: VisitorCore): VisitorFact[] {
+  const { generation, destroyed } = context.erasure;
+  if (destroyed < generation) return [];
+  const data = { before: revision + 1, generation: generation + 1, destroyed };
+  return [{ type: 'RetentionApplied', data }];
 }
 
 function destroyed({ erasure }: VisitorContext, generation: number): VisitorFact[] {
@@ -148,7 +173,16 @@ function decideVisitor(
       }
       return [...invitationEnd(state), timedOut(context)];
     case 'CleanUp':
-      return cleanUp(core);
+      // The time of a clean-up decides how long the history is kept. One from the future is written anew.
+      return presence === 'cleanedUp' && isFromTheFuture(core, decision.now)
+        ? [silentEnd(context)]
+        : cleanUp(core);
+    case 'ApplyRetention':
+      return command.before > core.revision || command.before <= context.over
+        ? []
+        : [{ type: 'RetentionApplied', data: { before: command.before } }];
+    case 'Forget':
+      return presence === 'cleanedUp' && command.revision === core.revision ? forget(core) : [];
     case 'ErasePersonalData':
       return erase(core);
     case 'ReportDataKeyDestroyed':
@@ -209,7 +243,13 @@ export const visitorDecider: Decider<VisitorCommand, VisitorSnapshot> = {
       isSent(core.snapshot.context, command, command.chatId);
     }
   },
-  patient: new Set(['PageViewed', 'MessageTaken', 'MessageDelivered', 'MessageDisplayed']),
+  patient: new Set([
+    'RetentionApplied',
+    'PageViewed',
+    'MessageTaken',
+    'MessageDelivered',
+    'MessageDisplayed',
+  ]),
   // The stream may be truncated before this fact, so the fact has what later decisions need.
   complete: (fact, state) =>
     fact.type === 'CleanedUp'

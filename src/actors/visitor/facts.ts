@@ -224,7 +224,16 @@ export type VisitorFacts = {
   };
   /** `chatId`: the open chat that nobody has answered. It stays open. */
   TimedOut: { lastSeen: number; chatId?: string };
-  CleanedUp: { lastSeen: number; summary?: SeenSummary; kept?: VisitorKept };
+  /**
+   * `silent`: a new history begins, and nobody outside hears of it (docs/adr/0050). The visitor's account and session stay
+   * as they are.
+   */
+  CleanedUp: {
+    lastSeen: number;
+    summary?: SeenSummary;
+    kept?: VisitorKept;
+    silent?: { account: boolean; loggedIn: boolean };
+  };
   /**
    * Everything personal in the facts before this one is erased (docs/adr/0049). Later facts are sealed with the data key of
    * this generation; 0 is the first key of a visitor.
@@ -232,6 +241,13 @@ export type VisitorFacts = {
   PersonalDataErased: { generation: number };
   /** The data keys of all generations before this one are destroyed. */
   DataKeyDestroyed: { generation: number };
+  /**
+   * The tenant's `retention` is over for the facts before this revision: derived stores drop them, and the stream is cut
+   * there (docs/adr/0050). With `generation`, the visitor has not come back: the fact is the end of everything that is known
+   * of them. Their data keys are destroyed, from the generation `destroyed` on, and then the stream is deleted. Facts of a
+   * visitor who comes in that very moment are sealed with the key of `generation`.
+   */
+  RetentionApplied: { before: number; generation?: number; destroyed?: number };
 };
 
 /** The personal part of each fact that has one. */

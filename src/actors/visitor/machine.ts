@@ -16,6 +16,7 @@ import { changesBy, EMPTY_CONTEXT } from './changes.ts';
 import { VISITOR_FOLD } from './chat.ts';
 import { chatClosed, invitationExpired, offersMissed, timedOut } from './chat-facts.ts';
 import type { VisitorEvent, VisitorFact } from './facts.ts';
+import { LONG_HISTORY_CLEANUP_MS } from './history.ts';
 import type { VisitorContext } from './state.ts';
 
 export const VISITOR_VERSION = `visitor/${VISITOR_FOLD}`;
@@ -29,7 +30,8 @@ export const visitorMachine = setup({
   },
   delays: {
     hardTimeout: ({ context }) => context.delays.hardTimeout,
-    cleanupAfter: ({ context }) => context.delays.cleanupAfter,
+    cleanupAfter: ({ context: { delays, endsSoon } }) =>
+      endsSoon ? Math.min(delays.cleanupAfter, LONG_HISTORY_CLEANUP_MS) : delays.cleanupAfter,
     invitationTimeout: ({ context }) => context.delays.invitationTimeout,
     offerTimeout: ({ context }) => context.delays.offerTimeout,
     chatIdle: ({ context }) => context.delays.chatIdle,
@@ -88,6 +90,7 @@ export const visitorMachine = setup({
     LhcAnswered: { actions: 'change' },
     LhcRefused: { actions: 'change' },
     DataKeyDestroyed: { actions: 'change' },
+    RetentionApplied: { actions: 'change' },
   },
   states: {
     presence: {

@@ -152,6 +152,12 @@ export type VisitorContext = {
   /** Null without an open chat whose operators LHC picks. */
   picked: Picked | null;
   erasure: Erasure;
+  /** Where the present history began: the first arrival since the last clean-up. Null before it. */
+  history: { revision: number; at: number } | null;
+  /** In the present history, the last revision before which facts are over. */
+  over: number;
+  /** The history is long, so it ends soon after the time-out (history.ts). */
+  endsSoon: boolean;
 };
 
 /** A visitor's state by its regions. */

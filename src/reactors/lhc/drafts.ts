@@ -58,7 +58,7 @@ const isSilentEnd = (type: string, { reason }: JsonObject): boolean =>
 export const LHC_FILTER: DestinationFilter = {
   name: 'lhc',
   concerns: ({ stream, type, data }) =>
-    (VISITOR_FACTS.has(type) && !isSilentEnd(type, data)) ||
+    (VISITOR_FACTS.has(type) && !isSilentEnd(type, data) && data.silent === undefined) ||
     (stream.startsWith('operator-') &&
       (onlineChange(data) !== null || data.offlineLhcUserId !== undefined)),
 };

@@ -90,7 +90,10 @@ export const DESIRED_VISITORS_TABLE: WorkTable = {
       `INSERT INTO desired_visitors VALUES (?, ?, 0, 0, 0, 1, 0) ON CONFLICT (tenant, key) DO UPDATE
        SET online = 0, here = 0, chat = 0, gone = 1`,
     );
-    return ({ stream, type, metadata: { at } }) => {
+    const forget = file.prepare(
+      'DELETE FROM desired_visitors WHERE tenant = ? AND key = ? AND gone = 1',
+    );
+    return ({ stream, type, data, metadata: { at } }) => {
       if (!stream.startsWith('visitor-')) return;
       const actor = actorOf(stream);
       if (actor?.kind !== 'visitor') return;
@@ -100,7 +103,10 @@ export const DESIRED_VISITORS_TABLE: WorkTable = {
       else if (type === 'ChatStarted') chat.run(1, at, tenant, name);
       else if (type === 'ChatClosed') chat.run(0, at, tenant, name);
       else if (type === 'TimedOut') leave.run(tenant, name);
-      else if (type === 'CleanedUp') go.run(tenant, name);
+      else if (type === 'CleanedUp' && data.silent === undefined) go.run(tenant, name);
+      else if (type === 'RetentionApplied' && data.generation !== undefined) {
+        forget.run(tenant, name);
+      }
     };
   },
   forget: (file) => forgetsByTenant(file, ['desired_visitors']),
