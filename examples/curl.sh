@@ -133,6 +133,11 @@ curl -X POST "$API/xmppservice/processmessage" -d 'type=chat&sender=op1&receiver
 
 # --- Debugging, with the admin token ---
 
+# Streams of a visitor by their address, those of a tenant, and what a text names: a chat, a key, an address, a request.
+curl "$API/debug/streams?jid=visitor.$VISITOR@localhost" -H "$ADMIN"
+curl "$API/debug/streams?tenant=$TENANT&category=visitor&limit=5" -H "$ADMIN"
+curl "$API/debug/search?q=$VISITOR" -H "$ADMIN"
+
 # What happened to a visitor, what it was at its third fact, and the newest facts of all streams.
 STREAM=visitor-$TENANT.$VISITOR
 curl "$API/debug/streams/$STREAM" -H "$ADMIN"

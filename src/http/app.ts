@@ -10,6 +10,8 @@ import { addConsole } from './console/console.ts';
 import { addDeadLetterEndpoints } from './debug/dead-letters.ts';
 import { addProjectionEndpoints } from './debug/projections.ts';
 import { addReplayEndpoints } from './debug/replay.ts';
+import { addDebugSearchEndpoint } from './debug/search.ts';
+import { addStreamListEndpoint } from './debug/stream-list.ts';
 import { addStreamReadingEndpoints } from './debug/streams.ts';
 import { addWebhookReceiptsEndpoint } from './debug/webhooks.ts';
 import type { HttpDeps } from './deps.ts';
@@ -85,6 +87,8 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   addWebhookEndpoint(api, deps.webhookSecrets, receipts);
   addOlderModulesEndpoints(api, deps.olderModulesFrom, receipts);
   addWebhookReceiptsEndpoint(api, auth.admin, receipts.view);
+  addStreamListEndpoint(api, auth.admin, deps.tenants);
+  addDebugSearchEndpoint(api, auth.admin, deps.tenants);
   const checkpoints = createCheckpoints();
   addStreamReadingEndpoints(api, auth.admin, checkpoints);
   addReplayEndpoints(api, auth.admin, checkpoints);

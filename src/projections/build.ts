@@ -255,8 +255,7 @@ const createModelFold = (
     version: 1,
     db,
     store,
-    // A data key comes before what it seals (docs/names.md).
-    prefixes: [...(learn ? ['key-'] : []), 'visitor-', 'operator-', 'tenant-'],
+    // Every stream: the index of streams has them all. A data key comes before what it seals (docs/names.md).
     // If the fold drops the rows, the build is no longer complete. Both happen in one transaction.
     schema: `${SCHEMA} UPDATE build SET complete = 0;`,
     tables: TABLES,

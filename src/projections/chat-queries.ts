@@ -1,6 +1,6 @@
 /** Queries on the read model of chats. */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
-import type { Username, VisitorKey } from '../actors/ids.ts';
+import type { TenantId, Username, VisitorKey } from '../actors/ids.ts';
 import { IN_LHC_SELECTED, type InLhc, withInLhc } from './in-lhc.ts';
 import {
   type Column,
@@ -85,6 +85,22 @@ export interface ChatFilter extends PageRequest {
   readonly sort?: ChatSort | undefined;
 }
 
+/** A chat of any tenant. */
+export interface ChatOfVisitor {
+  readonly tenant: TenantId;
+  readonly visitor: VisitorKey;
+  readonly chatId: string;
+  readonly nick: string | null;
+  readonly state: ChatState;
+  /** ms since 1970 */
+  readonly startedAt: number;
+  /** Of its start, in the visitor's stream. */
+  readonly revision: number;
+}
+
+/** Chats with one id that are found at most. */
+export const MAX_CHATS_OF_ID = 100;
+
 export interface ChatQueries {
   /** @throws {AppError} `invalid` for a cursor of another list or another order */
   list(filter: ChatFilter): Page<ChatView>;
@@ -93,6 +109,8 @@ export interface ChatQueries {
    * @returns the last chat with this id; null if there was none
    */
   get(tenant: string, chatId: string, visitor?: string): ChatView | null;
+  /** The chats with this id of these tenants, the newest first; of each visitor the newest one. */
+  withId(tenants: readonly string[], chatId: string): readonly ChatOfVisitor[];
 }
 
 const COLUMNS = `chat_id AS chatId, visitor, nick, department, state, operator, ${IN_LHC_SELECTED}, invited_by AS invitedBy,
@@ -180,12 +198,22 @@ export function chatQueries(db: DatabaseSync, scanRows = SCAN_ROWS): ChatQueries
   const ofVisitor = db.prepare(
     `SELECT ${columns} FROM chats WHERE tenant = ? AND chat_id = ? AND visitor = ? ${last}`,
   );
+  const withId = db.prepare(
+    `SELECT tenant, visitor, chat_id AS chatId, nick, state, started_at AS startedAt,
+       max(revision) AS revision
+     FROM chats INDEXED BY chats_by_id
+     WHERE tenant IN (SELECT value FROM json_each(?)) AND chat_id = ?
+     GROUP BY tenant, visitor ORDER BY started_at DESC LIMIT ?`,
+  );
   return {
     get: (tenant, chatId, visitor) => {
       const row =
         visitor === undefined ? one.get(tenant, chatId) : ofVisitor.get(tenant, chatId, visitor);
       return row ? viewOf(tenant, row) : null;
     },
+    // Only the columns of ChatOfVisitor, and the table is STRICT.
+    withId: (tenants, chatId) =>
+      withId.all(JSON.stringify(tenants), chatId, MAX_CHATS_OF_ID) as unknown as ChatOfVisitor[],
     list: (wish) => {
       const index = indexFor(wish);
       const from = index === null ? 'chats' : `chats INDEXED BY ${index}`;

@@ -43,9 +43,10 @@ export async function openPersonal(
   events: readonly RecordedEvent[],
   open: (event: RecordedEvent) => Promise<JsonObject | null>,
 ): Promise<Personal> {
-  // The rows have nothing of what a tenant's facts seal: secrets.
+  // The rows have nothing of what others seal: a tenant's secrets, events that were set aside.
   const sealed = events.filter(
-    ({ personal, stream }) => personal !== null && !stream.startsWith('tenant-'),
+    ({ personal, stream }) =>
+      personal !== null && (stream.startsWith('visitor-') || stream.startsWith('operator-')),
   );
   const opened = await Promise.all(
     sealed.map(async (event) => [event.id, await open(event)] as const),

@@ -13,6 +13,8 @@ export interface Model<Apply> {
   readonly indexes?: Readonly<Record<string, string>>;
   /** Every table in `schema`. */
   readonly tables: readonly string[];
+  /** Removes what the tables have of a tenant that is gone. Default: the rows with this `tenant`. */
+  readonly forget?: (db: DatabaseSync) => (tenant: string) => void;
   /** Prepares the statements, when the tables exist. */
   readonly apply: (db: DatabaseSync) => Apply;
 }

@@ -14,6 +14,8 @@ import { operatorQueries } from './operator-queries.ts';
 import { OPERATORS } from './operators.ts';
 import { queueQueries } from './queue-queries.ts';
 import { statsQueries } from './stats-queries.ts';
+import { streamQueries } from './stream-queries.ts';
+import { STREAMS } from './streams.ts';
 import { visitorQueries } from './visitor-queries.ts';
 import { VISITORS } from './visitors.ts';
 
@@ -23,6 +25,7 @@ const MODELS = {
   messages: MESSAGES,
   operators: OPERATORS,
   chats: CHATS,
+  streams: STREAMS,
 } as const satisfies Record<string, Model<unknown>>;
 
 type ModelName = keyof typeof MODELS;
@@ -58,6 +61,7 @@ const QUERIES = {
   chats: { of: ['chats'], prepare: chatQueries },
   queue: { of: ['chats', 'operators'], prepare: queueQueries },
   stats: { of: ['chats'], prepare: statsQueries },
+  streams: { of: ['streams'], prepare: streamQueries },
   departments: { of: ['chats', 'operators'], prepare: departmentQueries },
 } as const satisfies Record<
   string,
@@ -86,6 +90,15 @@ export function queriesOf(db: DatabaseSync): <S extends Subject>(subject: S) => 
   };
 }
 
+const forgetRows = (model: Model<unknown>) => (db: DatabaseSync) => {
+  const statements = model.tables.map((table) =>
+    db.prepare(`DELETE FROM ${table} WHERE tenant = ?`),
+  );
+  return (tenant: string) => {
+    for (const statement of statements) statement.run(tenant);
+  };
+};
+
 /** Applies one event to the rows of all models. */
 export function applyToAll(db: DatabaseSync) {
   const toOpenChat = OPEN_CHATS.apply(db);
@@ -93,14 +106,15 @@ export function applyToAll(db: DatabaseSync) {
   const toMessages = MESSAGES.apply(db);
   const toOperators = OPERATORS.apply(db);
   const toChats = CHATS.apply(db);
-  const forget = TABLES.map((table) => db.prepare(`DELETE FROM ${table} WHERE tenant = ?`));
+  const toStreams = STREAMS.apply(db);
+  const forget = ALL.map((model) => (model.forget ?? forgetRows(model))(db));
   return (event: RecordedEvent, personal: Personal) => {
     const actor = actorOf(event.stream);
-    if (!actor) return;
-    if (actor.kind === 'tenant') {
-      if (event.type === 'TenantRemoved') for (const each of forget) each.run(actor.tenant);
-      return;
+    if (actor?.kind === 'tenant' && event.type === 'TenantRemoved') {
+      for (const each of forget) each(actor.tenant);
     }
+    toStreams(event);
+    if (!actor || actor.kind === 'tenant') return;
     const { tenant, name } = actor;
     const { revision } = event;
     const { at } = event.metadata;

@@ -118,6 +118,9 @@ export function createProjections(
     get departments() {
       return queries('departments');
     },
+    get streams() {
+      return queries('streams');
+    },
     waitFor: async (text, deadlineMs) =>
       waitFor(store, builds, store.parsePosition(text), deadlineMs),
     ready: async (deadlineMs) => {

@@ -5,7 +5,7 @@
 import type { TenantId } from '../actors/ids.ts';
 import type { EventStore, Position } from '../eventstore/port.ts';
 import { type ChangeFeed, createChangeFeed } from './change-feed.ts';
-import type { ChatFilter, ChatView } from './chat-queries.ts';
+import type { ChatFilter, ChatOfVisitor, ChatView } from './chat-queries.ts';
 import type { DepartmentFilter, DepartmentView } from './department-queries.ts';
 import type { Page } from './list.ts';
 import type { MessageFilter, MessageView } from './message-queries.ts';
@@ -15,6 +15,7 @@ import type { QueuedChat, QueueFilter } from './queue-queries.ts';
 import { scanForPage } from './scan.ts';
 import { computeStatistics, type Statistics } from './statistics.ts';
 import type { Range } from './stats-queries.ts';
+import type { FactRef, StreamFilter, StreamView } from './stream-queries.ts';
 import type { VisitorFilter, VisitorView } from './visitor-queries.ts';
 
 /** Operators who are available, and how many more chats fit their capacity. */
@@ -46,6 +47,8 @@ export interface ReadModels {
     /** @throws {AppError} `invalid` for a cursor of another list or another order */
     list(filter: ChatFilter): Promise<Page<ChatView>>;
     get(tenant: string, chatId: string, visitor?: string): Promise<ChatView | null>;
+    /** The chats with this id of these tenants, the newest of each visitor. */
+    withId(tenants: readonly string[], chatId: string): Promise<readonly ChatOfVisitor[]>;
   };
   readonly queue: {
     list(filter: QueueFilter): Promise<Page<QueuedChat>>;
@@ -55,6 +58,19 @@ export interface ReadModels {
   };
   readonly departments: {
     list(filter: DepartmentFilter): Promise<readonly DepartmentView[]>;
+  };
+  /** For the debugger: all tenants' streams. */
+  readonly streams: {
+    /** @throws {AppError} `invalid` for a cursor of another list */
+    list(filter: StreamFilter): Promise<Page<StreamView>>;
+    /** Those of these streams that the index has, by their exact names. */
+    named(streams: readonly string[]): Promise<readonly StreamView[]>;
+    /**
+     * The facts with this id: their own, or that of their command, their request (correlation id) or their trace. They are
+     * in the order of the log. A fact that was cut off or deleted a moment ago may still be named.
+     * @param limit facts at most; default `MAX_FACTS_OF_ID` (stream-queries.ts)
+     */
+    factsOf(id: string, limit?: number): Promise<readonly FactRef[]>;
   };
   readonly changes: ChangeFeed;
   /**
@@ -107,10 +123,17 @@ export function createReadModels(options: {
       list: (filter) =>
         scanForPage(filter, (page) => projections.chats.list({ ...filter, ...page })),
       get: async (tenant, chatId, visitor) => projections.chats.get(tenant, chatId, visitor),
+      withId: async (tenants, chatId) => projections.chats.withId(tenants, chatId),
     },
     queue: { list: async (filter) => projections.queue.list(filter) },
     stats: { of: (range) => computeStatistics(() => projections.stats, range) },
     departments: { list: async (filter) => projections.departments.list(filter) },
+    streams: {
+      list: (filter) =>
+        scanForPage(filter, (page) => projections.streams.list({ ...filter, ...page })),
+      named: async (streams) => projections.streams.named(streams),
+      factsOf: async (id, limit) => projections.streams.factsOf(id, limit),
+    },
     changes: createChangeFeed(options),
     reach: async (position, readyMs, waitMs) => {
       await projections.ready(readyMs);

@@ -10,7 +10,7 @@ export const MAX_SCANS_PER_PAGE = 100;
  * @param request `tenant`: whose query it is. Tenants take turns
  */
 export async function scanForPage<Row>(
-  request: PageRequest & { readonly tenant?: string },
+  request: PageRequest & { readonly tenant?: string | undefined },
   scan: (request: PageRequest) => Page<Row>,
 ): Promise<Page<Row>> {
   const items: Row[] = [];

@@ -212,6 +212,8 @@ test.each([
   '/debug/streams/operator-acme.op/steps',
   '/debug/streams/visitor-acme.7/diff?a=1&b=4',
   '/debug/streams/visitor-acme.7/state?revision=3',
+  '/debug/streams',
+  '/debug/search?q=c1',
 ])('%s answers as documented', async (url) => {
   const path = url
     .replace(/\?.*/, '')

@@ -321,6 +321,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
           return { items: filter.tenant === 'acme' ? [CHAT] : [], next: null };
         },
         get: async (tenant, id) => (tenant === 'acme' && id === CHAT.chatId ? CHAT : null),
+        withId: async () => [],
       },
       queue: {
         list: async (filter) => {
@@ -339,6 +340,11 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
           ),
       },
       departments: { list: async () => [DEPARTMENT] },
+      streams: {
+        list: async () => ({ items: [], next: null }),
+        named: async () => [],
+        factsOf: async () => [],
+      },
       reach: async (position) => {
         if (position !== null && number(position) > number(NEWEST)) {
           throw new AppError('timeout', 'fold x is behind');

@@ -37,7 +37,7 @@ test.each(histories)('%s', (file) => {
       type,
       data,
       revision,
-      metadata,
+      metadata: { ...metadata, commandId: `c${revision}`, correlationId: `c${revision}` },
       personal: null,
       position: `${revision}` as Position,
     } as unknown as RecordedEvent;

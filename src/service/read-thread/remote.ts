@@ -13,10 +13,11 @@ const SUBJECTS = {
   visitors: ['list', 'get'],
   messages: ['list'],
   operators: ['list', 'get', 'free'],
-  chats: ['list', 'get'],
+  chats: ['list', 'get', 'withId'],
   queue: ['list'],
   stats: ['of'],
   departments: ['list'],
+  streams: ['list', 'named', 'factsOf'],
   changes: ['watch', 'unwatch', 'position', 'tooLate', 'missed'],
 } as const satisfies { [S in Subject]: readonly Exclude<keyof ReadModels[S], 'follow'>[] };
 

@@ -283,7 +283,10 @@ test('while a read model is rebuilt, queries of it are 503 with Retry-After', as
       retryAfter: 5,
     });
   };
-  const readModels = { ...deps.readModels, chats: { list: rebuilt, get: rebuilt } };
+  const readModels = {
+    ...deps.readModels,
+    chats: { list: rebuilt, get: rebuilt, withId: rebuilt },
+  };
   const { ask } = fakeApp({ readModels });
   for (const path of ['chats', 'chats/c1']) {
     const { status, json, headers, text } = await ask('GET', `${ACME}/${path}`);

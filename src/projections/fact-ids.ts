@@ -1,0 +1,22 @@
+/** The ids under which a fact can be found: its own, its command's, its request's and its trace's. */
+import { hash } from 'node:crypto';
+import type { RecordedEvent } from '../eventstore/port.ts';
+
+/** Bytes of an id in the index. */
+const ID_BYTES = 16;
+/** A UUID, or a trace id of W3C Trace Context (32 hexadecimal digits). */
+const HEXADECIMAL = /^[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}$/i;
+
+/**
+ * An id as the index keeps it. UUIDs are in order of time, so new ones go to the end of the index; every other text is
+ * hashed.
+ */
+export const indexedId = (id: string): Uint8Array =>
+  HEXADECIMAL.test(id)
+    ? Buffer.from(id.replaceAll('-', ''), 'hex')
+    : hash('sha256', id, 'buffer').subarray(0, ID_BYTES);
+
+/** The ids of a fact, each once. */
+export function idsOf({ id, metadata }: RecordedEvent): ReadonlySet<string> {
+  return new Set([id, metadata.commandId, metadata.correlationId]);
+}

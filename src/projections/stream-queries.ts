@@ -1,0 +1,148 @@
+/** Queries on the index of streams. */
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+import { indexedId } from './fact-ids.ts';
+import {
+  addCaseFolding,
+  Conditions,
+  mentions,
+  type Order,
+  type Page,
+  type PageRequest,
+  readPage,
+  SCAN_ROWS,
+} from './list.ts';
+
+export const STREAM_CATEGORIES = [
+  'visitor',
+  'operator',
+  'tenant',
+  'lane',
+  'letter',
+  'key',
+  'other',
+] as const;
+export type StreamCategory = (typeof STREAM_CATEGORIES)[number];
+
+/** What comes before the first `-` of a stream's name, as far as the index tells kinds apart. */
+export function categoryOf(stream: string): StreamCategory {
+  const category = stream.slice(0, stream.indexOf('-'));
+  return STREAM_CATEGORIES.find((each) => each === category) ?? 'other';
+}
+
+export interface StreamView {
+  readonly stream: string;
+  readonly category: StreamCategory;
+  /** null for a stream of the service itself. */
+  readonly tenant: string | null;
+  /** The visitor's key, the operator's username; of any other stream what its name has behind the category. */
+  readonly name: string;
+  /** When its last fact happened, in ms since 1970. */
+  readonly lastAt: number;
+  readonly lastRevision: number;
+  readonly lastType: string;
+  /** The personal data of its earlier facts was erased. */
+  readonly erased: boolean;
+}
+
+export interface StreamFilter extends PageRequest {
+  readonly tenant?: string | undefined;
+  readonly category?: StreamCategory | undefined;
+  /** Streams of these actors, by their actors' streams: those themselves, their lanes and their data keys. */
+  readonly actors?: readonly string[] | undefined;
+  /** A text in the stream's name, in upper or lower case. */
+  readonly text?: string | undefined;
+}
+
+/** Where a fact is. */
+export interface FactRef {
+  readonly stream: string;
+  readonly revision: number;
+}
+
+/** Facts with one id that are found at most. */
+export const MAX_FACTS_OF_ID = 1_000;
+
+export interface StreamQueries {
+  /** Streams, the one with the newest fact first. @throws {AppError} `invalid` for a cursor of another list */
+  list(filter: StreamFilter): Page<StreamView>;
+  /** Those of these streams that the index has, by their exact names. */
+  named(streams: readonly string[]): readonly StreamView[];
+  /**
+   * The facts with this id of their own, of their command, of their request (correlation id) or of their trace, in order
+   * of the log. A fact that was cut off or deleted may still be named.
+   * @param limit facts at most; default {@link MAX_FACTS_OF_ID}
+   */
+  factsOf(id: string, limit?: number): readonly FactRef[];
+}
+
+const COLUMNS = `stream, category, tenant, name, last_at AS lastAt, last_revision AS lastRevision,
+  last_type AS lastType, erased_revision IS NOT NULL AS erased`;
+
+// The columns above have the names of the view, and the table is STRICT. SQLite has numbers for booleans.
+const viewOf = (row: Record<string, SQLOutputValue>): StreamView =>
+  ({ ...row, erased: row.erased === 1 }) as unknown as StreamView;
+
+const ORDER: Order = {
+  name: '-lastAt',
+  first: { sql: 'last_at', type: 'number' },
+  ties: [{ sql: 'stream', type: 'string' }],
+};
+
+/** @param scanRows rows that one page scans; fewer in tests */
+export function streamQueries(db: DatabaseSync, scanRows = SCAN_ROWS): StreamQueries {
+  addCaseFolding(db);
+  const named = db.prepare(
+    `SELECT ${COLUMNS} FROM streams WHERE stream IN (SELECT value FROM json_each(?))`,
+  );
+  const facts = db.prepare(
+    `SELECT stream, revision FROM facts_by_id JOIN streams USING (n)
+     WHERE id = ? AND revision >= first_revision ORDER BY seq LIMIT ?`,
+  );
+  return {
+    list: (filter) => list(db, filter, scanRows),
+    named: (streams) => named.all(JSON.stringify(streams)).map(viewOf),
+    factsOf: (id, limit = MAX_FACTS_OF_ID) =>
+      facts
+        .all(indexedId(id), Math.min(limit, MAX_FACTS_OF_ID))
+        .map(({ stream, revision }) => ({ stream: String(stream), revision: Number(revision) })),
+  };
+}
+
+function list(
+  db: DatabaseSync,
+  { tenant, category, actors, text, ...request }: StreamFilter,
+  scanRows: number,
+): Page<StreamView> {
+  const [range, filter] = [new Conditions(), new Conditions()];
+  if (tenant !== undefined) filter.add('tenant = ?', tenant);
+  if (category) filter.add('category = ?', category);
+  if (text) filter.add(...mentions(['stream'], text));
+  // Few streams: found by their names, and then sorted.
+  if (actors) {
+    const names = actors.flatMap((actor) => streamsAround(db, actor));
+    range.add(`+stream IN (SELECT value FROM json_each(?))`, JSON.stringify(names));
+  }
+  const from = actors ? 'streams' : 'streams INDEXED BY streams_by_time';
+  return readPage(
+    db,
+    { columns: COLUMNS, from, range, filter, order: ORDER },
+    request,
+    viewOf,
+    ({ lastAt, stream }) => [lastAt, stream],
+    scanRows,
+  );
+}
+
+/** The streams of an actor: its own, its lanes, its data keys. */
+function streamsAround(db: DatabaseSync, actor: string): string[] {
+  const name = actor.slice(actor.indexOf('-') + 1);
+  // The name of a destination has no dot, and a generation of a key comes behind `~`, which no key contains.
+  return db
+    .prepare(
+      `SELECT stream FROM streams WHERE stream = ?1 OR stream = ?2
+         OR (stream > ?2 || '~' AND stream < ?2 || '~~')
+         OR (stream > ?3 AND stream < ?4 AND instr(substr(stream, length(?3) + 1), '.') = 0)`,
+    )
+    .all(actor, `key-${name}`, `lane-${actor}.`, `lane-${actor}/`)
+    .map(({ stream }) => String(stream));
+}

@@ -1,0 +1,130 @@
+/**
+ * The index of streams, for the debugger: one row for each stream of the log, and where the facts with an id are. A row
+ * of a stream that was deleted may stay for a while, so whoever shows it looks into the log.
+ */
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import { actorOf } from '../actors/ids.ts';
+import type { RecordedEvent } from '../eventstore/port.ts';
+import { idsOf, indexedId } from './fact-ids.ts';
+import type { Model } from './model.ts';
+import { categoryOf, type StreamCategory } from './stream-queries.ts';
+
+/** Rows of `facts_by_id` to look at for each event. More than an event adds, so that the circle comes to its end. */
+const SWEPT_ROWS = 4;
+/** Events between two looks. */
+const SWEEP_EVERY_EVENTS = 128;
+
+/** Every event of the log, whatever its stream is. */
+export type ApplyEvent = (event: RecordedEvent) => void;
+
+export const STREAMS: Model<ApplyEvent> = {
+  version: 1,
+  // `n` stands for the stream in `facts_by_id`, and is never used again. `seq` is the order of the log: not every store
+  // numbers its facts. Both come from `fact_seq`. `first_revision`: facts before it were cut off.
+  schema: `
+    CREATE TABLE streams (
+      n INTEGER PRIMARY KEY,
+      stream TEXT NOT NULL UNIQUE,
+      category TEXT NOT NULL,
+      tenant TEXT,
+      name TEXT NOT NULL,
+      first_revision INTEGER NOT NULL DEFAULT 0,
+      last_at INTEGER NOT NULL,
+      last_revision INTEGER NOT NULL,
+      last_type TEXT NOT NULL,
+      erased_revision INTEGER
+    ) STRICT;
+    CREATE TABLE facts_by_id (
+      id BLOB NOT NULL,
+      seq INTEGER NOT NULL,
+      n INTEGER NOT NULL,
+      revision INTEGER NOT NULL,
+      PRIMARY KEY (id, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE fact_seq (last INTEGER NOT NULL) STRICT;
+    INSERT INTO fact_seq VALUES (0);
+  `,
+  indexes: {
+    streams_by_time: 'ON streams (last_at DESC, stream)',
+  },
+  tables: ['streams', 'facts_by_id', 'fact_seq'],
+  apply: (db) => {
+    const statements = prepare(db);
+    const sweep = sweeping(db);
+    return (event) => {
+      apply(statements, event);
+      sweep();
+    };
+  },
+  // The rows of `facts_by_id` go with the sweeps.
+  forget: (db) => {
+    const streams = db.prepare('DELETE FROM streams WHERE tenant = ?');
+    return (tenant) => void streams.run(tenant);
+  },
+};
+
+const prepare = (db: DatabaseSync) => ({
+  update: db.prepare(
+    'UPDATE streams SET last_at = ?, last_revision = ?, last_type = ? WHERE stream = ? RETURNING n',
+  ),
+  insert: db.prepare(
+    `INSERT INTO streams (last_at, last_revision, last_type, stream, category, tenant, name, n)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  ),
+  erase: db.prepare('UPDATE streams SET erased_revision = ? WHERE n = ?'),
+  next: db.prepare('UPDATE fact_seq SET last = last + 1 RETURNING last'),
+  addId: db.prepare('INSERT OR REPLACE INTO facts_by_id VALUES (?, ?, ?, ?)'),
+});
+
+function apply(to: ReturnType<typeof prepare>, event: RecordedEvent): void {
+  const { stream, revision, type, metadata } = event;
+  const last: SQLInputValue[] = [metadata.at, revision, type, stream];
+  const category = categoryOf(stream);
+  const known = to.update.get(...last)?.n;
+  const n = Number(known ?? to.next.get()?.last);
+  if (known === undefined)
+    to.insert.run(...last, category, tenantOf(event), nameOf(stream, category), n);
+  if (type === 'PersonalDataErased') to.erase.run(revision, n);
+  // A lane says how far it came, again and again. No request asks for that, and its stream is cut all the time.
+  if (category === 'lane') return;
+  const seq = Number(to.next.get()?.last);
+  for (const id of idsOf(event)) to.addId.run(indexedId(id), seq, n, revision);
+}
+
+/** The actor's name, or all behind the category. */
+const nameOf = (stream: string, category: StreamCategory): string => {
+  const actor = category === 'visitor' || category === 'operator' ? actorOf(stream) : null;
+  return actor && actor.kind !== 'tenant' ? actor.name : stream.slice(stream.indexOf('-') + 1);
+};
+
+const tenantOf = ({ stream, metadata }: RecordedEvent): string | null => {
+  const actor = actorOf(stream.startsWith('lane-') ? stream.slice('lane-'.length) : stream);
+  return actor?.tenant ?? metadata.tenant;
+};
+
+/**
+ * Removes what `facts_by_id` has of streams that are gone, a few rows at a time, in a circle: a removed tenant may have
+ * millions of them.
+ */
+function sweeping(db: DatabaseSync): () => void {
+  const rows = db.prepare(
+    `SELECT id, seq, n, revision FROM facts_by_id WHERE (id, seq) > (?, ?) ORDER BY id, seq LIMIT ?`,
+  );
+  const isThere = db.prepare('SELECT 1 FROM streams WHERE n = ? AND first_revision <= ?');
+  const remove = db.prepare('DELETE FROM facts_by_id WHERE id = ? AND seq = ?');
+  const beginning: [Uint8Array, number] = [new Uint8Array(), 0];
+  let behind = beginning;
+  let events = 0;
+  return () => {
+    events += 1;
+    if (events % SWEEP_EVERY_EVENTS !== 0) return;
+    const found = rows.all(...behind, SWEPT_ROWS * SWEEP_EVERY_EVENTS);
+    behind = beginning;
+    for (const { id, seq, n, revision } of found) {
+      // The table is STRICT.
+      const key: [Uint8Array, number] = [id as Uint8Array, Number(seq)];
+      if (!isThere.get(Number(n), Number(revision))) remove.run(...key);
+      behind = key;
+    }
+  };
+}
