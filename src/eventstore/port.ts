@@ -34,8 +34,13 @@ export interface EventMetadata {
   /** When the actor's next timer is due, in ms since 1970; absent when it has none. */
   readonly wakeAt?: number;
   readonly commandId: string;
+  /** Of the request or the command that all of this began with. */
   readonly correlationId: string;
+  /** The id of the event that caused it; without one, that of the command. */
   readonly causationId: string;
+  /** The caller's trace (W3C Trace Context), if the caller named one. `traceIdOf` (src/kit/trace-context.ts) has one for every fact. */
+  readonly traceparent?: string;
+  readonly tracestate?: string;
   /** The machine that decided, with its version, such as `visitor/1`. */
   readonly machine: string;
   /** The webhook event that caused it (docs/contracts.md). A repeat of that event is recognised by this. */

@@ -15,6 +15,7 @@ import { EVENT_STORE, isStoreAway, WrongExpectedRevision } from '../eventstore/p
 import { backoff, type RetryPolicy } from '../kit/backoff.ts';
 import { within } from '../kit/deadline.ts';
 import { createLimiter } from '../kit/limiter.ts';
+import { forRequest } from '../runtime/cause.ts';
 import { Mailboxes } from '../runtime/host/mailbox.ts';
 import type { Inbox } from '../runtime/ports.ts';
 import { createWebhookCommands, type WebhookCommandOptions } from './commands.ts';
@@ -105,6 +106,10 @@ export interface ServiceInbox extends Inbox {
   again(content: unknown, commandId: string): Promise<void>;
 }
 
+/** Each event is a request of its own: a batch has those of many people. */
+const forEvent = <T>({ queueId, seq }: WebhookEvent, work: () => T): T =>
+  forRequest({ correlationId: `webhook:${queueId}:${seq}` }, work);
+
 /**
  * While this process does not know all tenants, it takes no event that may be of one of the others. A host with a tenant
  * of its own has no other.
@@ -151,7 +156,11 @@ export function createInbox(
     const { data: event } = parsed;
     for (let tries = 1; ; tries++) {
       try {
-        await within(EVENT_DEADLINE_MS, commands.handle(event), late);
+        await within(
+          EVENT_DEADLINE_MS,
+          forEvent(event, () => commands.handle(event)),
+          late,
+        );
         return null;
       } catch (error) {
         if (isStoreAway(error)) throw error;

@@ -10,6 +10,7 @@ import { isTransient, messageOf } from '../errors.ts';
 import type { RecordedEvent } from '../eventstore/port.ts';
 import { backoff, type RetryPolicy } from '../kit/backoff.ts';
 import { prepareLazily } from '../sqlite/statements.ts';
+import { causedBy } from './cause.ts';
 import type { ActorHost } from './host/host.ts';
 import {
   keyOfStream,
@@ -49,11 +50,11 @@ export interface Deadlines extends CommitListener {
 
 const QUERIES = {
   // A deadline that was armed before the start of this process has to wait for the end of the grace.
-  due: `SELECT stream, due, revision, failures FROM deadlines WHERE try_at <= ? AND (armed >= ? OR ? >= ?)
+  due: `SELECT stream, due, revision, failures, armed_by AS armedBy FROM deadlines WHERE try_at <= ? AND (armed >= ? OR ? >= ?)
     AND partition IN (SELECT value FROM json_each(?)) ORDER BY try_at LIMIT ?`,
   next: `SELECT min(try_at) AS due FROM deadlines WHERE try_at > ?
     AND partition IN (SELECT value FROM json_each(?))`,
-  move: `UPDATE deadlines SET due = ?1, try_at = ?4, failures = 0, revision = ?2
+  move: `UPDATE deadlines SET due = ?1, try_at = ?4, failures = 0, revision = ?2, armed_by = NULL
     WHERE stream = ?3 AND revision <= ?2`,
   // They were armed while a clock was wrong. Each has its whole time from now on.
   fromTheFuture: `UPDATE deadlines SET try_at = ?1 + (due - armed)
@@ -67,7 +68,7 @@ const QUERIES = {
 
 export const DEADLINES_TABLE: WorkTable = {
   name: 'deadlines',
-  version: 2,
+  version: 3,
   // Failed tries move `try_at` alone.
   schema: `
     CREATE TABLE deadlines (
@@ -77,7 +78,9 @@ export const DEADLINES_TABLE: WorkTable = {
       armed INTEGER NOT NULL,
       revision INTEGER NOT NULL,
       try_at INTEGER NOT NULL,
-      failures INTEGER NOT NULL DEFAULT 0
+      failures INTEGER NOT NULL DEFAULT 0,
+      -- The revision of the fact that armed it, if that is known.
+      armed_by INTEGER
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX deadlines_due ON deadlines (try_at);
   `,
@@ -86,8 +89,9 @@ export const DEADLINES_TABLE: WorkTable = {
     // A fact that leaves the deadline unchanged does not arm it again. The outcome of an effect after a start is no sign
     // of life of a visitor, so the deadline keeps its grace.
     const put = file.prepare(
-      `INSERT INTO deadlines VALUES (?1, ?2, ?3, ?4, ?5, ?3, 0) ON CONFLICT (stream) DO UPDATE
+      `INSERT INTO deadlines VALUES (?1, ?2, ?3, ?4, ?5, ?3, 0, ?5) ON CONFLICT (stream) DO UPDATE
        SET armed = iif(due = excluded.due, armed, excluded.armed),
+         armed_by = iif(due = excluded.due, armed_by, excluded.armed_by),
          due = excluded.due, revision = excluded.revision, try_at = excluded.due, failures = 0
        WHERE excluded.revision > revision`,
     );
@@ -208,6 +212,8 @@ interface Due {
   readonly revision: number;
   /** Tries that failed since the last fact. */
   readonly failures: number;
+  /** The revision of the fact that armed it; null if that is not known. */
+  readonly armedBy: number | null;
 }
 
 const dueNow = (state: State, limit: number): readonly Due[] => {
@@ -270,13 +276,16 @@ async function fireDue(state: State): Promise<void> {
 }
 
 async function fire(state: State, row: Due): Promise<void> {
-  const { stream, due, revision: seen, failures } = row;
+  const { stream, due, revision: seen, failures, armedBy } = row;
   const { query, host, ownership, now, random, logger } = state;
   if (!ownsStream(ownership, stream)) return;
   try {
     // An actor whose facts are from the future is woken at its own time.
     const ahead = isFromTheFuture(state, due) ? due - now() : 0;
-    const { next, revision } = await host.wake(stream, ahead > 0 ? due : undefined);
+    const wake = () => host.wake(stream, ahead > 0 ? due : undefined);
+    const { next, revision } = await (armedBy === null
+      ? wake()
+      : causedBy({ stream, revision: armedBy }, wake));
     if (next === undefined) query('drop').run(stream, revision);
     else query('move').run(next, revision, stream, next - ahead);
   } catch (error) {

@@ -8,6 +8,7 @@ import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 import { forgetUnlessAlone } from '../fold/checkpoint.ts';
 import { createFold, type Fold } from '../fold/fold.ts';
 import { openDatabase } from '../sqlite/open.ts';
+import { withoutCause } from './cause.ts';
 import { type ForgetTenant, removedTenant } from './removed-tenant.ts';
 
 /** "xCWk" */
@@ -94,9 +95,11 @@ export function createPendingWork(options: {
     prepare,
     onDropped,
     beforeCheckpoint,
-    onApplied: ({ events }) => {
-      for (const listener of listeners) listener.onCommit(events);
-    },
+    // A request may have hurried the fold. What follows is for the facts.
+    onApplied: ({ events }) =>
+      withoutCause(() => {
+        for (const listener of listeners) listener.onCommit(events);
+      }),
   });
   return {
     ...fold,

@@ -19,9 +19,9 @@ export interface Origin {
    * src/actors/machine/idempotency.ts) and is not remembered: nobody can repeat it.
    */
   readonly commandId: string;
-  /** Default the command id. */
+  /** Default that of the cause (cause.ts), or else the command id. */
   readonly correlationId?: string | undefined;
-  /** Default the command id. */
+  /** Default the id of the causing fact (cause.ts), or else the command id. */
   readonly causationId?: string | undefined;
   /** The webhook event that caused the command. Such a command is never refused because the mailbox is full. */
   readonly hook?: Hook | undefined;

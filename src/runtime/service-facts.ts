@@ -14,14 +14,15 @@ import {
 import { lastEvent } from '../eventstore/reading.ts';
 import type { JsonObject } from '../kit/json.ts';
 import { Lru } from '../kit/lru.ts';
+import { type Cause, currentTrace, inheritedFrom } from './cause.ts';
 
 export interface ServiceFact {
   readonly type: string;
   readonly data: JsonObject;
   readonly personal?: Sealed;
   readonly tenant: string | null;
-  /** The id of the event that caused this fact; default its own id. */
-  readonly causationId?: string;
+  /** What caused this fact. Default what the work is done for (cause.ts), or else nothing. */
+  readonly cause?: Cause;
 }
 
 /** The last fact of a stream. */
@@ -117,8 +118,7 @@ const eventOf = (stream: string, fact: ServiceFact, at: number, id: string): New
     tenant: fact.tenant,
     at,
     commandId: id,
-    correlationId: id,
-    causationId: fact.causationId ?? id,
+    ...inheritedFrom(fact.cause ?? currentTrace(), id),
     machine: `${stream.slice(0, stream.indexOf('-'))}/1`,
   },
 });

@@ -96,6 +96,8 @@ export interface Decider<C, S extends AnyMachineSnapshot = AnyMachineSnapshot> {
    * @throws {AppError} `refused` with a reason that a person can read
    */
   decide(core: Core<S>, command: C, context: DecisionContext): readonly Fact[];
+  /** @returns the revision of the fact that a command is about, such as the message of a receipt; null if there is none */
+  aboutOf?(core: Core<S>, command: C): number | null;
   /** Refuses a repeat, known by its command id, that says something else than before. @throws {AppError} `conflict` */
   checkRepeat?(core: Core<S>, command: C): void;
   /** Adds to a fact what later decisions need if the stream is truncated before this fact. */

@@ -7,7 +7,7 @@ import { type AddressMessage, addressMessage } from './addressing.ts';
 import { chatClosed, invitationExpired, timedOut } from './chat-facts.ts';
 import { decidePlacement, type PlacementCommand } from './chat-placement.ts';
 import { type ConversationCommand, decideConversation } from './conversation.ts';
-import { decideReport, type VisitorReport } from './effect-reports.ts';
+import { aboutOf, decideReport, type VisitorReport } from './effect-reports.ts';
 import type { VisitorDelays, VisitorFact } from './facts.ts';
 import { isTooLong } from './history.ts';
 import { decideInLhc, type LhcCommand } from './in-lhc.ts';
@@ -238,6 +238,7 @@ export const visitorDecider: Decider<VisitorCommand, VisitorSnapshot> = {
   version: VISITOR_VERSION,
   machine: visitorMachine,
   decide: decideVisitor,
+  aboutOf: ({ snapshot: { context } }, command) => aboutOf(context, command),
   checkRepeat(core, command) {
     if (command.type === 'StartChat' || command.type === 'SendMessage') {
       isSent(core.snapshot.context, command, command.chatId);

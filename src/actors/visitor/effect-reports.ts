@@ -3,6 +3,7 @@ import { shortHash } from '../../kit/hash.ts';
 import type { Username } from '../ids.ts';
 import { copyOf, isByLhc } from './addressed.ts';
 import { chatUnassigned } from './chat-facts.ts';
+import type { VisitorCommand } from './decisions.ts';
 import type { VisitorFact } from './facts.ts';
 import { revisionOf } from './message-changes.ts';
 import type { OpenMessage, VisitorContext } from './state.ts';
@@ -182,5 +183,30 @@ export function decideReport(context: VisitorContext, command: VisitorReport): V
     }
     case 'ReportMessageFailed':
       return messageFailed(context, command);
+  }
+}
+
+/**
+ * The revision of the fact that a report is about: the message (of several the first), or the page view that shows the
+ * visitor; null for any other command.
+ */
+export function aboutOf(context: VisitorContext, command: VisitorCommand): number | null {
+  switch (command.type) {
+    case 'ReportMessageTaken':
+    case 'ReportMessageDelivered': {
+      const revisions = command.messageIds.map((id) => revisionOf(context, id) ?? -1);
+      return revisions.find((revision) => revision >= 0) ?? null;
+    }
+    case 'ReportMessageFailed':
+    case 'ReportMessageDisplayed': {
+      const revision = revisionOf(context, command.messageId) ?? -1;
+      return revision < 0 ? null : revision;
+    }
+    case 'ReportAccountReady':
+    case 'ReportLoggedIn':
+    case 'ReportSessionFailed':
+      return context.profileRevision < 0 ? null : context.profileRevision;
+    default:
+      return null;
   }
 }

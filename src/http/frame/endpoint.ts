@@ -10,6 +10,8 @@ import type { Context, HonoRequest } from 'hono';
 import { messageOf } from '../../errors.ts';
 import { createLineBudget } from '../../kit/line-budget.ts';
 import { inOurWords } from '../../kit/schema-words.ts';
+import type { TraceContext } from '../../kit/trace-context.ts';
+import { forRequest } from '../../runtime/cause.ts';
 import { type Answer, isProblem, respond } from './answer.ts';
 import type { Access } from './auth.ts';
 import { changesOf } from './changes.ts';
@@ -73,6 +75,8 @@ export interface Call<A, P, Q, B> {
   readonly asked: Asked;
   /** The caller's X-Request-Id, or a fresh one. Also the correlation id of what the request causes. */
   readonly requestId: string;
+  /** The caller's trace, if it named one. */
+  readonly trace: TraceContext;
   /** An id for this request alone. */
   readonly freshId: string;
   /** Closes the socket, whatever still waits in it. @returns false if there is no socket */
@@ -125,12 +129,13 @@ export function addEndpoint<
     const parsed = await parse(spec, source);
     if (isProblem(parsed)) return parsed;
     const { changed = [], ...parts } = parsed;
-    const { request, asked, requestId, freshId, env } = source;
+    const { request, asked, requestId, trace, freshId, env } = source;
     // Each part is the output of its schema. Where there is no schema, the type of the part is undefined.
     const result = await handle({
       request,
       asked,
       requestId,
+      trace,
       freshId,
       hangUp: () => hangUp(env),
       remoteAddress: remoteAddressOf(env),
@@ -145,12 +150,12 @@ export function addEndpoint<
   /** Counts and logs what comes of a request. */
   const observed = async (
     work: () => Promise<Answer | Problem>,
-    { request, requestId }: Pick<Source, 'request' | 'requestId'>,
+    { request, requestId, trace }: Pick<Source, 'request' | 'requestId' | 'trace'>,
   ): Promise<Answer | Problem> => {
     const startedAt = performance.now();
     let result: Answer | Problem;
     try {
-      result = await work();
+      result = await forRequest({ correlationId: requestId, ...trace }, work);
     } catch (error) {
       const found = problemOf(error);
       if (found.status >= 500 || hidesReason(error))

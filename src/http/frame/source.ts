@@ -1,5 +1,6 @@
 /** Where an endpoint has its requests from: an HTTP request of its own, or one that carries several. */
 import type { Context, HonoRequest } from 'hono';
+import { type TraceContext, traceContextOf } from '../../kit/trace-context.ts';
 import { isJson, MAX_COMMAND_BYTES, parseJson, readBytes } from './body.ts';
 import type { EndpointDeps } from './deps.ts';
 import { ProblemError, problem } from './problem.ts';
@@ -19,6 +20,8 @@ export interface Source {
   readonly request: HonoRequest;
   readonly asked: Asked;
   readonly requestId: string;
+  /** The caller's trace, if it named one. */
+  readonly trace: TraceContext;
   readonly freshId: string;
   /** What the Node server adds to the HTTP request. */
   readonly env: unknown;
@@ -37,6 +40,7 @@ export function sourceOf({ req: request, env }: Context, deps: EndpointDeps): So
     request,
     asked: { method, path, key: request.header('idempotency-key') },
     requestId: requestIdOf(request.header('x-request-id')) ?? freshId,
+    trace: traceContextOf(request.header('traceparent'), request.header('tracestate')),
     freshId,
     env,
     params: () => request.param(),

@@ -7,6 +7,7 @@ import type { TenantId } from '../../actors/ids.ts';
 import { type TenantDirectory, tenantsNotKnown } from '../../actors/tenant/directory.ts';
 import { isWebhookKey } from '../../actors/tenant/tenant.ts';
 import { bearerToken } from '../../kit/bearer.ts';
+import { withoutCause } from '../../runtime/cause.ts';
 import { type Access, type Caller, unauthorized } from '../frame/auth.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
 
@@ -52,7 +53,8 @@ refused is made up for by the next list of LHC's open chats. A chat of -1 is LHC
       success: { status: 204, description: 'The chat will be read' },
     },
     ({ caller, body: { chat } }) => {
-      if (chat > 0) api.deps.lhcChats.changed(caller.tenant.id, chat);
+      // The chat is read in turn with others.
+      if (chat > 0) withoutCause(() => api.deps.lhcChats.changed(caller.tenant.id, chat));
       return { status: 204 };
     },
   );

@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { within } from '../../kit/deadline.ts';
 import { createLimiter } from '../../kit/limiter.ts';
+import { traceContextOf } from '../../kit/trace-context.ts';
 import { type Answer, DEFAULT_RETRY_AFTER_S, isProblem } from '../frame/answer.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { COMMAND_DEADLINE_MS, late } from '../frame/commands.ts';
@@ -26,6 +27,11 @@ const BatchedRequest = z.strictObject({
     .unknown()
     .optional()
     .openapi({ description: 'As the command takes it when it comes alone' }),
+  traceparent: z.string().optional().openapi({
+    description:
+      'The header that this request would have if it came alone. Default: that of the batch',
+  }),
+  tracestate: z.string().optional(),
 });
 type BatchedRequest = z.output<typeof BatchedRequest>;
 
@@ -88,11 +94,14 @@ are not tried: 503 \`waits\`. The answer comes within ${COMMAND_DEADLINE_MS / 1_
       success: { status: 200, description: 'All answers', schema: BatchResults },
       problems: [409],
     },
-    async ({ caller, request, requestId, body: { requests } }) => {
+    async ({ caller, request, requestId, trace, body: { requests } }) => {
       const startedAt = performance.now();
       const remaining = () => COMMAND_DEADLINE_MS - (performance.now() - startedAt);
 
-      const carryOut = async ({ id, method, path, body }: BatchedRequest): Promise<Result> => {
+      const carryOut = async (
+        { id, method, path, body, traceparent, tracestate }: BatchedRequest,
+        index: number,
+      ): Promise<Result> => {
         const found = commands.find(method, path);
         if (found === 'no-path') {
           return problem('not-found', `path: no such command below ${below(caller)}; see /docs`);
@@ -105,7 +114,8 @@ are not tried: 503 \`waits\`. The answer comes within ${COMMAND_DEADLINE_MS / 1_
         const work = found.carryOut(caller, {
           request,
           asked: { method, path: below(caller) + path, key: id },
-          requestId,
+          requestId: `${requestId}.${index}`,
+          trace: traceparent === undefined ? trace : traceContextOf(traceparent, tracestate),
           freshId: deps.newId(),
           env: undefined,
           params: () => found.params,
@@ -132,7 +142,7 @@ const actorOf = ({ path }: BatchedRequest): string => path.split('/', 2).join('/
 /** Carries out requests about one actor in their order, and others side by side. @returns the answers, in order */
 async function carryOutAll(
   requests: readonly BatchedRequest[],
-  carryOut: (request: BatchedRequest) => Promise<Result>,
+  carryOut: (request: BatchedRequest, index: number) => Promise<Result>,
 ): Promise<readonly Result[]> {
   const answers: Result[] = [];
   const limited = createLimiter(BATCH_AT_ONCE);
@@ -141,7 +151,7 @@ async function carryOutAll(
     limited(async () => {
       let heldUp: Problem | null = null;
       for (const [i, request] of ofOne) {
-        const answer: Result = heldUp ?? (await carryOut(request));
+        const answer: Result = heldUp ?? (await carryOut(request, i));
         answers[i] = answer;
         if (isProblem(answer) && !heldUp) heldUp = behind(answer);
       }

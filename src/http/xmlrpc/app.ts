@@ -8,8 +8,10 @@
 import { Hono } from 'hono';
 import { AppError, hasCode, messageOf } from '../../errors.ts';
 import { within } from '../../kit/deadline.ts';
+import { newId } from '../../kit/id.ts';
 import { createLimiter } from '../../kit/limiter.ts';
 import { createLineBudget } from '../../kit/line-budget.ts';
+import { forRequest } from '../../runtime/cause.ts';
 import { readBytes } from '../frame/body.ts';
 import { createCallerCheck, structOf } from './caller.ts';
 import { callNamed } from './calls.ts';
@@ -65,7 +67,9 @@ export function createXmlRpc(options: XmlRpcOptions): Hono {
     try {
       return await within(
         deadlineMs,
-        limited(() => handle({ deps, host, instance }, args)),
+        limited(() =>
+          forRequest({ correlationId: newId() }, () => handle({ deps, host, instance }, args)),
+        ),
         late,
       );
     } catch (error) {

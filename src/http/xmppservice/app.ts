@@ -12,6 +12,7 @@ import { AppError, messageOf, publicMessageOf } from '../../errors.ts';
 import { within } from '../../kit/deadline.ts';
 import { createLineBudget } from '../../kit/line-budget.ts';
 import { inOurWords } from '../../kit/schema-words.ts';
+import { forRequest } from '../../runtime/cause.ts';
 import { MAX_COMMAND_BYTES, parseJson, readBytes } from '../frame/body.ts';
 import { endsConnection } from '../frame/node-request.ts';
 import { invalid, ProblemError } from '../frame/problem.ts';
@@ -87,7 +88,10 @@ export function createXmppserviceApp(deps: XmppserviceDeps): Hono {
         const parsed = call.body.safeParse(body, { error: inOurWords });
         if (!parsed.success) throw new ProblemError(invalid(parsed.error.issues));
         if (!(await pace(callee, call.urgent, leftMs()))) throw overloaded();
-        await call.carryOut(await callees.resolve(call, callee), parsed.data);
+        const resolved = await callees.resolve(call, callee);
+        await forRequest({ correlationId: deps.newId() }, () =>
+          call.carryOut(resolved, parsed.data),
+        );
       };
       await within(leftMs(), work(), tooLate);
       return answered(call.text);

@@ -22,6 +22,7 @@ import { copyOf } from '../../actors/visitor/addressed.ts';
 import { isRefused, messageOf, publicMessageOf } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
+import { withoutCause } from '../../runtime/cause.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
 import type { CommitListener } from '../../runtime/pending-work.ts';
 import type { Actors } from '../../runtime/ports.ts';
@@ -170,7 +171,8 @@ export function createResend(options: ResendOptions): Resend {
     if (person?.kind !== 'visitor' || !tenant || !ownsStream(ownership, streamOf(person))) return;
     const before = running.get(jid) ?? Promise.resolve();
     const latest = before
-      .then(() => resendAll(options, tenant, person.name, operator))
+      // Each message has a cause of its own.
+      .then(() => withoutCause(() => resendAll(options, tenant, person.name, operator)))
       .catch((error) => {
         // The session was lost again. The next session starts the next resend.
         logger.debug(

@@ -11,6 +11,7 @@ import type { TenantId, Username, VisitorKey } from '../../actors/ids.ts';
 import { type AppError, hasCode, messageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { Lru } from '../../kit/lru.ts';
+import { withoutCause } from '../../runtime/cause.ts';
 import type { Actors } from '../../runtime/ports.ts';
 
 /** Waits before a returned message is sent again. */
@@ -120,7 +121,8 @@ export function createReturnedMessages(options: {
   }
 
   return (returned) => {
-    handle(returned).catch((error) => {
+    // Another message's try may be what told it.
+    withoutCause(() => handle(returned)).catch((error) => {
       const { tenant, key: visitor, messageId } = returned;
       logger.error(
         { tenant, visitor, messageId, reason: messageOf(error) },

@@ -85,10 +85,7 @@ export async function reportAnswer(
   const fact = visitorFact(event);
   if (actor?.kind !== 'visitor' || !fact) return;
   const visitor = actors.visitor(actor.tenant, actor.name);
-  const originOf = (what: string) => ({
-    commandId: `${what}:${event.id}`,
-    correlationId: event.metadata.correlationId,
-  });
+  const originOf = (what: string) => ({ commandId: `${what}:${event.id}` });
   if (answer.outcome === 'refused') {
     const { code, text } = answer.refusal;
     const deed = deedOf(event, fact, code);

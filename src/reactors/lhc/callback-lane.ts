@@ -161,7 +161,7 @@ async function reportFailure(
     .operator(actor.tenant, operator)
     .send(
       { type: 'RefuseMessage', visitor: actor.name, ...what, reason },
-      { commandId: `not-taken:${event.id}`, correlationId: event.metadata.correlationId },
+      { commandId: `not-taken:${event.id}` },
     );
 }
 

@@ -7,11 +7,12 @@
  * the place of an older one. The operator's stream has the last word about its places (docs/adr/0016).
  */
 import { setImmediate as breathe } from 'node:timers/promises';
-import type { TenantId, Username } from '../../actors/ids.ts';
+import { streamOf, type TenantId, type Username, visitorRef } from '../../actors/ids.ts';
 import { AHEAD_MOST_MS } from '../../actors/machine/timers.ts';
 import { type Pick, selectOperators } from '../../actors/operator-selection.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { isActorFailure, isRejected, messageOf } from '../../errors.ts';
+import { causedBy, type FactPlace } from '../../runtime/cause.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import { policyOf, ruleOf, usesBroadcast } from './department-rules.ts';
 import { createPools, type Pool, type Pools } from './pool.ts';
@@ -187,6 +188,12 @@ async function give(
   onPlaced();
 }
 
+/** The fact that the chat waits since. Whatever routing does for it is caused by this. */
+const roundOf = (tenant: TenantId, { visitor, search }: WaitingChat): FactPlace => ({
+  stream: streamOf(visitorRef(tenant, visitor)),
+  revision: search,
+});
+
 /** An actor that fails does not end the pass; every other error does. */
 function noteFailure({ failures }: Assignments, error: unknown): void {
   if (!isActorFailure(error)) failures.push(error);
@@ -200,7 +207,7 @@ function start(pass: Pass, assignments: Assignments, chat: WaitingChat, pick: Ch
     unplaced.delete(chat);
     resolve();
   };
-  const assignment = give(pass, chat, pick, onPlaced)
+  const assignment = causedBy(roundOf(pass.tenant.id, chat), () => give(pass, chat, pick, onPlaced))
     .catch((error: unknown) => noteFailure(assignments, error))
     .finally(() => {
       onPlaced();
@@ -259,7 +266,7 @@ async function run(options: PassOptions, pools: Pools, tenant: Tenant): Promise<
   const pass: Pass = { ...options, tenant, pool };
   for (const chat of unanswered) {
     if (!isOurs(tenant.id)) return;
-    await withdraw(pass, chat).catch((error: unknown) => {
+    await causedBy(roundOf(tenant.id, chat), () => withdraw(pass, chat)).catch((error: unknown) => {
       if (!isActorFailure(error)) throw error;
     });
   }

@@ -3,10 +3,11 @@
  * owner of a chat (docs/adr/0004). An operator who stays away or was removed owns no chat.
  */
 import type { Logger } from 'pino';
-import type { TenantId } from '../../actors/ids.ts';
+import { streamOf, type TenantId, visitorRef } from '../../actors/ids.ts';
 import { AHEAD_MOST_MS } from '../../actors/machine/timers.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { isActorFailure, isRejected, messageOf } from '../../errors.ts';
+import { causedBy } from '../../runtime/cause.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { Assignment, OrphanedChat, RoutingTables } from './table-queries.ts';
 
@@ -51,7 +52,7 @@ export async function tryCommand(sending: Promise<unknown>): Promise<boolean> {
 export async function repairChats(tenant: Tenant, options: RepairOptions): Promise<void> {
   const { tables, now } = options;
   const { id } = tenant;
-  const each = <T>(rows: readonly T[], repair: (row: T) => Promise<void>) =>
+  const each = <T extends ChatPlace>(rows: readonly T[], repair: (row: T) => Promise<void>) =>
     repairEach(id, rows, repair, options);
   // The order counts: LHC may have given a chat to an operator who is away. The confirmation starts a new grace period.
   await each(tables.unconfirmed(id), (chat) => confirm(tenant, chat, options));
@@ -66,17 +67,37 @@ export async function repairChats(tenant: Tenant, options: RepairOptions): Promi
   await each(old, (chat) => revoke(tenant, chat, options));
 }
 
+type ChatPlace = Pick<Assignment, 'visitor' | 'chatId'>;
+
+/** What is repaired goes back to the fact that the chat's current round began with, if the chat is still there. */
+async function causedByRound(
+  tenant: TenantId,
+  { visitor, chatId }: ChatPlace,
+  actors: Actors,
+  work: () => Promise<void>,
+): Promise<void> {
+  // Without the visitor's state the work goes on: it may need the operator alone.
+  const state = await actors
+    .visitor(tenant, visitor)
+    .state()
+    .catch(() => null);
+  const chat = state?.context.chat;
+  if (chat?.id !== chatId) return work();
+  const stream = streamOf(visitorRef(tenant, visitor));
+  return causedBy({ stream, revision: chat.searchRevision }, work);
+}
+
 /** Sequential. One actor that cannot be used does not stop the others. */
-async function repairEach<T>(
+async function repairEach<T extends ChatPlace>(
   tenant: TenantId,
   rows: readonly T[],
   repair: (row: T) => Promise<void>,
-  { isOurs, logger }: RepairOptions,
+  { actors, isOurs, logger }: RepairOptions,
 ): Promise<void> {
   for (const row of rows) {
     if (!isOurs(tenant)) return;
     try {
-      await repair(row);
+      await causedByRound(tenant, row, actors, () => repair(row));
     } catch (error) {
       if (!isActorFailure(error)) throw error;
       logger.warn(

@@ -26,6 +26,7 @@ import {
 import { lastEvent } from '../../eventstore/reading.ts';
 import type { SnapshotStore } from '../../eventstore/snapshots.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
+import { currentScope, type FactPlace, idsOf } from '../cause.ts';
 import type { CommitListener } from '../pending-work.ts';
 import type { Dispatched, Origin, Vault } from '../ports.ts';
 import { removedTenant } from '../removed-tenant.ts';
@@ -216,10 +217,27 @@ async function attempt(
   if (decision.facts.length === 0) {
     return (await wasBehind(host, ref, actor)) ? null : outcome(ref, actor, 0);
   }
-  const events = await sealedEvents(host, ref, decision, origin);
+  const scope = currentScope();
+  const ids = await idsOf(host.store, origin, scope, aboutOf(ref, actor, command));
+  const events = await sealedEvents(host, ref, decision, origin, ids);
   await host.beforeAppend?.();
+  const first = actor.state.core.revision + 1;
   const appended = await append(host, ref, actor, decision, events);
-  return appended ? outcome(ref, actor, events.length) : null;
+  if (!appended) return null;
+  for (const i of events.keys()) {
+    scope?.request?.onFact?.({ stream: streamOf(ref), revision: first + i });
+  }
+  return outcome(ref, actor, events.length);
+}
+
+/** The fact that a command is about: a message whose receipt is reported, say. */
+function aboutOf(
+  ref: ActorRef,
+  { state }: CachedActor,
+  command: { readonly type: string },
+): FactPlace | null {
+  const revision = DECIDERS[ref.kind].aboutOf?.(state.core, command) ?? null;
+  return revision === null ? null : { stream: streamOf(ref), revision };
 }
 
 const isRepeat = ({ state: { seen } }: CachedActor, { commandId, hook, said }: Origin): boolean =>

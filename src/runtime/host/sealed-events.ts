@@ -3,15 +3,19 @@ import { DECIDERS } from '../../actors/deciders.ts';
 import { type ActorRef, sealingKeyOf, streamOf } from '../../actors/ids.ts';
 import type { Decision } from '../../actors/machine/decider.ts';
 import { nextDue } from '../../actors/machine/timers.ts';
-import type { NewEvent } from '../../eventstore/port.ts';
+import type { EventMetadata, NewEvent } from '../../eventstore/port.ts';
 import type { Origin, Vault } from '../ports.ts';
 
-/** @throws {AppError} `unavailable` if the vault cannot be read now */
+/**
+ * @param ids of what caused the facts
+ * @throws {AppError} `unavailable` if the vault cannot be read now
+ */
 export async function sealedEvents(
   { vault, newId }: { readonly vault: Vault; readonly newId: () => string },
   ref: ActorRef,
   decision: Decision,
-  { commandId, correlationId = commandId, causationId = commandId, hook, said, request }: Origin,
+  { commandId, hook, said, request }: Origin,
+  ids: Pick<EventMetadata, 'correlationId' | 'causationId' | 'traceparent' | 'tracestate'>,
 ): Promise<NewEvent[]> {
   const wakeAt = nextDue(decision.core);
   const metadata = {
@@ -19,8 +23,7 @@ export async function sealedEvents(
     at: decision.at,
     ...(wakeAt !== undefined && { wakeAt }),
     commandId,
-    correlationId,
-    causationId,
+    ...ids,
     machine: DECIDERS[ref.kind].version,
     ...(hook && { hook }),
     ...(said && { said }),

@@ -10,6 +10,7 @@ import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
 import { createLimiter } from '../../kit/limiter.ts';
 import { Lru } from '../../kit/lru.ts';
+import { causedBy } from '../cause.ts';
 import type { CommitListener } from '../pending-work.ts';
 import type { DeadLetter, DeadLetters, LetterPage, LetterRequest, Vault } from '../ports.ts';
 import { createServiceFacts } from '../service-facts.ts';
@@ -57,7 +58,12 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetterOffice
 
   /** Writes that a letter is done. The fold removes it, as it does in every other process. */
   async function end({ id, tenant }: LetterRow, type: string): Promise<void> {
-    const fact = { type, data: { letter: id }, tenant, causationId: id };
+    const fact = {
+      type,
+      data: { letter: id },
+      tenant,
+      cause: { correlationId: id, causationId: id },
+    };
     await facts.append(`letter-${id}`, [fact], 'any');
     state.done.set(id, true);
   }
@@ -182,7 +188,9 @@ async function performAgain(
 ): Promise<void> {
   const destination = destinations.find(({ name }) => name === row.destination);
   if (!destination) throw new AppError('refused', `there is no destination ${row.destination}`);
-  const outcome = await destination.perform(event, AbortSignal.timeout(SEND_AGAIN_MS), true);
+  const outcome = await causedBy(event, () =>
+    destination.perform(event, AbortSignal.timeout(SEND_AGAIN_MS), true),
+  );
   if (outcome.kind === 'done') return;
   if (outcome.kind === 'dead') {
     throw new AppError('refused', `${row.destination} refused it: ${outcome.reason}`);

@@ -7,6 +7,7 @@ import { isTransient, messageOf } from '../../errors.ts';
 import { type EventStore, isStoreAway, type RecordedEvent } from '../../eventstore/port.ts';
 import { backoff } from '../../kit/backoff.ts';
 import type { LineBudget } from '../../kit/line-budget.ts';
+import { causedBy } from '../cause.ts';
 import type { Destination, Outcome } from './destination.ts';
 import type { Gate } from './gate.ts';
 import type { LaneLog } from './log.ts';
@@ -255,7 +256,9 @@ export class Lane {
     const steps = this.#steps?.revision === event.revision ? this.#steps.done : 0;
     let outcome: Outcome;
     try {
-      outcome = await this.destination.perform(event, stopping, false, steps);
+      outcome = await causedBy(event, () =>
+        this.destination.perform(event, stopping, false, steps),
+      );
     } catch (error) {
       outcome = { kind: 'retry', reason: messageOf(error) };
     }
@@ -365,7 +368,7 @@ export class Lane {
   /** Appends the dead letter; only then the lane goes on. @throws when the append fails: the lane tries again */
   async #bury({ event, reason }: { event: RecordedEvent; reason: string }): Promise<void> {
     try {
-      await this.destination.reportFailure?.(event, reason);
+      await causedBy(event, () => this.destination.reportFailure?.(event, reason));
     } catch (error) {
       if (isTransient(error)) throw error;
       this.#env.logger.error({ ...this.#about(event), err: error }, 'dead letter not reported');

@@ -1,5 +1,6 @@
 /** How far a lane came, as facts in a stream of its own: `lane-{stream}.{destination}`. */
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
+import { causeOf } from '../cause.ts';
 import { keyOfStream } from '../leases/ownership.ts';
 import { createServiceFacts } from '../service-facts.ts';
 
@@ -12,14 +13,12 @@ export interface LaneAdvance {
   readonly dead: string | null;
 }
 
+/** The last fact whose effect is done. */
+export type DoneThrough = Pick<RecordedEvent, 'id' | 'revision' | 'metadata'>;
+
 export interface LaneLog {
   /** Appends that the lane has come to this event. May be called again when the outcome was unknown. */
-  advance(
-    stream: string,
-    destination: string,
-    through: { readonly id: string; readonly revision: number },
-    dead?: string,
-  ): Promise<void>;
+  advance(stream: string, destination: string, through: DoneThrough, dead?: string): Promise<void>;
 }
 
 export function createLaneLog(options: {
@@ -29,17 +28,19 @@ export function createLaneLog(options: {
 }): LaneLog {
   const facts = createServiceFacts(options);
   return {
-    advance: (stream, destination, { id: through, revision }, dead) =>
-      facts.appendNext(
+    advance: (stream, destination, event, dead) => {
+      const { id: through, revision } = event;
+      return facts.appendNext(
         `lane-${stream}.${destination}`,
         () => ({
           type: 'LaneAdvanced',
           data: { stream, destination, through, revision, ...(dead !== undefined && { dead }) },
           tenant: keyOfStream(stream).split('.', 1)[0] ?? null,
-          causationId: through,
+          cause: causeOf(event),
         }),
         { patient: dead === undefined }, // a lane goes on only when its dead letter is in the log
-      ),
+      );
+    },
   };
 }
 

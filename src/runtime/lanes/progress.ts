@@ -3,6 +3,7 @@ import { messageOf } from '../../errors.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import type { LaneEnvironment } from './lane.ts';
+import type { DoneThrough } from './log.ts';
 
 /** Progress is appended after so many effects … */
 export const PROGRESS_EFFECTS = 32;
@@ -17,7 +18,7 @@ export class LaneProgress {
   readonly #env: LaneEnvironment;
   readonly #onSave: () => void;
   /** The last effect that is done and not in the log. */
-  #through: { readonly id: string; readonly revision: number } | null = null;
+  #through: DoneThrough | null = null;
   /** Effects that are done and not in the log. */
   #effects = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -43,8 +44,8 @@ export class LaneProgress {
    * The effect of this fact is done. Waits only if the progress has to be appended now.
    * @param atOnce append it now, whatever the number of effects
    */
-  async advance({ id, revision }: RecordedEvent, atOnce: boolean): Promise<void> {
-    this.#through = { id, revision };
+  async advance(event: RecordedEvent, atOnce: boolean): Promise<void> {
+    this.#through = event;
     this.#effects++;
     if (this.#env.stopping.aborted) return; // the stop saves, or the effect is repeated
     if (atOnce || this.#effects >= PROGRESS_EFFECTS) await this.save();
@@ -52,8 +53,8 @@ export class LaneProgress {
   }
 
   /** The effect of this fact was given up. @throws when the append fails: the lane must not go on then */
-  async bury({ id, revision }: RecordedEvent, reason: string): Promise<void> {
-    await this.#append({ id, revision }, reason);
+  async bury(event: RecordedEvent, reason: string): Promise<void> {
+    await this.#append(event, reason);
     this.#through = null;
     this.#effects = 0;
   }
@@ -84,7 +85,7 @@ export class LaneProgress {
     this.#timer ??= setTimeout(() => this.#env.track(this.save()), ms);
   }
 
-  async #append(through: { id: string; revision: number }, dead?: string): Promise<void> {
+  async #append(through: DoneThrough, dead?: string): Promise<void> {
     const { log, table } = this.#env;
     this.#saving++;
     try {

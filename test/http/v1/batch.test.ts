@@ -6,6 +6,7 @@ import { AppError } from '../../../src/errors.ts';
 import { COMMAND_DEADLINE_MS } from '../../../src/http/frame/commands.ts';
 import { BURST_SECONDS, KEPT_SHARE } from '../../../src/http/frame/limits.ts';
 import { BATCH_AT_ONCE, MAX_BATCH_REQUESTS } from '../../../src/http/v1/batch.ts';
+import { currentTrace } from '../../../src/runtime/cause.ts';
 import { tenantWith } from '../../support/tenant.ts';
 import { ADMIN, fakeApp, KEYS, visitorsThat } from '../fakes.ts';
 
@@ -47,6 +48,35 @@ function slowVisitors() {
   });
   return { ask: fakeApp({ actors }).ask, calls, running };
 }
+
+const TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+const OTHER = TRACEPARENT.replace('4bf9', '5bf9');
+
+test('each request of a batch has its own id, and its own trace or that of the batch', async () => {
+  const causes: unknown[] = [];
+  const actors = visitorsThat((actor) => {
+    const { correlationId, traceparent, tracestate } = currentTrace() ?? {};
+    causes.push({ correlationId, traceparent, tracestate });
+    return Promise.resolve({ actor, state: {}, revision: 0, position: null, facts: 1 });
+  });
+  const requests = [
+    view('1'),
+    { ...view('1', 1), traceparent: OTHER, tracestate: 'b=2' },
+    { ...view('1', 2), traceparent: 'nonsense', tracestate: 'b=2' },
+  ];
+  const headers = { 'x-request-id': 'req-1', traceparent: TRACEPARENT, tracestate: 'a=1' };
+  const { status } = await fakeApp({ actors }).ask('POST', '/v1/acme/batch', {
+    body: { requests },
+    key: KEYS.acme,
+    headers,
+  });
+  expect(status).toBe(200);
+  expect(causes).toEqual([
+    { correlationId: 'req-1.0', traceparent: TRACEPARENT, tracestate: 'a=1' },
+    { correlationId: 'req-1.1', traceparent: OTHER, tracestate: 'b=2' },
+    { correlationId: 'req-1.2', traceparent: undefined, tracestate: undefined },
+  ]);
+});
 
 describe('a batch', () => {
   test('answers each request as if it had come alone, in the same order', async () => {
