@@ -8,6 +8,7 @@ import type { HonoRequest } from 'hono';
 import { createCheckpoints } from '../replay/checkpoints.ts';
 import { addConsole } from './console/console.ts';
 import { addDeadLetterEndpoints } from './debug/dead-letters.ts';
+import { addOutlineEndpoint } from './debug/outline.ts';
 import { addProjectionEndpoints } from './debug/projections.ts';
 import { addReplayEndpoints } from './debug/replay.ts';
 import { addDebugSearchEndpoint } from './debug/search.ts';
@@ -92,6 +93,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   const checkpoints = createCheckpoints();
   addStreamReadingEndpoints(api, auth.admin, checkpoints);
   addReplayEndpoints(api, auth.admin, checkpoints);
+  addOutlineEndpoint(api, auth.admin);
   addProjectionEndpoints(api, auth.admin);
   addDeadLetterEndpoints(api, auth.admin);
   const { clockJump, advisories } = deps;
