@@ -145,6 +145,8 @@ curl "$API/debug/streams/$STREAM/state?revision=2" -H "$ADMIN"
 # The same step by step: state, transitions, changes and timers; what differs between two facts; the state chart.
 curl "$API/debug/streams/$STREAM/steps?from=1&limit=10" -H "$ADMIN"
 curl "$API/debug/streams/$STREAM/diff?a=0&b=2" -H "$ADMIN"
+# When each fact was, and of which type: for a list of a long stream.
+curl "$API/debug/streams/$STREAM/outline?limit=1000" -H "$ADMIN"
 KIND=visitor
 curl "$API/debug/machines/$KIND" -H "$ADMIN"
 curl "$API/debug/events?direction=backwards&limit=5" -H "$ADMIN"
