@@ -1,0 +1,96 @@
+/** The log of the running service, over HTTP with the admin token. */
+import { z } from 'zod';
+import { AppError } from '../../errors.ts';
+import type { JsonObject, JsonValue } from '../../kit/json.ts';
+import { anotherProgram, ask, refusalOf, type ServiceAccess } from '../service-client.ts';
+import { type ActorAt, type LogSource, PAGE_EVENTS } from './source.ts';
+
+// What JSON.parse made is JSON, and a schema would only copy it.
+const Json = z.custom<JsonValue>((value) => value !== undefined);
+const Part = z.custom<JsonObject>((value) => typeof value === 'object' && value !== null);
+
+const Event = z.object({
+  position: z.string(),
+  stream: z.string(),
+  revision: z.int(),
+  id: z.string(),
+  type: z.string(),
+  schemaVersion: z.int(),
+  data: Part,
+  personal: Part.nullable(),
+  erased: z.boolean(),
+  /** A service of release 0.1.0 does not say it. */
+  sealedBy: z.string().nullable().default(null),
+  metadata: z.looseObject({
+    tenant: z.string().nullable(),
+    at: z.number(),
+    commandId: z.string(),
+    correlationId: z.string(),
+    causationId: z.string(),
+    machine: z.string(),
+  }),
+});
+
+const Items = z.object({ items: z.array(Event), next: z.string().nullable() });
+const Scanned = Items.extend({
+  through: z.object({ position: z.string(), at: z.number() }).nullable(),
+});
+const State = z.object({
+  stream: z.string(),
+  machine: z.string(),
+  value: Json,
+  context: Json,
+  timers: z.record(z.string(), z.number()),
+  at: z.number(),
+  revision: z.int(),
+  unfit: z.object({ revision: z.int(), type: z.string(), reason: z.string() }).optional(),
+});
+
+type Query = Readonly<Record<string, string | number | undefined>>;
+
+/** A path with what is asked for in its query. */
+function pathOf(path: string, query: Query): string {
+  const given = Object.entries(query).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, String(value)]],
+  );
+  return given.length === 0 ? path : `${path}?${new URLSearchParams(given)}`;
+}
+
+const streamPath = (stream: string, rest = ''): string =>
+  `/debug/streams/${encodeURIComponent(stream)}${rest}`;
+
+/** @throws {AppError} from its methods: `unavailable` when nobody answers, `refused` with what the service says */
+export function openServiceSource(access: ServiceAccess): LogSource {
+  /** @returns null for a 404 */
+  async function get<T>(schema: z.ZodType<T>, path: string, query: Query = {}): Promise<T | null> {
+    const answer = await ask(access, { method: 'GET', path: pathOf(path, query) });
+    if (answer.status === 404) return null;
+    if (answer.status >= 400) throw refusalOf(answer);
+    const { data } = schema.safeParse(answer.body);
+    if (data === undefined) throw anotherProgram(access.url, answer.status);
+    return data;
+  }
+
+  return {
+    name: `the service at ${access.url}`,
+    async readStream(stream, { from, direction, limit = PAGE_EVENTS } = {}) {
+      const found = await get(Items, streamPath(stream), { from, direction, limit });
+      return found?.items ?? [];
+    },
+    async readLog({ after, direction, limit = PAGE_EVENTS, tenant, types } = {}) {
+      const type = types?.join(',');
+      const query = { after, direction, limit, tenant, type };
+      const found = await get(Scanned, '/debug/events', query);
+      if (!found) throw new AppError('refused', `${access.url} has no /debug/events`);
+      const { items, next, through } = found;
+      return { events: items, next, through };
+    },
+    async state(stream, { revision, at }) {
+      const found = await get(State, streamPath(stream, '/state'), { revision, at });
+      if (!found) return null;
+      const { unfit, ...state } = found;
+      return { ...state, ...(unfit && { unfit }) } satisfies ActorAt;
+    },
+    close: async () => {},
+  };
+}

@@ -1,0 +1,85 @@
+/** The log of an event store, read directly. The service may run meanwhile: nothing is locked, nothing is written. */
+import { AppError, hasCode } from '../../errors.ts';
+import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
+import { scanLog } from '../../eventstore/reading.ts';
+import { foldStream } from '../../http/debug/state.ts';
+import type { JsonObject } from '../../kit/json.ts';
+import { viewOf } from '../../replay/event-view.ts';
+import { deriveSecrets } from '../../runtime/vault/secrets.ts';
+import { createVault } from '../../runtime/vault/vault.ts';
+import { type ActorAt, type LogEvent, type LogSource, PAGE_EVENTS } from './source.ts';
+
+export interface StoreSourceOptions {
+  readonly store: EventStore;
+  /** For messages, without passwords. */
+  readonly name: string;
+  /** Empty: personal data stays sealed. */
+  readonly serviceSecrets: readonly string[];
+}
+
+const readOnly = () => Promise.reject(new AppError('refused', 'this command only reads'));
+
+export function openStoreSource({ store, name, serviceSecrets }: StoreSourceOptions): LogSource {
+  const vault = createVault({
+    store: {
+      readStream: (stream, options) => store.readStream(stream, options),
+      append: readOnly,
+      deleteStream: readOnly,
+      truncateBefore: readOnly,
+    },
+    wrapping: deriveSecrets(serviceSecrets).wrapping,
+    now: Date.now,
+    newId: () => '',
+    shared: true, // the service may delete a key
+  });
+
+  async function opened(event: RecordedEvent): Promise<LogEvent> {
+    let isLocked = event.personal !== null && serviceSecrets.length === 0;
+    const open = async (): Promise<JsonObject | null> => {
+      if (isLocked) return null;
+      try {
+        return await vault.open(event);
+      } catch (error) {
+        if (!hasCode(error, 'unavailable') || error.details.reason !== 'secret') throw error;
+        isLocked = true;
+        return null;
+      }
+    };
+    const view = await viewOf(open, event);
+    return isLocked ? { ...view, erased: false, sealed: true } : view;
+  }
+
+  return {
+    name,
+    async readStream(stream, { from, direction = 'forwards', limit = PAGE_EVENTS } = {}) {
+      const events = await store.readStream(stream, {
+        direction,
+        limit,
+        ...(from !== undefined && { from }),
+      });
+      return Promise.all(events.map(opened));
+    },
+    async readLog({ after, direction = 'forwards', limit = PAGE_EVENTS, tenant, types } = {}) {
+      const { events, through, isAtEnd } = await scanLog(store, {
+        direction,
+        limit,
+        ...(after !== undefined && { after: store.parsePosition(after) }),
+        matches: (event) =>
+          (tenant === undefined || event.metadata.tenant === tenant) &&
+          (types === undefined || types.includes(event.type)),
+      });
+      return {
+        events: await Promise.all(events.map(opened)),
+        next: isAtEnd ? null : (through?.position ?? null),
+        through: through && { position: through.position, at: through.metadata.at },
+      };
+    },
+    async state(stream, { revision, at }) {
+      const state = await foldStream(store, stream, { revision, at });
+      if (!state) return null;
+      const { seen: _, ...rest } = state;
+      return rest as unknown as ActorAt; // what foldStream returns, as the service answers it
+    },
+    close: () => store.close(),
+  };
+}
