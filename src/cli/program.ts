@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   tenants: async () => (await import('./tenants.ts')).tenantsCommand(),
   events: async () => (await import('./events.ts')).eventsCommand(),
   state: async () => (await import('./state.ts')).stateCommand(),
+  diff: async () => (await import('./diff.ts')).diffCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),
   backup: async () => (await import('./backup.ts')).backupCommand(),
   restore: async () => (await import('./restore.ts')).restoreCommand(),

@@ -46,6 +46,22 @@ const State = z.object({
   unfit: z.object({ revision: z.int(), type: z.string(), reason: z.string() }).optional(),
 });
 
+const Side = z.object({ revision: z.int(), value: Json });
+const Difference = z.object({
+  a: Side,
+  b: Side,
+  changes: z.array(
+    z.object({
+      path: z.array(z.union([z.string(), z.int()])),
+      before: Json.optional(),
+      after: Json.optional(),
+    }),
+  ),
+  timerChanges: z.array(
+    z.object({ id: z.string(), before: z.number().nullable(), after: z.number().nullable() }),
+  ),
+});
+
 type Query = Readonly<Record<string, string | number | undefined>>;
 
 /** A path with what is asked for in its query. */
@@ -90,6 +106,16 @@ export function openServiceSource(access: ServiceAccess): LogSource {
       if (!found) return null;
       const { unfit, ...state } = found;
       return { ...state, ...(unfit && { unfit }) } satisfies ActorAt;
+    },
+    async diff(stream, a, b) {
+      const found = await get(Difference, streamPath(stream, '/diff'), { a, b });
+      if (!found) return null;
+      const changes = found.changes.map(({ path, before, after }) => ({
+        path,
+        ...(before !== undefined && { before }),
+        ...(after !== undefined && { after }),
+      }));
+      return { ...found, changes };
     },
     close: async () => {},
   };

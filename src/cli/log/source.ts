@@ -3,6 +3,7 @@
  * store directly (store-source.ts). One test suite runs on both. Nothing here can write.
  */
 import type { JsonObject, JsonValue } from '../../kit/json.ts';
+import type { Change, TimerChange } from '../../replay/changes.ts';
 import type { EventView } from '../../replay/event-view.ts';
 
 /** An event, its personal data opened. */
@@ -60,6 +61,15 @@ export interface ActorAt {
   readonly unfit?: { readonly revision: number; readonly type: string; readonly reason: string };
 }
 
+/** What differs between two points of a stream. */
+export interface Difference {
+  readonly a: { readonly revision: number; readonly value: JsonValue };
+  readonly b: { readonly revision: number; readonly value: JsonValue };
+  /** Of the context. */
+  readonly changes: readonly Change[];
+  readonly timerChanges: readonly TimerChange[];
+}
+
 export interface LogSource {
   /** For messages: `the service at http://…`, `sqlite:…`. */
   readonly name: string;
@@ -69,6 +79,8 @@ export interface LogSource {
   readLog(query?: LogQuery): Promise<LogPage>;
   /** @returns null if the stream has no facts up to there, or belongs to no actor */
   state(stream: string, point: Point): Promise<ActorAt | null>;
+  /** @returns null if there is no such stream, or it belongs to no actor */
+  diff(stream: string, a: number, b: number): Promise<Difference | null>;
   close(): Promise<void>;
 }
 

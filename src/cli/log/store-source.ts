@@ -2,9 +2,13 @@
 import { AppError, hasCode } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { scanLog } from '../../eventstore/reading.ts';
-import { foldStream } from '../../http/debug/state.ts';
+import { stateAt } from '../../http/debug/state.ts';
 import type { JsonObject } from '../../kit/json.ts';
+import { changesBetween, timerChangesBetween } from '../../replay/changes.ts';
+import { createCheckpoints } from '../../replay/checkpoints.ts';
 import { viewOf } from '../../replay/event-view.ts';
+import { findStream, foldTo } from '../../replay/fold.ts';
+import { stateView } from '../../replay/steps.ts';
 import { deriveSecrets } from '../../runtime/vault/secrets.ts';
 import { createVault } from '../../runtime/vault/vault.ts';
 import { type ActorAt, type LogEvent, type LogSource, PAGE_EVENTS } from './source.ts';
@@ -32,6 +36,8 @@ export function openStoreSource({ store, name, serviceSecrets }: StoreSourceOpti
     newId: () => '',
     shared: true, // the service may delete a key
   });
+
+  const checkpoints = createCheckpoints();
 
   async function opened(event: RecordedEvent): Promise<LogEvent> {
     let isLocked = event.personal !== null && serviceSecrets.length === 0;
@@ -75,10 +81,23 @@ export function openStoreSource({ store, name, serviceSecrets }: StoreSourceOpti
       };
     },
     async state(stream, { revision, at }) {
-      const state = await foldStream(store, stream, { revision, at });
+      const state = await stateAt(store, stream, { revision, at }, checkpoints);
       if (!state) return null;
       const { seen: _, ...rest } = state;
-      return rest as unknown as ActorAt; // what foldStream returns, as the service answers it
+      return rest as unknown as ActorAt; // what stateAt returns, as the service answers it
+    },
+    async diff(stream, a, b) {
+      const found = await findStream(store, stream);
+      if (!found) return null;
+      const before = await foldTo(store, found, { revision: a }, checkpoints);
+      const after = await foldTo(store, found, { revision: b }, checkpoints);
+      const [old, young] = [stateView(before.state), stateView(after.state)];
+      return {
+        a: { revision: before.through, value: old.value },
+        b: { revision: after.through, value: young.value },
+        changes: changesBetween(old.context, young.context),
+        timerChanges: timerChangesBetween(before.state.core.timers, after.state.core.timers),
+      };
     },
     close: () => store.close(),
   };

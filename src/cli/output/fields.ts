@@ -1,6 +1,5 @@
 /** JSON for people: one line with what is in it, or a line for each field. */
 import type { JsonValue } from '../../kit/json.ts';
-import type { Piece } from './screen.ts';
 
 /** Characters of one value in a line of several, on a terminal. */
 const VALUE_CHARACTERS = 80;
@@ -39,6 +38,3 @@ const isEmpty = (value: object): boolean => Object.keys(value).length === 0;
 
 /** `chat.messages.3`. */
 export const pathText = (path: readonly (string | number)[]): string => path.join('.');
-
-/** A line with a title. */
-export const titleLine = (text: string): readonly Piece[] => [{ text, style: 'title' }];

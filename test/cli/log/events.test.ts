@@ -1,5 +1,6 @@
 /** `xmpp-chat events` and `state`: what people and programs get. */
 import { describe, expect, it } from 'vitest';
+import { showDiff } from '../../../src/cli/diff.ts';
 import { type EventsOptions, showEvents } from '../../../src/cli/events.ts';
 import type { LogSource } from '../../../src/cli/log/source.ts';
 import { showState } from '../../../src/cli/state.ts';
@@ -132,5 +133,21 @@ describe('state', () => {
     await expect(showState('visitor-acme.none', {}, reading)).rejects.toThrow(/has no facts/);
     await expect(showState(VISITOR, { at: 'x' }, reading)).rejects.toThrow(/^--at has to be a rev/);
     await expect(showState(VISITOR, { at: '1', time: 'now' }, reading)).rejects.toThrow(/not both/);
+  });
+});
+
+describe('diff', () => {
+  it('shows regions, changed paths and timers, before and after', async () => {
+    const reading = readingOf(scene.store);
+    await showDiff(VISITOR, '0', '2', reading);
+    const text = reading.screen.text();
+    expect(text).toMatch(/^ {2}conversation +none +→ +waiting$/m);
+    expect(text).toMatch(/^ {2}chat\S* +null +→ +/m);
+    expect(text).toMatch(/^ {2}chatIdle \(.*\) +not running +→ +2026-01-02 00:00:20\.000Z$/m);
+    const same = readingOf(scene.store);
+    await showDiff(VISITOR, '1', '1', same);
+    expect(same.screen.text()).toMatch(/nothing differs$/);
+    await expect(showDiff(VISITOR, 'x', '1', same)).rejects.toThrow(/^<a> has to be a revision/);
+    await expect(showDiff('tenant-none', '0', '1', same)).rejects.toThrow(/no facts of an actor/);
   });
 });

@@ -77,11 +77,28 @@ describe.each(['service', 'store'] as const)('the %s', (kind) => {
     expect(await source.state('visitor-acme.none', {})).toBeNull();
     expect(await source.state('key-acme.42', {})).toBeNull();
   });
+
+  it('compares two points', async () => {
+    const found = await source.diff(VISITOR, 0, 2);
+    expect(found).toMatchObject({
+      a: { revision: 0, value: { conversation: 'none' } },
+      b: { revision: 2, value: { conversation: 'waiting' } },
+    });
+    expect(found?.changes.map(({ path }) => path[0])).toContain('chat');
+    expect(found?.timerChanges).toContainEqual({
+      id: expect.stringContaining('chatIdle'),
+      before: null,
+      after: START + 20_000 + 86_400_000,
+    });
+    expect(await source.diff('visitor-acme.none', 0, 1)).toBeNull();
+  });
 });
 
 it('gives the same from both', async () => {
   const [a, b] = [scene.service, scene.store].map((source) => source.readLog());
   expect(await a).toEqual(await b);
+  const both = [scene.service, scene.store].map((source) => source.diff(VISITOR, 0, 3));
+  expect(await both[0]).toEqual(await both[1]);
 });
 
 it('leaves personal data sealed without the secret', async () => {
