@@ -109,9 +109,31 @@ export function actorOf(stream: string): ActorRef | null {
     : { kind, tenant, name: name as Username };
 }
 
-/** The name of the data key that encrypts an actor's personal data. Visitors have one each; other actors share their tenant's. */
-export const sealingKeyOf = (actor: ActorRef): string =>
-  actor.kind === 'visitor' ? `${actor.tenant}.${actor.name}` : actor.tenant;
+/**
+ * The name of the data key that encrypts an actor's personal data. Visitors have one each; other actors share their
+ * tenant's.
+ * @param generation how often the visitor was erased (docs/adr/0049)
+ */
+export const sealingKeyOf = (actor: ActorRef, generation = 0): string =>
+  actor.kind === 'visitor'
+    ? keyOfGeneration(`${actor.tenant}.${actor.name}`, generation)
+    : actor.tenant;
+
+/** Stands in no name of a tenant or visitor. */
+const GENERATION = '~';
+
+/** The name of a data key. @param person as {@link sealingKeyOf} has it for the generation 0 */
+export const keyOfGeneration = (person: string, generation: number): string =>
+  generation === 0 ? person : `${person}${GENERATION}${generation}`;
+
+/** The parts of the name of a data key. */
+export function generationOf(key: string): {
+  readonly person: string;
+  readonly generation: number;
+} {
+  const [person = '', generation = '0'] = key.split(GENERATION, 2);
+  return { person, generation: Number(generation) };
+}
 
 const suffix = (tenant: TenantNaming): string => (tenant.instance ? `.${tenant.instance}` : '');
 

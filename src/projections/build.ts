@@ -9,7 +9,8 @@ import { hasCode } from '../errors.ts';
 import type { EventStore, Position, RecordedEvent, SubscriptionBatch } from '../eventstore/port.ts';
 import { createFold, type Fold } from '../fold/fold.ts';
 import { openDatabase, transaction } from '../sqlite/open.ts';
-import { openPersonal, type Personal } from './facts.ts';
+import { createTidy } from '../sqlite/tidy.ts';
+import { erasedIn, openPersonal, type Personal } from './facts.ts';
 import {
   applyToAll,
   INDEXES,
@@ -35,6 +36,8 @@ export interface BuildOptions {
    * have keys that were deleted: an EventStoreDB has them until its next scavenge.
    */
   readonly learn: ((event: RecordedEvent) => void) | null;
+  /** As `forget` of the vault: a person was erased. */
+  readonly forget: (person: string, generation: number) => void;
   readonly now?: () => number;
   /** Called after the rows of a batch and before their checkpoint: a failpoint of tests. */
   readonly beforeCheckpoint?: () => void;
@@ -87,6 +90,7 @@ const openFile = (file: string): DatabaseSync =>
     version: 1,
     schema: '',
     synchronous: 'NORMAL',
+    secureDelete: true,
   });
 
 const removeFile = (file: string): void => {
@@ -203,6 +207,7 @@ function createBuild(
   const { versions } = header;
   let { complete } = header;
   db.exec(complete ? WHEN_COMPLETE : WHILE_INCOMPLETE);
+  const tidy = createTidy(() => [db]);
   const isCurrent = nameOf(versions) === nameOf(VERSIONS);
   const fold = isCurrent
     ? createModelFold(options, db, {
@@ -212,6 +217,7 @@ function createBuild(
           db.exec(WHILE_INCOMPLETE);
           listener.onDropped(build);
         },
+        onErased: tidy.soon,
       })
     : null;
   const stored = fold ? null : storedPosition(db);
@@ -235,8 +241,12 @@ function createBuild(
     },
     position: () => (fold ? fold.position() : stored),
     queries: queriesOf(db),
-    close: () => db.close(),
+    close: () => {
+      tidy.stop();
+      db.close();
+    },
     remove: () => {
+      tidy.stop();
       db.close();
       removeFile(file);
     },
@@ -246,9 +256,9 @@ function createBuild(
 
 /** One fold for all models: each event is read and opened once, and one position covers every row. */
 const createModelFold = (
-  { store, open, learn, now, beforeCheckpoint }: BuildOptions,
+  { store, open, learn, forget, now, beforeCheckpoint }: BuildOptions,
   db: DatabaseSync,
-  listener: { onApplied(batch: SubscriptionBatch): void; onDropped(): void },
+  listener: { onApplied(batch: SubscriptionBatch): void; onDropped(): void; onErased(): void },
 ): Fold =>
   createFold<Personal>({
     name: `projections ${nameOf(VERSIONS)}`,
@@ -260,11 +270,18 @@ const createModelFold = (
     schema: `${SCHEMA} UPDATE build SET complete = 0;`,
     tables: TABLES,
     prepare: (events) => {
-      if (learn) for (const event of events) learn(event);
+      for (const event of events) {
+        learn?.(event);
+        const erased = erasedIn(event);
+        if (erased) forget(erased.person, erased.generation);
+      }
       return openPersonal(events, open);
     },
     apply: applyToAll,
-    onApplied: (batch) => listener.onApplied(batch),
+    onApplied: (batch) => {
+      listener.onApplied(batch);
+      if (batch.events.some((event) => erasedIn(event))) listener.onErased();
+    },
     onDropped: () => listener.onDropped(),
     ...(now && { now }),
     ...(beforeCheckpoint && { beforeCheckpoint }),

@@ -108,7 +108,10 @@ export function streamEventsOf(
   const eventsOf: Record<StreamType, () => readonly StreamEvent[]> = {
     visitor: () => {
       const visitor = rows.visitors.get(tenant.id, name);
-      return visitor ? [eventOf('visitor', { visitor: visitorWithJid(tenant, visitor) })] : [];
+      if (visitor) return [eventOf('visitor', { visitor: visitorWithJid(tenant, visitor) })];
+      return type === 'PersonalDataErased'
+        ? [eventOf('visitor', { key: name, visitor: null })]
+        : [];
     },
     chat: () => {
       const chat = rows.chats.get(tenant.id, text(data.chatId), name);

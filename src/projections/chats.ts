@@ -12,7 +12,7 @@ import type { Model } from './model.ts';
 
 /** Reads the visitor's row, so apply a fact to the visitors first. */
 export const CHATS: Model<ApplyVisitorFact> = {
-  version: 5,
+  version: 6,
   // `revision` is that of ChatStarted. `waiting_since` is null in an active or closed chat, and where LHC picks the operators or somebody in LHC is asked. `left_at`: the visitor timed out while it waited. `offer_open` is 1 while an offer
   // to the operator is open. `started_at` of an operator is that of the chat, for statistics. Indexes with many columns have
   // everything that statistics read, so that a day of many chats is one range of the index.
@@ -132,6 +132,10 @@ function prepare(db: DatabaseSync) {
     ),
     close: chat(`state = 'closed', operator = ifnull(?4, operator), closed_at = ?5, closed_by = ?6,
       reason = ?7, waiting_since = NULL`),
+    /** The row stays, for statistics. */
+    erase: db.prepare(
+      'UPDATE chats SET nick = NULL, lhc_name = NULL, reason = NULL WHERE tenant = ? AND visitor = ?',
+    ),
     countVisitorMessage: chat('visitor_messages = visitor_messages + 1'),
     countOperatorMessage: chat(
       'operator_messages = operator_messages + 1, answered_at = ifnull(answered_at, ?4)',
@@ -254,6 +258,9 @@ function apply(to: Statements, fact: OpenedVisitorFact, recorded: RecordedOfVisi
       if (operator !== undefined) to.addMessage(recorded, chatId, operator, at);
       return to.countOperatorMessage(recorded, chatId, at);
     }
+    case 'PersonalDataErased':
+      to.erase.run(recorded.tenant, recorded.name);
+      return;
     default:
       return;
   }

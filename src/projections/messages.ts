@@ -7,7 +7,7 @@ import type { Model } from './model.ts';
 
 /** Reads the visitor's row, so apply a fact to the visitors first. */
 export const MESSAGES: Model<ApplyVisitorFact> = {
-  version: 4,
+  version: 5,
   schema: `
     CREATE TABLE messages (
       tenant TEXT NOT NULL,
@@ -87,6 +87,7 @@ function prepare(db: DatabaseSync) {
       `UPDATE messages SET state = 'failed', reason = ?4 WHERE tenant = ?1 AND visitor = ?2 AND revision = ?3
          AND direction = 'operator'`,
     ),
+    erase: db.prepare('DELETE FROM messages WHERE tenant = ? AND visitor = ?'),
   };
 }
 
@@ -161,6 +162,9 @@ function apply(statements: Statements, fact: OpenedVisitorFact, recorded: Record
       return;
     case 'LhcRefused':
       statements.setRefused.run(tenant, name, fact.data.revision, fact.data.code);
+      return;
+    case 'PersonalDataErased':
+      statements.erase.run(tenant, name);
       return;
     default:
       return;

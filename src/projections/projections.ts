@@ -70,13 +70,13 @@ export const RETRY_AFTER_S = 5;
  *   It learns the data keys that are in the log before the data
  */
 export function createProjections(
-  options: Omit<BuildOptions, 'open' | 'learn'> & {
-    readonly vault: Pick<BuildOptions, 'open' | 'learn'>;
+  options: Omit<BuildOptions, 'open' | 'learn' | 'forget'> & {
+    readonly vault: Pick<BuildOptions, 'open' | 'learn' | 'forget'>;
   },
 ): Projections {
   const { store, vault, now = Date.now } = options;
-  const { open, learn } = vault;
-  const builds = new Builds({ ...options, open, learn });
+  const { open, learn, forget } = vault;
+  const builds = new Builds({ ...options, open, learn, forget });
 
   /** The fold that tells how fresh answers are. */
   const fold = () => {

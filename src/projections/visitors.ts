@@ -16,7 +16,7 @@ import type { Model } from './model.ts';
 const TYPES: { readonly [F in ProfileField]?: string } = { visits: 'INTEGER' };
 
 export const VISITORS: Model<ApplyVisitorFact> = {
-  version: 3,
+  version: 4,
   // The department of the chat has a column of its own, because page views change the other during a chat.
   // Partial indexes: few of many visitors are online, and fewer are in a conversation.
   schema: `
@@ -172,6 +172,9 @@ function apply(
     }
     case 'RetentionApplied':
       if (fact.data.generation === undefined) return statements.setRevision(recorded);
+      statements.forget.run(tenant, name);
+      return;
+    case 'PersonalDataErased':
       statements.forget.run(tenant, name);
       return;
     default:

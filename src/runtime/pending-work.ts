@@ -53,6 +53,7 @@ export const openWorkFile = (path: string): DatabaseSync =>
     schema: '',
     synchronous: 'NORMAL',
     disposable: true,
+    secureDelete: true,
   });
 
 /** Streams of actors, of lanes and dead letters, of unusable webhook events, and of leases. */

@@ -83,8 +83,9 @@ export type SealedIn = Pick<RecordedEvent, 'stream' | 'type' | 'id'>;
 /** Seals and opens personal data (docs/architecture.md, Personal data). */
 export interface Vault {
   /**
-   * @param key `{tenant}.{visitor key}` or `{tenant}`
+   * @param key `{tenant}.{visitor key}`, with its generation, or `{tenant}`
    * @param fact where the result will be appended
+   * @throws {AppError} `conflict` if the key was destroyed: the visitor has another one now
    */
   seal(key: string, personal: JsonObject, fact: SealedIn): Promise<Sealed>;
   /**
@@ -92,8 +93,16 @@ export interface Vault {
    * @returns null if it has none, if the person's key was deleted, or if the data was sealed in another fact
    */
   open(fact: SealedIn & Pick<RecordedEvent, 'personal'>): Promise<JsonObject | null>;
-  /** Deletes a person's key. */
+  /** Deletes a data key. The name can be used again: it is for a person of whom nothing stays. */
   erase(key: string): Promise<void>;
+  /** Destroys a data key for good: under this name nothing is ever sealed or opened again. Repeating it is harmless. */
+  destroy(key: string): Promise<void>;
+  /**
+   * A person was erased: forgets their keys of all generations before this one, and what was opened. Nothing opens with
+   * them any more, whether they are destroyed yet or not.
+   * @param person as in {@link generationOf}
+   */
+  forget(person: string, generation: number): void;
 }
 
 /** Bounds the visitors of each tenant. */

@@ -11,7 +11,8 @@ export type Failpoint =
   | 'before-webhook-answer'
   | 'after-reserve'
   | 'in-fold'
-  | 'removal-step';
+  | 'removal-step'
+  | 'after-destroyed';
 
 /** Passes a point. Ends the process if the setting says so. */
 type PassFailpoint = (point: Failpoint) => void;

@@ -238,7 +238,7 @@ const unlessAborted = <T>(work: Promise<T>, signal: AbortSignal): Promise<T> =>
 /** Effects begin only when everything that was done before is known. */
 async function startEffects(
   { work, tenants, tenancy, deadlines, leases }: Runtime,
-  { callbacks, lanes, routing, lifecycle, lhcChats }: Reactors,
+  { callbacks, lanes, routing, lifecycle, lhcChats, erasures }: Reactors,
   deadlineGraceMs: number,
   ending: AbortSignal,
 ): Promise<void> {
@@ -252,6 +252,7 @@ async function startEffects(
   deadlines.start(deadlineGraceMs);
   routing.start();
   lifecycle.start();
+  erasures.start();
   lhcChats.start();
   await leases?.start();
 }
@@ -259,8 +260,19 @@ async function startEffects(
 /** Waits for the running effects. An effect that hangs, at ejabberd or LHC, is repeated after the next start. */
 async function stopEffects(
   { leases, deadlines, host }: Runtime,
-  { lanes, routing, lifecycle, reconciler, returns, transport, helper, lhcChats }: Reactors,
+  {
+    lanes,
+    routing,
+    lifecycle,
+    reconciler,
+    returns,
+    transport,
+    helper,
+    lhcChats,
+    erasures,
+  }: Reactors,
 ): Promise<void> {
+  erasures.stop();
   helper?.nodeHelper.stop();
   const left = await leases?.stop(STOP_STEPS_MS.leases);
   const effects = Promise.all([
@@ -270,6 +282,7 @@ async function stopEffects(
     reconciler.stop(),
     lanes.stop(),
     lhcChats.stop(),
+    erasures.idle(),
     returns.stop(STOP_STEPS_MS.effects),
   ]);
   await Promise.race([effects, delay(STOP_STEPS_MS.effects, undefined, { ref: false })]);

@@ -27,6 +27,11 @@ export interface DatabaseOptions {
   readonly immutable?: boolean;
   /** How long a statement waits for the lock of another connection; default {@link BUSY_TIMEOUT_MS}. */
   readonly busyTimeoutMs?: number;
+  /**
+   * Overwrites what is deleted, so that nothing of it stays in the file. What is in the write-ahead log stays until that
+   * log is truncated (tidy.ts).
+   */
+  readonly secureDelete?: boolean;
   /** A file that would be refused as `invalid` is deleted and created again instead. */
   readonly disposable?: boolean;
 }
@@ -63,6 +68,7 @@ const open = (path: string, options: DatabaseOptions): DatabaseSync => {
     if (isNew(db)) create(db, path, options);
     else accept(db, path, options);
     db.exec(`PRAGMA synchronous = ${options.synchronous}`);
+    if (options.secureDelete) db.exec('PRAGMA secure_delete = ON');
     return db;
   } catch (error) {
     db?.close();

@@ -178,6 +178,7 @@ test('if the log turns out to be an older copy, the rows are dropped and built a
   const opens = Promise.withResolvers<void>();
   const vault = {
     learn: () => {},
+    forget: () => {},
     open: async (event: RecordedEvent) => {
       await opens.promise;
       return log.vault.open(event);

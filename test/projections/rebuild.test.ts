@@ -5,9 +5,14 @@ import { operatorDecider, operatorState } from '../../src/actors/operator/decisi
 import type { OperatorSnapshot } from '../../src/actors/operator/machine.ts';
 import { visitorState } from '../../src/actors/visitor/decisions.ts';
 import type { VisitorSnapshot } from '../../src/actors/visitor/machine.ts';
+import type { Profile } from '../../src/actors/visitor/profile.ts';
 import { operatorCommand, timed, visitorCommand } from '../actors/arbitraries.ts';
+import { closeChat, DELAYS, startChat } from '../actors/facts.ts';
 
 import { type Log, openTestLog } from './log.ts';
+
+const viewPage = (digest: string, profile: Profile) =>
+  ({ type: 'ViewPage', digest, department: null, delays: DELAYS, profile }) as const;
 
 let log: Log;
 beforeAll(async () => {
@@ -32,7 +37,17 @@ describe('rows', () => {
         if (!state || state.core.revision < 0) return;
         await projections.waitFor(await log.head(), 5000);
         const { presence, conversation, context } = visitorState(state.core);
-        expect(projections.visitors.get('acme', key)).toMatchObject({
+        const row = projections.visitors.get('acme', key);
+        // The row of somebody who was erased goes, until they come back.
+        if (row === null) {
+          expect(presence).toBe('cleanedUp');
+          expect(context.erasure.generation).toBeGreaterThan(0);
+          expect(
+            projections.messages.list({ tenant: 'acme', visitor: key, limit: 1 }).items,
+          ).toEqual([]);
+          return;
+        }
+        expect(row).toMatchObject({
           presence,
           conversation,
           chatId: context.chat?.id ?? null,
@@ -180,6 +195,40 @@ describe('rows', () => {
     const hashes = log.hashes('live.db', live.projections);
     expect(log.hashes('fresh.db', fresh.projections)).toEqual(hashes);
     expect(log.hashes('pieces.db', resumed.projections)).toEqual(hashes);
+  });
+
+  test('of a visitor who was erased are gone, and the same built again without the key', async () => {
+    const live = log.follow('erased-live.db');
+    await log.visitor(
+      'erased',
+      viewPage('home', { nick: 'Zebedee', page: 'https://x.test/secret' }),
+    );
+    await log.visitor('erased', startChat('e1', 'm1'));
+    await log.visitor('erased', { ...closeChat('e1'), reason: 'Zebedee was rude' });
+    await live.projections.waitFor(await log.head(), 5000);
+    expect(live.projections.visitors.get('acme', 'erased')).toMatchObject({ nick: 'Zebedee' });
+    expect(live.projections.chats.get('acme', 'e1', 'erased')).toMatchObject({ nick: 'Zebedee' });
+
+    await log.visitor('erased', { type: 'ErasePersonalData' });
+    await log.vault.destroy('acme.erased');
+    await live.projections.waitFor(await log.head(), 5000);
+    const { visitors, messages, chats } = live.projections;
+    expect(visitors.get('acme', 'erased')).toBeNull();
+    expect(messages.list({ tenant: 'acme', visitor: 'erased', limit: 10 }).items).toEqual([]);
+    expect(chats.get('acme', 'e1', 'erased')).toMatchObject({
+      nick: null,
+      reason: null,
+      state: 'closed',
+      visitorMessages: 1,
+    });
+    await log.visitor('erased', viewPage('prices', { nick: 'Florence' }));
+    await live.projections.waitFor(await log.head(), 5000);
+    expect(visitors.get('acme', 'erased')).toMatchObject({ nick: 'Florence', page: null });
+    expect(chats.get('acme', 'e1', 'erased')).toMatchObject({ nick: null });
+    const fresh = await log.caughtUp('erased-fresh.db');
+    expect(log.hashes('erased-fresh.db', fresh.projections)).toEqual(
+      log.hashes('erased-live.db', live.projections),
+    );
   });
 
   test('include a write whose position was waited for, and the wait has a deadline', async () => {

@@ -72,6 +72,8 @@ export type Rig = Awaited<ReturnType<typeof openRig>>;
 export async function openRig(
   options: {
     folder?: string;
+    /** The event store; default a SQLite file in the folder. */
+    eventStore?: string;
     clock?: Clock;
     settings?: Record<string, unknown>;
     host?: Partial<HostOptions>;
@@ -81,7 +83,7 @@ export async function openRig(
 ) {
   const folder = options.folder ?? temporaryFolder('runtime');
   const clock = options.clock ?? clockAt();
-  const opened = await openEventStore(`sqlite:${join(folder, 'events.db')}`);
+  const opened = await openEventStore(options.eventStore ?? `sqlite:${join(folder, 'events.db')}`);
   const store = options.disturb?.(opened) ?? opened;
   const tenants = tenantsWith(options.settings);
   const { now, monotonic } = clock;

@@ -30,6 +30,7 @@ import { currentScope, type FactPlace, idsOf } from '../cause.ts';
 import type { CommitListener } from '../pending-work.ts';
 import type { Dispatched, Origin, Vault } from '../ports.ts';
 import { removedTenant } from '../removed-tenant.ts';
+import { isKeyDestroyed } from '../vault/vault.ts';
 import { type ActorCache, type CachedActor, createActorCache } from './cache.ts';
 import { Mailboxes } from './mailbox.ts';
 import { sealedEvents } from './sealed-events.ts';
@@ -219,7 +220,14 @@ async function attempt(
   }
   const scope = currentScope();
   const ids = await idsOf(host.store, origin, scope, aboutOf(ref, actor, command));
-  const events = await sealedEvents(host, ref, decision, origin, ids);
+  let events: NewEvent[];
+  try {
+    events = await sealedEvents(host, ref, decision, origin, ids);
+  } catch (error) {
+    // Another process has erased the visitor, and destroyed the key.
+    if (isKeyDestroyed(error) && (await wasBehind(host, ref, actor))) return null;
+    throw error;
+  }
   await host.beforeAppend?.();
   const first = actor.state.core.revision + 1;
   const appended = await append(host, ref, actor, decision, events);

@@ -3,12 +3,17 @@ import { DECIDERS } from '../../actors/deciders.ts';
 import { type ActorRef, sealingKeyOf, streamOf } from '../../actors/ids.ts';
 import type { Decision } from '../../actors/machine/decider.ts';
 import { nextDue } from '../../actors/machine/timers.ts';
+import { visitorState } from '../../actors/visitor/decisions.ts';
 import type { EventMetadata, NewEvent } from '../../eventstore/port.ts';
 import type { Origin, Vault } from '../ports.ts';
 
+/** How often this actor was erased. It is decided on the revision that the append expects. */
+const generationAt = ({ kind }: ActorRef, { core }: Decision): number =>
+  kind === 'visitor' ? visitorState(core).context.erasure.generation : 0;
+
 /**
  * @param ids of what caused the facts
- * @throws {AppError} `unavailable` if the vault cannot be read now
+ * @throws {AppError} `unavailable` if the vault cannot be read now; `conflict` if the state is of before an erasure
  */
 export async function sealedEvents(
   { vault, newId }: { readonly vault: Vault; readonly newId: () => string },
@@ -29,7 +34,8 @@ export async function sealedEvents(
     ...(said && { said }),
     ...(request !== undefined && { request }),
   };
-  const key = sealingKeyOf(ref);
+  // No personal fact stands in one append with the fact that begins the next generation (decisions.ts of the visitor).
+  const key = sealingKeyOf(ref, generationAt(ref, decision));
   const stream = streamOf(ref);
   const events: NewEvent[] = [];
   for (const { type, data, personal } of decision.facts) {

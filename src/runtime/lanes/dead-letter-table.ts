@@ -1,5 +1,6 @@
 /** The table of dead letters, its bounds for each tenant, and the rows in it. dead-letters.ts has what a person can do. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import { actorOf, generationOf, sealingKeyOf } from '../../actors/ids.ts';
 import type { WorkTable } from '../pending-work.ts';
 import type { DeadLetter } from '../ports.ts';
 import { forgetsByTenant } from '../removed-tenant.ts';
@@ -24,7 +25,7 @@ export interface LetterRow extends Omit<DeadLetter, 'type' | 'operator'> {
 
 export const DEAD_LETTERS_TABLE: WorkTable = {
   name: 'dead-letters',
-  version: 2,
+  version: 3,
   // The tenant '' stands for none. Everything here follows from the log alone, so that a table built anew is the same.
   schema: `
     CREATE TABLE dead_letters (
@@ -36,8 +37,11 @@ export const DEAD_LETTERS_TABLE: WorkTable = {
       stream TEXT NOT NULL,
       revision INTEGER NOT NULL,
       destination TEXT NOT NULL,
-      reason TEXT NOT NULL
+      reason TEXT NOT NULL,
+      -- Whose data the letter has, by the name of their data key without its generation; '' for nobody's.
+      person TEXT NOT NULL
     ) STRICT;
+    CREATE INDEX dead_letters_of_person ON dead_letters (person) WHERE person <> '';
     -- An append without an answer may be repeated: it is still one letter.
     CREATE UNIQUE INDEX dead_letters_once ON dead_letters (stream, revision, destination);
     CREATE INDEX dead_letters_of_tenant ON dead_letters (tenant, kind, number);
@@ -51,34 +55,46 @@ export const DEAD_LETTERS_TABLE: WorkTable = {
     const keep = keepLetters(file);
     const drop = file.prepare('DELETE FROM dead_letters WHERE id = ?');
     const expire = file.prepare('DELETE FROM dead_letters WHERE tenant = ? AND at < ?');
+    const erase = file.prepare('DELETE FROM dead_letters WHERE person = ?');
     return (event) => {
-      const { id, type, data, metadata, stream, revision } = event;
+      const { id, type, data, metadata, stream, revision, personal } = event;
       const tenant = metadata.tenant ?? '';
       const { at } = metadata;
       if (type === 'EventSetAside') {
         const reason = String(data.reason);
         const destination = 'service';
-        keep({ id, tenant, at, kind: 'webhook', stream, revision, destination, reason });
+        const person = personal ? generationOf(personal.key).person : '';
+        keep({ id, tenant, at, kind: 'webhook', stream, revision, destination, reason, person });
       } else if (type === 'DeadLetterResent' || type === 'DeadLetterDiscarded') {
         drop.run(String(data.letter));
       } else if (type === 'DeadLettersExpired') {
         expire.run(tenant, Number(data.before));
+      } else if (type === 'PersonalDataErased') {
+        erase.run(personIn(stream));
       } else {
         const lane = parseLaneAdvance(event);
         if (!lane?.dead) return;
         const { dead: reason, ...effect } = lane;
-        keep({ id, tenant, at, kind: 'effect', reason, ...effect });
+        const person = personIn(effect.stream);
+        keep({ id, tenant, at, kind: 'effect', reason, person, ...effect });
       }
     };
   },
   forget: (file) => forgetsByTenant(file, ['dead_letters', 'dead_letters_dropped']),
 };
 
+/** The visitor whose stream it is, by the name of their data key; '' for every other stream. */
+function personIn(stream: string): string {
+  const actor = actorOf(stream);
+  return actor?.kind === 'visitor' ? sealingKeyOf(actor) : '';
+}
+
 /** Adds a letter, and drops one if its tenant has too many. `kind` sorts effects before webhook events. */
 function keepLetters(file: DatabaseSync) {
   const add = file.prepare(
     `INSERT OR REPLACE INTO dead_letters
-     (id, tenant, at, kind, stream, revision, destination, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+     (id, tenant, at, kind, stream, revision, destination, reason, person)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const count = file.prepare('SELECT count(*) AS n FROM dead_letters WHERE tenant = ?');
   const dropOldest = file.prepare(
@@ -89,10 +105,11 @@ function keepLetters(file: DatabaseSync) {
     `INSERT INTO dead_letters_dropped VALUES (?, 1)
      ON CONFLICT DO UPDATE SET letters = letters + 1`,
   );
-  return (letter: Omit<LetterRow, 'number'> & { readonly tenant: string }): void => {
-    const { id, tenant, at, kind, stream, revision, destination, reason } = letter;
+  type Kept = Omit<LetterRow, 'number'> & { readonly tenant: string; readonly person: string };
+  return (letter: Kept): void => {
+    const { id, tenant, at, kind, stream, revision, destination, reason, person } = letter;
     const short = reason.slice(0, MAX_LETTER_REASON_CHARACTERS).toWellFormed();
-    add.run(id, tenant, at, kind, stream, revision, destination, short);
+    add.run(id, tenant, at, kind, stream, revision, destination, short, person);
     if (Number(count.get(tenant)?.n) <= MAX_LETTERS_PER_TENANT) return;
     dropOldest.run(tenant);
     countDropped.run(tenant);

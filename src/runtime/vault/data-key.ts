@@ -15,10 +15,15 @@ export const keyOfStream = (stream: string): string => stream.slice(KEY_STREAMS.
 /** The tenant of a data key. */
 export const tenantOf = (key: string): string | null => key.split('.', 1)[0] ?? null;
 
-/** The last fact of a key whose person is being erased. Then the stream is deleted. */
+/** The last fact of a key that is erased. Then the stream is deleted, and its name may be used again. */
 export const KEY_ERASED = 'DataKeyErased';
+/** The last fact of a key that is destroyed for good. It stays, so that no process makes the key anew. */
+export const KEY_DESTROYED = 'DataKeyDestroyed';
 
-export const isErased = ({ type }: Pick<RecordedEvent, 'type'>): boolean => type === KEY_ERASED;
+type Typed = Pick<RecordedEvent, 'type'>;
+export const isDestroyed = ({ type }: Typed): boolean => type === KEY_DESTROYED;
+/** Erased or destroyed. */
+export const isErased = (event: Typed): boolean => event.type === KEY_ERASED || isDestroyed(event);
 
 /** @returns the data of a fact of the key's stream */
 export const wrap = (by: WrappingKey, key: string, dataKey: Buffer): JsonObject => ({

@@ -7,7 +7,8 @@
  * it too.
  */
 import { randomBytes } from 'node:crypto';
-import { AppError } from '../../errors.ts';
+import { generationOf, keyOfGeneration } from '../../actors/ids.ts';
+import { AppError, hasCode } from '../../errors.ts';
 import {
   type EventStore,
   type RecordedEvent,
@@ -20,7 +21,9 @@ import type { SealedIn, Vault } from '../ports.ts';
 import { createServiceFacts, type ServiceFacts } from '../service-facts.ts';
 import { decrypt, encrypt } from './box.ts';
 import {
+  isDestroyed,
   isErased,
+  KEY_DESTROYED,
   KEY_ERASED,
   KEY_STREAMS,
   keyOfStream,
@@ -37,6 +40,11 @@ const DATA_KEY_BYTES = 32;
 export const KEYS_IN_MEMORY = 20_000;
 /** How long a data key is trusted in memory when other processes, which may delete it, write to the log too. */
 export const SHARED_KEY_MS = 60_000;
+
+/** Persons of whom it is remembered that they were erased. Later the key's stream says so. */
+export const ERASURES_IN_MEMORY = 10_000;
+/** Data keys of one person that are looked for in memory after an erasure. Earlier erasures took the others. */
+const GENERATIONS_IN_MEMORY = 8;
 
 /** Personal data that this process has sealed, kept for its own effects: at most this many parts, */
 export const OPENED_IN_MEMORY = 2_000;
@@ -73,6 +81,8 @@ interface State extends VaultOptions {
     readonly text: string;
     readonly at: number;
   }>;
+  /** By person: keys of all generations before this one are erased. */
+  readonly erased: Lru<number>;
 }
 
 /** For whoever reads the whole log in order: it need not read the stream of each key. */
@@ -85,9 +95,15 @@ export interface KeyLearner {
 export function createVault(options: VaultOptions): Vault & KeyLearner {
   const keys: State['keys'] = new Lru(KEYS_IN_MEMORY);
   const opened: State['opened'] = new Lru(OPENED_IN_MEMORY);
-  const vault: State = { ...options, facts: createServiceFacts(options), keys, opened };
+  const erased: State['erased'] = new Lru(ERASURES_IN_MEMORY);
+  const vault: State = { ...options, facts: createServiceFacts(options), keys, opened, erased };
+  const forgetKey = (key: string): void => {
+    keys.delete(key);
+    for (const [box, own] of [...opened.entries()]) if (own.key === key) opened.delete(box);
+  };
   return {
     async seal(key, personal, fact) {
+      if (wasErased(vault, key)) throw destroyed(key);
       const dataKey =
         (await (cachedKey(vault, key) ?? search(vault, key, getOrCreateKey))) ??
         // A search by `open`, which creates no key, was running.
@@ -96,6 +112,7 @@ export function createVault(options: VaultOptions): Vault & KeyLearner {
       const text = JSON.stringify(personal);
       const context = contextOf(key, fact);
       const box = encrypt(dataKey, context, Buffer.from(text)).toString('base64');
+      if (wasErased(vault, key)) throw destroyed(key); // meanwhile
       if (text.length <= OPENED_CHARACTERS) {
         opened.set(box, { key, context, text, at: vault.now() });
       }
@@ -104,6 +121,7 @@ export function createVault(options: VaultOptions): Vault & KeyLearner {
     async open({ personal, ...fact }) {
       if (!personal) return null;
       const { key, box, v } = personal;
+      if (wasErased(vault, key)) return null;
       const dataKey = await (cachedKey(vault, key) ?? search(vault, key, readKey));
       if (!dataKey) return null;
       const context = v === BOUND_TO_FACT ? contextOf(key, fact) : key;
@@ -118,18 +136,40 @@ export function createVault(options: VaultOptions): Vault & KeyLearner {
     learn(event) {
       if (!event.stream.startsWith(KEY_STREAMS)) return;
       const key = keyOfStream(event.stream);
-      const opened = isErased(event) ? null : unwrap(vault.wrapping, key, event.data);
+      const opened =
+        isErased(event) || wasErased(vault, key) ? null : unwrap(vault.wrapping, key, event.data);
       if (opened) keys.set(key, { found: Promise.resolve(opened.dataKey), at: vault.now() });
       else keys.delete(key); // whoever needs it reads why it does not open
     },
     async erase(key) {
-      keys.delete(key);
+      forgetKey(key);
       await erase(vault, key);
-      keys.delete(key); // a search may have ended meanwhile
-      for (const [box, own] of [...opened.entries()]) if (own.key === key) opened.delete(box);
+      forgetKey(key); // a search may have ended meanwhile
+    },
+    async destroy(key) {
+      forgetKey(key);
+      await destroy(vault, key);
+      forgetKey(key);
+    },
+    forget(person, generation) {
+      erased.set(person, Math.max(generation, erased.get(person) ?? 0));
+      const first = Math.max(0, generation - GENERATIONS_IN_MEMORY);
+      for (let each = first; each < generation; each++) forgetKey(keyOfGeneration(person, each));
     },
   };
 }
+
+function wasErased({ erased }: State, key: string): boolean {
+  const { person, generation } = generationOf(key);
+  return generation < (erased.peek(person) ?? 0);
+}
+
+const destroyed = (key: string): AppError =>
+  new AppError('conflict', `the data key ${key} was destroyed`, { reason: 'destroyed' });
+
+/** True for the error of `seal` about a key that was destroyed. */
+export const isKeyDestroyed = (error: unknown): boolean =>
+  hasCode(error, 'conflict') && error.details.reason === 'destroyed';
 
 function cachedKey({ keys, shared, now }: State, key: string): Promise<Buffer | null> | undefined {
   const cached = keys.get(key);
@@ -181,6 +221,19 @@ async function erase({ store, facts }: State, key: string): Promise<void> {
   await store.deleteStream(stream);
 }
 
+/** Leaves nothing in the stream of a data key but the fact that it was destroyed. */
+async function destroy({ store, facts }: State, key: string): Promise<void> {
+  const stream = keyStream(key);
+  const last = await lastEvent(store, stream);
+  const fact = { type: KEY_DESTROYED, data: {}, tenant: tenantOf(key) };
+  // Another process may make the key, or wrap it again, just now.
+  const revision =
+    last && isDestroyed(last)
+      ? last.revision
+      : (await facts.append(stream, [fact], 'any')).revision;
+  await store.truncateBefore(stream, revision);
+}
+
 /**
  * During a rotation the log says which secret wraps: a process that still has the old one first must not add keys that
  * nobody wraps again.
@@ -196,6 +249,7 @@ async function wrappingNow({ store, wrapping }: State): Promise<WrappingKey> {
 async function getOrCreateKey(vault: State, key: string): Promise<Buffer | null> {
   const stream = keyStream(key);
   const last = await lastEvent(vault.store, stream);
+  if (last && isDestroyed(last)) throw destroyed(key);
   const existing = openKey(vault, key, last);
   if (existing) return existing;
   // An erasure was interrupted. What it should have deleted must not stay behind the new key.

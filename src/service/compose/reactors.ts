@@ -30,6 +30,7 @@ import { openRoutingTables } from '../../reactors/routing/table-queries.ts';
 import { createTenantLifecycle } from '../../reactors/tenants/lifecycle.ts';
 import { createCrowd } from '../../reactors/visitors/crowd.ts';
 import { createDesiredVisitors } from '../../reactors/visitors/desired.ts';
+import { createErasures } from '../../reactors/visitors/erasure.ts';
 import { createReconciler } from '../../reactors/visitors/reconciler.ts';
 import { createDeadLetterExpiry } from '../../runtime/lanes/dead-letter-expiry.ts';
 import { createDeadLetters } from '../../runtime/lanes/dead-letters.ts';
@@ -38,6 +39,7 @@ import { openLaneTable } from '../../runtime/lanes/pending-effects.ts';
 import { createPageDigest } from '../../runtime/page-digest.ts';
 import { createStreamCut } from '../../runtime/stream-cut.ts';
 import { createTenantPurge } from '../../runtime/tenant-purge.ts';
+import { createTidy } from '../../sqlite/tidy.ts';
 import { createEjabberdAdmin } from '../../xmpp/admin/admin.ts';
 import { createEjabberdRooms } from '../../xmpp/admin/rooms.ts';
 import { toldOutages } from '../outages.ts';
@@ -172,10 +174,19 @@ export function createReactors(config: Config, runtime: Runtime) {
   const olderModules = createOlderModules({ ...base, inbox, reporters, compareSessions });
   const deadLetters = createDeadLetters({ ...base, destinations, again: inbox.again });
   const deadLetterExpiry = createDeadLetterExpiry(base);
+  const erasures = createErasures({
+    ...base,
+    tidy: createTidy(
+      () => [db],
+      () => base.logger.warn('work.db-wal cannot be truncated: another program reads work.db'),
+    ).soon,
+    afterDestroyed: () => failpoint('after-destroyed'),
+  });
   const summaries = createOperatorSummaries({ ...base, cutStream: createStreamCut(base) });
 
   // Names first, so that lines about a fact have the names that it changes.
   for (const listener of [
+    erasures,
     names,
     lanes,
     reconciler,
@@ -215,6 +226,7 @@ export function createReactors(config: Config, runtime: Runtime) {
     olderModules,
     deadLetters,
     deadLetterExpiry,
+    erasures,
     typing: typing.forward,
     helper,
     lifecycle,

@@ -12,6 +12,7 @@ import { LHC_FILTER } from '../../reactors/lhc/drafts.ts';
 import { KNOWN_CHATS_TABLE } from '../../reactors/lhc/known-chats.ts';
 import { ROUTING_TABLE } from '../../reactors/routing/table-queries.ts';
 import { DESIRED_VISITORS_TABLE } from '../../reactors/visitors/desired.ts';
+import { ERASURES_TABLE } from '../../reactors/visitors/erasure.ts';
 import { createDeadlines, DEADLINES_TABLE } from '../../runtime/deadlines.ts';
 import { createActors } from '../../runtime/host/actors.ts';
 import { createHost } from '../../runtime/host/host.ts';
@@ -79,6 +80,7 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
       DEAD_LETTERS_TABLE,
       TENANTS_TABLE,
       KNOWN_CHATS_TABLE,
+      ERASURES_TABLE,
     ],
     prepare: directory.prepare,
     onDropped: directory.onDropped,
