@@ -1,8 +1,10 @@
 /** What stands around every page: the way to the others, and the end of the session. */
 import type { ReactNode } from 'react';
 import { session } from './api/session.ts';
+import { HealthBar } from './health/HealthBar.tsx';
 import { type Route, to } from './route.ts';
 import { Link } from './router.tsx';
+import { SearchBox } from './search/SearchBox.tsx';
 
 const PLACES: readonly {
   readonly name: string;
@@ -39,6 +41,8 @@ export function Shell({
             ))}
           </ul>
         </nav>
+        <HealthBar />
+        <SearchBox />
         <button type="button" onClick={() => session.end('logged-out')}>
           Log out
         </button>

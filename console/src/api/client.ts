@@ -1,4 +1,5 @@
 /** Requests to the HTTP API with the admin token. */
+import { learnClock } from '../clock.ts';
 import { session } from './session.ts';
 
 /** How long an answer may take. The service's own deadlines are shorter. */
@@ -57,6 +58,7 @@ export async function request(path: string, options: RequestOptions = {}): Promi
   const { method = 'GET', body, headers, signal, alsoOk = [] } = options;
   const { token } = session.get();
   let response: Response;
+  const sentAt = Date.now();
   try {
     response = await fetch(path, {
       method,
@@ -75,6 +77,7 @@ export async function request(path: string, options: RequestOptions = {}): Promi
     if (signal?.aborted) throw error;
     throw new ApiError(0, 'no-answer', 'the service did not answer');
   }
+  learnClock(response.headers.get('date'), sentAt, Date.now());
   if (response.ok || alsoOk.includes(response.status)) return response;
   if (response.status === 401) session.end('refused', token);
   throw await errorOf(response);

@@ -34,3 +34,32 @@ export interface Trace {
   /** There is more than the answer has. */
   readonly truncated: boolean;
 }
+
+export interface Found {
+  readonly kind: 'visitor' | 'operator' | 'chat' | 'message' | 'trace';
+  readonly stream: string | null;
+  readonly revision: number | null;
+  readonly tenant: string | null;
+  readonly title: string;
+  readonly detail: string | null;
+  readonly at: number | null;
+}
+
+export interface DeadLetter {
+  readonly id: string;
+  readonly tenant: string | null;
+  readonly at: number;
+  readonly kind: 'webhook' | 'effect';
+  readonly type: string | null;
+  readonly operator: string | null;
+  readonly stream: string;
+  readonly destination: string;
+  readonly reason: string;
+}
+
+export interface Readiness {
+  readonly status: 'ready' | 'not-ready';
+  readonly version: string;
+  readonly checks: Readonly<Record<string, { readonly ok: boolean; readonly reason?: string }>>;
+  readonly unfit: { readonly count: number; readonly actors?: readonly string[] };
+}

@@ -33,12 +33,15 @@ export function VirtualTable<T>({
   rows,
   keyOf,
   onNearEnd,
+  onRange,
 }: {
   readonly label: string;
   readonly columns: readonly Column<T>[];
   readonly rows: readonly T[];
   keyOf(row: T): string;
   readonly onNearEnd?: () => void;
+  /** Told which rows are drawn. */
+  readonly onRange?: (first: number, last: number) => void;
 }) {
   const scroller = useRef<HTMLDivElement>(null);
   const [active, setActive] = useState(0);
@@ -54,12 +57,15 @@ export function VirtualTable<T>({
     },
   });
   const items = virtual.getVirtualItems();
+  const first = items[0]?.index ?? 0;
   const last = items.at(-1)?.index ?? 0;
   const current = Math.min(active, Math.max(0, rows.length - 1));
 
   useEffect(() => {
     if (last >= rows.length - MORE_BEFORE_ROWS) onNearEnd?.();
   }, [last, rows.length, onNearEnd]);
+
+  useEffect(() => onRange?.(first, last), [first, last, onRange]);
 
   // The row may be drawn only after the scroll.
   useEffect(() => {

@@ -1,19 +1,21 @@
 /** Times, as the reader's zone has them and as "3 min ago", which moves on by itself. */
 import { useSyncExternalStore } from 'react';
-import { absolute, relative } from '../times.ts';
+import { serviceNow } from '../clock.ts';
+import { absolute, duration, relative } from '../times.ts';
 
 /** How often "3 min ago" is worked out anew. One timer for the whole page. */
 const TICK_MS = 1_000;
 
-let now = Date.now();
+let now = serviceNow();
 let timer: number | undefined;
 const listeners = new Set<() => void>();
 
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
+  now = serviceNow();
   timer ??= window.setInterval(() => {
     if (document.hidden) return;
-    now = Date.now();
+    now = serviceNow();
     for (const each of listeners) each();
   }, TICK_MS);
   return () => {
@@ -42,4 +44,10 @@ export function Time({
       {long ? `${exact} (${text})` : text}
     </time>
   );
+}
+
+/** How long something lasts since then, growing. @param props.since ms since 1970 */
+export function Since({ since }: { readonly since: number }) {
+  const text = useSyncExternalStore(subscribe, () => duration(Math.max(1_000, now - since)));
+  return <span title={`since ${absolute(since)}`}>{text}</span>;
 }
