@@ -13,7 +13,17 @@ export interface Browser {
   evaluate(expression: string): Promise<unknown>;
   /** Puts a text where the focus is. */
   type(text: string): Promise<void>;
-  key(name: 'Enter' | 'ArrowUp'): Promise<void>;
+  key(name: keyof typeof KEYS): Promise<void>;
+  /** Loads another page. */
+  navigate(url: string): Promise<void>;
+  /** What the page looks like from here on. Sizes in CSS pixels. */
+  look(wish: {
+    readonly width?: number;
+    readonly height?: number;
+    readonly scheme?: 'light' | 'dark';
+  }): Promise<void>;
+  /** What the browser complained about so far, but for answers that are errors: policies, exceptions, `console.error`. */
+  complaints(): readonly string[];
   /** @returns a PNG file */
   screenshot(): Promise<Buffer>;
   /** What went over WebSockets so far. */
@@ -21,7 +31,22 @@ export interface Browser {
   kill(): Promise<void>;
 }
 
-const KEYS = { Enter: 13, ArrowUp: 38 } as const;
+const KEYS = {
+  Enter: 13,
+  Tab: 9,
+  Escape: 27,
+  PageDown: 34,
+  PageUp: 33,
+  End: 35,
+  Home: 36,
+  ArrowLeft: 37,
+  ArrowUp: 38,
+  ArrowRight: 39,
+  ArrowDown: 40,
+  '/': 191,
+} as const;
+/** Keys that write something. */
+const TEXTS: Readonly<Partial<Record<keyof typeof KEYS, string>>> = { Enter: '\r', '/': '/' };
 
 interface Reply {
   readonly id?: number;
@@ -85,6 +110,8 @@ async function connect(program: Program, portFile: string, url: string): Promise
   const answers = new Map<number, (reply: Reply) => void>();
   const sent: string[] = [];
   const received: string[] = [];
+  const complaints: string[] = [];
+  const size = { width: 900, height: 640 };
   let lastId = 0;
   socket.onmessage = ({ data }) => {
     const reply = JSON.parse(String(data)) as Reply;
@@ -95,6 +122,9 @@ async function connect(program: Program, portFile: string, url: string): Promise
       sent.push(reply.params.response.payloadData);
     } else if (reply.method === 'Network.webSocketFrameReceived') {
       received.push(reply.params.response.payloadData);
+    } else {
+      const complaint = complaintOf(reply);
+      if (complaint !== null) complaints.push(complaint);
     }
   };
   await new Promise((resolve, reject) => {
@@ -116,6 +146,8 @@ async function connect(program: Program, portFile: string, url: string): Promise
   }
   await call('Network.enable');
   await call('Page.enable');
+  await call('Runtime.enable');
+  await call('Log.enable');
   await call('Page.navigate', { url });
   return {
     async evaluate(expression) {
@@ -132,10 +164,27 @@ async function connect(program: Program, portFile: string, url: string): Promise
     type: (text) => call('Input.insertText', { text }),
     async key(name) {
       const key = { key: name, code: name, windowsVirtualKeyCode: KEYS[name] };
-      const text = name === 'Enter' ? { text: '\r' } : {};
+      const text = name in TEXTS ? { text: TEXTS[name] } : {};
       await call('Input.dispatchKeyEvent', { type: 'keyDown', ...key, ...text });
       await call('Input.dispatchKeyEvent', { type: 'keyUp', ...key });
     },
+    navigate: (to) => call('Page.navigate', { url: to }),
+    async look({ scheme, ...wish }) {
+      Object.assign(size, wish);
+      await call('Emulation.setDeviceMetricsOverride', {
+        ...size,
+        deviceScaleFactor: 1,
+        mobile: false,
+      });
+      if (scheme === undefined) return;
+      const features = [
+        { name: 'prefers-color-scheme', value: scheme },
+        // Colours change at once.
+        { name: 'prefers-reduced-motion', value: 'reduce' },
+      ];
+      await call('Emulation.setEmulatedMedia', { features });
+    },
+    complaints: () => complaints,
     async screenshot() {
       const { data } = await call('Page.captureScreenshot', { format: 'png' });
       return Buffer.from(data, 'base64');
@@ -146,4 +195,22 @@ async function connect(program: Program, portFile: string, url: string): Promise
       await program.kill();
     },
   };
+}
+
+/** What Chromium says that is a fault of the page; null if it is none. */
+function complaintOf({ method, params }: Reply): string | null {
+  if (method === 'Log.entryAdded') {
+    const { level, source, text, url } = params.entry;
+    return source === 'network' || level === 'info' || level === 'verbose'
+      ? null
+      : `${source}: ${text} ${url ?? ''}`;
+  }
+  if (method === 'Runtime.exceptionThrown') {
+    const { text, exception } = params.exceptionDetails;
+    return `exception: ${exception?.description ?? text}`;
+  }
+  if (method === 'Runtime.consoleAPICalled' && /^(error|warning|assert)$/.test(params.type)) {
+    return `console: ${params.args.map((each: { value?: unknown; description?: string }) => each.value ?? each.description).join(' ')}`;
+  }
+  return null;
 }
