@@ -9,6 +9,7 @@ run: setup
 test: setup
 	@sh scripts/install-redis.sh
 	@sh scripts/install-php.sh
+	@sh scripts/install-chromium.sh
 	npm run --silent verify
 
 # Without a checkout nothing is installed: the script says how to get one. The path goes through the environment, so the shell

@@ -20,6 +20,7 @@ export const SLOW_TESTS: readonly string[] = [
   'test/lhc/node-helper.test.ts',
   'test/lhc-extension/**',
   'test/doctor/redis.test.ts',
+  'test/console/console.test.ts',
   'test/cli/backup.test.ts',
   'test/cli/dead-letters.test.ts',
   'test/cli/migrate.test.ts',

@@ -16,7 +16,7 @@ const STOP_BOUND_MS = 10_000;
 const STOP_DEADLINE_MS = 60_000;
 const CALL_DEADLINE_MS = 30_000;
 
-const ADMIN_TOKEN = 'admin-token-of-the-tests';
+export const ADMIN_TOKEN = 'admin-token-of-the-tests';
 
 /** A tenant as in TENANTS_FILE. */
 export type TenantEntry = { readonly id: string; readonly apiKey: string } & Record<

@@ -1,0 +1,113 @@
+/** The console in a real browser, on the real service with a real ejabberd. */
+import { afterAll, expect, it } from 'vitest';
+import { ADMIN_TOKEN } from '../support/service.ts';
+import { testWorld } from '../support/test-world.ts';
+import { openConsole } from './page.ts';
+import { HOSTILE_NICK, playScene, TENANTS } from './scene.ts';
+
+const world = await testWorld({ tenants: TENANTS });
+const [page] = await Promise.all([openConsole(world.service.url), playScene(world)]);
+afterAll(() => page.close());
+const acme = world.tenant('acme');
+
+const address = async () => String(await page.evaluate('location.pathname + location.search'));
+const stored = () => page.evaluate('JSON.stringify({ ...sessionStorage, ...localStorage })');
+
+it('lets nobody in without the admin token', async () => {
+  await page.sees('Admin token');
+  expect(await page.findings()).toEqual([]);
+  await page.logIn('a wrong token');
+  await page.sees('This is not the admin token');
+  expect(await stored()).toBe('{}');
+  // A tenant's key opens its tenant, and not the console.
+  await page.logIn(acme.apiKey);
+  await page.sees('This is not the admin token');
+});
+
+it('shows the tenants in numbers, and the board of the one that is chosen', async () => {
+  await page.logIn(ADMIN_TOKEN);
+  await page.sees(/acme\s+1, longest/);
+  expect(await address()).toBe('/console');
+  expect(await page.findings()).toEqual([]);
+  await page.click('a', 'acme');
+  await page.sees(/Ben\s+8\s+waiting/);
+  await page.sees(/Ann\s+7\s+chatting/);
+  await page.sees(/Olga\s+olga\s+busy|Olga\s+olga\s+available/);
+  await page.sees('1 of 1');
+  expect(await page.findings()).toEqual([]);
+});
+
+it('shows a visitor who arrives, without being asked', async () => {
+  await acme.view('11', { page: 'https://shop.test/gloves', title: 'Gloves', nick: 'Dora' });
+  await page.sees('Dora');
+  await acme.ask('POST', '/visitors/11/timeout');
+  await page.sees(/^(?!.*Dora)/s);
+});
+
+it('shows what visitors write as text', async () => {
+  await page.sees(HOSTILE_NICK);
+  expect(await page.evaluate("document.querySelectorAll('img').length")).toBe(0);
+});
+
+it('moves through a table by keys', async () => {
+  await page.evaluate("document.querySelector('table[aria-label=Visitors] tbody a').focus()");
+  await page.key('ArrowDown');
+  const focused = () => page.evaluate('document.activeElement.textContent');
+  expect(await focused()).toBe('Ann');
+  await page.key('Home');
+  expect(await focused()).toBe('Ben');
+});
+
+it('finds a visitor by the search, with keys alone', async () => {
+  await page.evaluate('document.activeElement.blur()');
+  await page.key('/');
+  await page.type(acme.visitorJid('7'));
+  await page.has('[role=option]', 'visitor.7@xmpp.test');
+  await page.key('ArrowDown');
+  await page.key('Enter');
+  await page.sees('visitor-acme.7');
+  expect(await address()).toMatch(/^\/console\/streams\/visitor-acme\.7/);
+  expect(await page.findings()).toEqual([]);
+});
+
+it('lists the streams, and opens one at its address', async () => {
+  await page.open('/console/streams?category=operator');
+  await page.sees('operator-acme.olga');
+  expect(await page.findings()).toEqual([]);
+  await page.open('/console/streams/visitor-acme.7?revision=1');
+  await page.sees('visitor-acme.7');
+});
+
+it('shows all results of a search', async () => {
+  await page.open('/console/search?q=c7');
+  await page.sees('#c7');
+  expect(await page.findings()).toEqual([]);
+});
+
+it('shows dead letters, and discards one when asked twice', async () => {
+  await page.open('/console/dead-letters');
+  await page.sees('event from ejabberd: message');
+  expect(await page.findings()).toEqual([]);
+  await page.click('main a', 'event from ejabberd');
+  await page.sees('a text where an object should be');
+  expect(await page.findings()).toEqual([]);
+  await page.click('button', 'Send again');
+  await page.sees('body:');
+  await page.click('button', 'Discard');
+  await page.has('dialog');
+  expect(await page.findings('dialog')).toEqual([]);
+  await page.click('dialog button', 'Discard');
+  await page.sees('Discarded: event from ejabberd: message');
+  await page.sees('There is no dead letter');
+});
+
+it('stays within its policy', () => {
+  expect(page.complaints()).toEqual([]);
+});
+
+it('forgets the token at the end', async () => {
+  expect(await stored()).toContain(ADMIN_TOKEN);
+  await page.click('button', 'Log out');
+  await page.sees('You are logged out');
+  expect(await stored()).toBe('{}');
+});
