@@ -2,7 +2,7 @@
 import { useMemo } from 'react';
 import type { Change, Json } from '../api/debugger.ts';
 import { treeOf } from './context-tree.ts';
-import { Parts } from './Value.tsx';
+import { Fold, Parts } from './Value.tsx';
 
 export function ContextSection({
   context,
@@ -18,7 +18,12 @@ export function ContextSection({
         Context <span className="quiet">{countOf(changes.length)}</span>
       </h2>
       {/* A new step is a new tree: what was opened in the one before has no place in it. */}
-      {parts && <Parts parts={parts} folds />}
+      {parts && <Parts parts={parts} folding="changes" />}
+      <Fold summary="As JSON">
+        <pre>
+          <bdi>{JSON.stringify(context, null, 2)}</bdi>
+        </pre>
+      </Fold>
     </section>
   );
 }

@@ -102,5 +102,5 @@ export function JsonView({ value, empty }: { readonly value: Json; readonly empt
   const { parts } = treeOf(value, NO_CHANGES);
   if (!parts) return <Plain value={value} />;
   if (parts.length === 0) return <p className="quiet">{empty}</p>;
-  return <Parts parts={parts} folds={false} />;
+  return <Parts parts={parts} folding="open" />;
 }

@@ -27,13 +27,13 @@ export function Scrubber({
       <div className="scrubber-line">
         <Step
           label="First fact"
-          sign="⏮"
+          sign="«"
           disabled={selected <= outline.first}
           onClick={() => move('first')}
         />
         <Step
           label="Previous fact"
-          sign="◀"
+          sign="‹"
           disabled={selected <= outline.first}
           onClick={() => move('previous')}
         />
@@ -46,8 +46,8 @@ export function Scrubber({
           value={selected}
           onChange={(event) => go(Number(event.currentTarget.value))}
         />
-        <Step label="Next fact" sign="▶" disabled={selected >= last} onClick={() => move('next')} />
-        <Step label="Last fact" sign="⏭" disabled={selected >= last} onClick={() => move('last')} />
+        <Step label="Next fact" sign="›" disabled={selected >= last} onClick={() => move('next')} />
+        <Step label="Last fact" sign="»" disabled={selected >= last} onClick={() => move('last')} />
         <label className="check">
           <input
             type="checkbox"

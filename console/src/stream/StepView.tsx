@@ -30,11 +30,11 @@ export function StepView({
   const { correlationId, at } = event.metadata;
   return (
     <div className={branch ? 'step not-real' : 'step'} data-revision={revision}>
-      <FactSection row={row} isReal={branch === null} />
-      {state && machine && <ChartSection machine={machine} value={state.value} taken={taken} />}
-      <div className="step-columns">
-        {state && <ContextSection key={revision} context={state.context} changes={changes} />}
-        <div className="step-column">
+      <div className="step-grid">
+        <FactSection row={row} isReal={branch === null} />
+        {state && machine && <ChartSection machine={machine} value={state.value} taken={taken} />}
+        <div className="step-rest">
+          {state && <ContextSection key={revision} context={state.context} changes={changes} />}
           {state && <TimersSection timers={state.timers} changes={timerChanges} at={at} />}
           {branch && <FollowingEffects effects={branch.effects} />}
           {!branch && state && settled && <EffectsSection stream={stream} revision={revision} />}

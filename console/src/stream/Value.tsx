@@ -1,6 +1,7 @@
 /** JSON as people read it, with the words of visitors kept apart from everything beside them. */
 import { memo, type ReactNode, useState } from 'react';
 import type { Json, JsonObject } from '../api/debugger.ts';
+import { absolute } from '../times.ts';
 import { Said } from '../ui/words.tsx';
 import { lineOf, type Mark, type TreeNode } from './context-tree.ts';
 
@@ -10,10 +11,23 @@ const LINE_CHARACTERS = 60;
 /** A longer text is shown in part, and whole if somebody asks. */
 const LONG_TEXT_CHARACTERS = 2_000;
 
+/** Numbers from here to there are times, as far as anybody can tell: those of the years 2001 to 2100, in ms. */
+const TIMES_MS = { from: 1e12, to: 4.1e12 };
+
+const isTime = (value: Json): value is number =>
+  typeof value === 'number' && value >= TIMES_MS.from && value <= TIMES_MS.to;
+
 /** A plain value: a text in quotes, a number, true, false or null. */
 export function Plain({ value }: { readonly value: Json }) {
   const [isWhole, setWhole] = useState(false);
-  if (typeof value !== 'string') return <span className="plain">{JSON.stringify(value)}</span>;
+  if (typeof value !== 'string') {
+    return (
+      <span className="plain">
+        {JSON.stringify(value)}
+        {isTime(value) && <span className="quiet"> {absolute(value, { millis: true })}</span>}
+      </span>
+    );
+  }
   const isCut = !isWhole && value.length > LONG_TEXT_CHARACTERS;
   return (
     <span className="plain text">
@@ -40,25 +54,27 @@ const sizeOf = (value: Json): string => {
   return count === 1 ? '1 field' : `${count} fields`;
 };
 
-/** The parts of a tree as a list. What was not touched is folded. */
+/** `changes`: what was not touched is put away, and the rest is open. */
+export type Folding = 'changes' | 'open' | 'closed';
+
+/** The parts of a tree as a list. */
 export const Parts = memo(function Parts({
   parts,
-  folds,
+  folding,
 }: {
   readonly parts: readonly TreeNode[];
-  /** Puts what was not touched away. */
-  readonly folds: boolean;
+  readonly folding: Folding;
 }) {
-  const touched = folds ? parts.filter(({ isTouched }) => isTouched) : parts;
-  const rest = folds ? parts.filter(({ isTouched }) => !isTouched) : [];
+  const isAway = ({ isTouched }: TreeNode): boolean => folding === 'changes' && !isTouched;
+  const rest = parts.filter(isAway);
   return (
     <ul className="tree">
-      <Some parts={touched} folds={folds} />
+      <Some parts={parts.filter((part) => !isAway(part))} folding={folding} />
       {rest.length > 0 && (
         <li>
           <Fold summary={<span className="quiet">{rest.length} unchanged</span>}>
             <ul className="tree">
-              <Some parts={rest} folds={false} />
+              <Some parts={rest} folding="closed" />
             </ul>
           </Fold>
         </li>
@@ -67,12 +83,18 @@ export const Parts = memo(function Parts({
   );
 });
 
-function Some({ parts, folds }: { readonly parts: readonly TreeNode[]; readonly folds: boolean }) {
+function Some({
+  parts,
+  folding,
+}: {
+  readonly parts: readonly TreeNode[];
+  readonly folding: Folding;
+}) {
   const [shown, setShown] = useState(MANY_PARTS);
   return (
     <>
       {parts.slice(0, shown).map((node) => (
-        <Node key={`${node.key} ${node.mark}`} node={node} folds={folds} />
+        <Node key={`${node.key} ${node.mark}`} node={node} folding={folding} />
       ))}
       {parts.length > shown && (
         <li>
@@ -85,7 +107,7 @@ function Some({ parts, folds }: { readonly parts: readonly TreeNode[]; readonly 
   );
 }
 
-function Node({ node, folds }: { readonly node: TreeNode; readonly folds: boolean }) {
+function Node({ node, folding }: { readonly node: TreeNode; readonly folding: Folding }) {
   const { key, value, mark, before, isTouched, parts } = node;
   const name = (
     <>
@@ -99,6 +121,16 @@ function Node({ node, folds }: { readonly node: TreeNode; readonly folds: boolea
       <span className="arrow"> → </span>
     </span>
   );
+  if (parts && !isTouched && isShort(value)) {
+    return (
+      <li>
+        {name}{' '}
+        <span className="plain">
+          <Said text={JSON.stringify(value)} />
+        </span>
+      </li>
+    );
+  }
   if (!parts || parts.length === 0) {
     return (
       <li className={mark ?? undefined}>
@@ -111,7 +143,7 @@ function Node({ node, folds }: { readonly node: TreeNode; readonly folds: boolea
       </li>
     );
   }
-  const isOpen = isTouched && mark !== 'removed';
+  const isOpen = folding === 'changes' ? isTouched && mark !== 'removed' : folding === 'open';
   return (
     <li className={mark ?? undefined}>
       <Fold
@@ -123,11 +155,18 @@ function Node({ node, folds }: { readonly node: TreeNode; readonly folds: boolea
           </>
         }
       >
-        <Parts parts={parts} folds={folds && mark === null} />
+        <Parts
+          parts={parts}
+          folding={folding === 'changes' && mark !== null ? 'closed' : folding}
+        />
       </Fold>
     </li>
   );
 }
+
+/** It is read at a glance, so that nothing needs to be opened. */
+const isShort = (value: Json): boolean =>
+  lineOf(value, LINE_CHARACTERS + 1).length <= LINE_CHARACTERS;
 
 const isPlain = (value: Json): boolean => value === null || typeof value !== 'object';
 

@@ -52,6 +52,18 @@ export function ChartSection({
             <RegionInWords now={now} />
           </li>
         ))}
+        {inAll.some(({ transition }) => takenIds.has(transition.id)) && (
+          <li>
+            <span className="quiet">in every state</span>
+            {inAll
+              .filter(({ transition }) => takenIds.has(transition.id))
+              .map(({ transition, text }) => (
+                <span key={transition.id} className="chip taken">
+                  {text}
+                </span>
+              ))}
+          </li>
+        )}
       </ul>
       {drawn === 'failed' ? (
         <p className="note">The chart cannot be drawn: its part of the console did not load.</p>
@@ -74,20 +86,7 @@ export function ChartSection({
         </div>
       )}
       {inAll.length > 0 && (
-        <Fold
-          summary={
-            <>
-              Accepted in every state{' '}
-              {inAll
-                .filter(({ transition }) => takenIds.has(transition.id))
-                .map(({ transition, text }) => (
-                  <span key={transition.id} className="chip taken">
-                    {text}
-                  </span>
-                ))}
-            </>
-          }
-        >
+        <Fold summary="Accepted in every state">
           <ul className="in-all">
             {inAll.map(({ transition, text }) => (
               <li key={transition.id} className={takenIds.has(transition.id) ? 'taken' : undefined}>

@@ -1,5 +1,5 @@
 /** One region of a state chart as a drawing. */
-import { memo, useId } from 'react';
+import { memo, useEffect, useId, useRef } from 'react';
 import type { RegionNow } from './active.ts';
 import { type Arrow, type Box, CHART, type Drawing, type Line, pathOf } from './layout.ts';
 
@@ -19,6 +19,12 @@ export const RegionChart = memo(function RegionChart({
   readonly taken: ReadonlySet<string>;
 }) {
   const id = useId();
+  const scroller = useRef<HTMLDivElement>(null);
+  const middle = boxes.find((box) => active.has(box.id))?.x ?? 0;
+  useEffect(() => {
+    const { current } = scroller;
+    if (current) current.scrollLeft = middle - current.clientWidth / 2; // where the chart is wider than its place
+  }, [middle]);
   const label = `State chart of ${name}: ${activeNames.join(', ')} is active`;
   // The arrows that are taken come last, so that nothing lies over them.
   const isTaken = ({ lines }: Arrow): boolean =>
@@ -29,6 +35,7 @@ export const RegionChart = memo(function RegionChart({
       <figcaption>{name}</figcaption>
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms */}
       <div
+        ref={scroller}
         className="region-scroll"
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a wide chart scrolls, also by keys
         tabIndex={0}

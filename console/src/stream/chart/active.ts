@@ -38,9 +38,11 @@ export function regionsNow(
     region,
     name: region.id.split('.').at(-1) ?? region.id,
     active: region.states.filter(({ id }) => active.has(id)).map(({ name }) => name),
+    // What every state accepts and none is left for (layout.ts, `everywhere`) says nothing of the region.
     taken: taken.flatMap((each) => {
       const transition = region.transitions.find(({ id }) => id === each.id);
-      return transition ? [{ taken: each, transition }] : [];
+      const isOfRegion = transition?.from === region.id && transition.to === region.id;
+      return transition && !isOfRegion ? [{ taken: each, transition }] : [];
     }),
   }));
 }
