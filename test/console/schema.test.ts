@@ -3,9 +3,11 @@ import type { Json, JsonObject } from '../../console/src/api/debugger.ts';
 import {
   type Field,
   fieldsOf,
+  hintsOf,
   problemOf,
   readField,
   skeletonOf,
+  startOf,
 } from '../../console/src/stream/what-if/schema.ts';
 
 const SCHEMA: JsonObject = {
@@ -113,4 +115,28 @@ test('lists are checked entry by entry', () => {
 
 test('JSON to begin with has the required parts', () => {
   expect(skeletonOf(field('delays').schema)).toEqual({ chatIdle: 0 });
+});
+
+describe('what a field begins with', () => {
+  const context = {
+    delays: { chatIdle: 7 },
+    department: 'sales',
+    chat: { id: 'c9', department: null },
+  };
+
+  test('is what the state has for it', () => {
+    const hints = hintsOf(context);
+    expect([startOf(field('chatId'), hints), JSON.parse(startOf(field('delays'), hints))]).toEqual([
+      'c9',
+      { chatIdle: 7 },
+    ]);
+  });
+
+  test('is nothing, or what is nearest to it, where the state has nothing that fits', () => {
+    const hints = { chatId: 'too long for this', delays: 'a text' };
+    const begins = (name: string) => startOf(field(name), hints);
+    expect(['chatId', 'department', 'nick', 'visits'].map(begins)).toEqual(['', 'null', '', '']);
+    expect(JSON.parse(begins('delays'))).toEqual({ chatIdle: 0 });
+    expect(hintsOf(null)).toEqual({});
+  });
 });

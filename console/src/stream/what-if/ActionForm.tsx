@@ -6,17 +6,20 @@ import { timerName } from '../timer-lines.ts';
 import { type Action, parseDuration } from './branch.ts';
 import { JsonArea } from './JsonArea.tsx';
 import { SchemaForm } from './SchemaForm.tsx';
-import { problemOf, skeletonOf } from './schema.ts';
+import { hintsOf, problemOf, skeletonOf } from './schema.ts';
 
 const KINDS = { command: 'Command', fact: 'Fact', wait: 'Time passes' } as const;
 type Kind = keyof typeof KINDS;
 
 export function ActionForm({
   machine,
+  context,
   nextTimer,
   add,
 }: {
   readonly machine: Machine;
+  /** At the end of the branch. */
+  readonly context: Json | undefined;
   readonly nextTimer: { readonly id: string; readonly ms: number } | null;
   readonly add: (action: Action) => void;
 }) {
@@ -38,7 +41,7 @@ export function ActionForm({
           </label>
         ))}
       </fieldset>
-      {kind === 'command' && <CommandForm machine={machine} add={add} />}
+      {kind === 'command' && <CommandForm machine={machine} context={context} add={add} />}
       {kind === 'fact' && <FactForm machine={machine} add={add} />}
       {kind === 'wait' && <WaitForm nextTimer={nextTimer} add={add} />}
     </div>
@@ -47,9 +50,11 @@ export function ActionForm({
 
 function CommandForm({
   machine: { commands },
+  context,
   add,
 }: {
   readonly machine: Machine;
+  readonly context: Json | undefined;
   readonly add: (action: Action) => void;
 }) {
   const sorted = [...commands].sort((a, b) => a.type.localeCompare(b.type));
@@ -67,6 +72,7 @@ function CommandForm({
         <SchemaForm
           key={type}
           schema={command.schema ?? {}}
+          hints={hintsOf(context)}
           submit="Send the command"
           send={(fields) => add({ command: { ...fields, type } })}
         />
@@ -106,7 +112,10 @@ function FactForm({
   readonly machine: Machine;
   readonly add: (action: Action) => void;
 }) {
-  const sorted = [...facts].sort((a, b) => a.type.localeCompare(b.type));
+  // A fact without a schema holds a whole state, and nobody makes that up.
+  const sorted = facts
+    .filter(({ schema }) => schema !== null)
+    .sort((a, b) => a.type.localeCompare(b.type));
   const [type, setType] = useState(sorted[0]?.type ?? '');
   const fact = sorted.find((each) => each.type === type);
   const parts = partsOf(fact?.schema ?? null);

@@ -6,11 +6,13 @@ export function JsonArea({
   text,
   set,
   fault,
+  placeholder,
 }: {
   readonly label: string;
   readonly text: string;
   readonly set: (text: string) => void;
   readonly fault: string | undefined;
+  readonly placeholder?: string;
 }) {
   const id = useId();
   return (
@@ -22,6 +24,7 @@ export function JsonArea({
         rows={Math.min(10, text.split('\n').length + 1)}
         spellCheck={false}
         value={text}
+        placeholder={placeholder}
         aria-invalid={fault !== undefined}
         aria-describedby={`${id}-fault`}
         onChange={(event) => set(event.currentTarget.value)}

@@ -2,20 +2,31 @@
 import { type FormEvent, useId, useMemo, useState } from 'react';
 import type { Json, JsonObject } from '../../api/debugger.ts';
 import { JsonArea } from './JsonArea.tsx';
-import { type Field, fieldsOf, NULL_TEXT, problemOf, readField, skeletonOf } from './schema.ts';
+import {
+  type Field,
+  fieldsOf,
+  NULL_TEXT,
+  problemOf,
+  readField,
+  skeletonOf,
+  startOf,
+} from './schema.ts';
 
 export function SchemaForm({
   schema,
+  hints,
   submit,
   send,
 }: {
   readonly schema: JsonObject;
+  /** Values by the names of fields. */
+  readonly hints: JsonObject;
   readonly submit: string;
   readonly send: (fields: JsonObject) => void;
 }) {
   const fields = useMemo(() => fieldsOf(schema), [schema]);
   return fields ? (
-    <FieldsForm fields={fields} submit={submit} send={send} />
+    <FieldsForm fields={fields} hints={hints} submit={submit} send={send} />
   ) : (
     <WholeForm schema={schema} submit={submit} send={send} />
   );
@@ -23,15 +34,17 @@ export function SchemaForm({
 
 function FieldsForm({
   fields,
+  hints,
   submit,
   send,
 }: {
   readonly fields: readonly Field[];
+  readonly hints: JsonObject;
   readonly submit: string;
   readonly send: (fields: JsonObject) => void;
 }) {
   const [texts, setTexts] = useState<Readonly<Record<string, string>>>(() =>
-    Object.fromEntries(fields.map((field) => [field.name, startOf(field)])),
+    Object.fromEntries(fields.map((field) => [field.name, startOf(field, hints)])),
   );
   const [faults, setFaults] = useState<Readonly<Record<string, string>>>({});
 
@@ -64,16 +77,6 @@ function FieldsForm({
   );
 }
 
-/** A required choice begins with its first one, required JSON with its skeleton. */
-function startOf({ kind, isRequired, isNullable, choices, schema }: Field): string {
-  if (!isRequired) return '';
-  if (isNullable) return NULL_TEXT;
-  if (kind === 'choice') return JSON.stringify(choices[0]);
-  if (kind === 'boolean') return 'false';
-  if (kind === 'json') return JSON.stringify(skeletonOf(schema), null, 2);
-  return '';
-}
-
 function FieldInput({
   field,
   text,
@@ -97,6 +100,7 @@ function FieldInput({
   if (kind === 'json') {
     return (
       <JsonArea
+        placeholder={JSON.stringify(skeletonOf(field.schema))}
         label={hint ? `${name} (JSON, ${hint})` : `${name} (JSON)`}
         text={text}
         set={set}

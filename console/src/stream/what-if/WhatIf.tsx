@@ -8,6 +8,7 @@ import {
   added,
   type BranchItem,
   type BranchResult,
+  endOf,
   MAX_ACTIONS,
   redone,
   stepsOf,
@@ -82,6 +83,7 @@ export function WhatIf({
       ) : (
         <ActionForm
           machine={machine}
+          context={result ? endOf(result).state.context : undefined}
           nextTimer={result && untilNextTimer(result)}
           add={(action) => set(added(branch, action))}
         />

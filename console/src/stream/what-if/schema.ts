@@ -236,3 +236,30 @@ export function skeletonOf(schema: JsonObject): Json {
       return null;
   }
 }
+
+/**
+ * Values that a state has for fields of a command: those of the same name in the context, or in its chat.
+ * @param context of an actor
+ */
+export function hintsOf(context: Json | undefined): JsonObject {
+  const own = isObject(context) ? context : {};
+  const chat = isObject(own.chat) ? own.chat : {};
+  const { id, ...rest } = chat;
+  return { ...own, ...rest, ...(id !== undefined && { chatId: id }) };
+}
+
+/** What a field begins with: what the state has for it, or else nothing, or what is nearest to nothing. */
+export function startOf(field: Field, hints: JsonObject): string {
+  const { name, kind, isRequired, isNullable, choices, schema } = field;
+  if (!isRequired) return '';
+  const hint = hints[name];
+  if (hint !== undefined && hint !== null) {
+    const text =
+      kind === 'text' || kind === 'number' ? String(hint) : JSON.stringify(hint, null, 2);
+    if (readField(field, text).kind === 'value') return text;
+  }
+  if (isNullable) return NULL_TEXT;
+  if (kind === 'choice') return JSON.stringify(choices[0]);
+  if (kind === 'boolean') return 'false';
+  return kind === 'json' ? JSON.stringify(skeletonOf(schema), null, 2) : '';
+}
