@@ -1,4 +1,4 @@
-/** Schemas of an operator's commands and facts, for those that people write themselves (src/replay/what-if.ts). */
+/** Schemas of an operator's commands and facts, for those that people write themselves (src/replay). */
 import { z } from 'zod';
 import { VisitorKey } from '../ids.ts';
 import {

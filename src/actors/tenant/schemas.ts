@@ -1,4 +1,4 @@
-/** Schemas of a tenant's commands and facts, for those that people write themselves (src/replay/what-if.ts). */
+/** Schemas of a tenant's commands and facts, for those that people write themselves (src/replay). */
 import { z } from 'zod';
 import { Username } from '../ids.ts';
 import {
