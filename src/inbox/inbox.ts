@@ -15,8 +15,9 @@ import { EVENT_STORE, isStoreAway, WrongExpectedRevision } from '../eventstore/p
 import { backoff, type RetryPolicy } from '../kit/backoff.ts';
 import { within } from '../kit/deadline.ts';
 import { createLimiter } from '../kit/limiter.ts';
-import { forRequest } from '../runtime/cause.ts';
 import { Mailboxes } from '../runtime/host/mailbox.ts';
+import type { JournalWriter } from '../runtime/journal/entries.ts';
+import { observedRequest } from '../runtime/journal/observed.ts';
 import type { Inbox } from '../runtime/ports.ts';
 import { createWebhookCommands, type WebhookCommandOptions } from './commands.ts';
 import { createDrops } from './drops.ts';
@@ -106,10 +107,6 @@ export interface ServiceInbox extends Inbox {
   again(content: unknown, commandId: string): Promise<void>;
 }
 
-/** Each event is a request of its own: a batch has those of many people. */
-const forEvent = <T>({ queueId, seq }: WebhookEvent, work: () => T): T =>
-  forRequest({ correlationId: `webhook:${queueId}:${seq}` }, work);
-
 /**
  * While this process does not know all tenants, it takes no event that may be of one of the others. A host with a tenant
  * of its own has no other.
@@ -133,10 +130,21 @@ export function createInbox(
     /** True if the event store was away at some time in the last so many ms. */
     readonly storeWasAway: (ms: number) => boolean;
     readonly random?: () => number;
+    readonly journal?: JournalWriter;
+    /** ms since 1970 */
+    readonly now?: () => number;
   },
 ): ServiceInbox {
   const { setAside, logger, storeWasAway, random = Math.random } = options;
   const commands = createWebhookCommands(options);
+  /** Each event is a request of its own: a batch has those of many people. */
+  const handle = (event: WebhookEvent): Promise<void> =>
+    observedRequest(
+      { correlationId: `webhook:${event.queueId}:${event.seq}` },
+      { ...options, name: `webhook ${event.type}` },
+      () => commands.handle(event),
+      () => null,
+    );
   const queues = new Mailboxes(BATCHES_OF_QUEUE);
   const counts: InboxCounts = { setAside: 0, dropped: 0, retries: 0 };
 
@@ -156,11 +164,7 @@ export function createInbox(
     const { data: event } = parsed;
     for (let tries = 1; ; tries++) {
       try {
-        await within(
-          EVENT_DEADLINE_MS,
-          forEvent(event, () => commands.handle(event)),
-          late,
-        );
+        await within(EVENT_DEADLINE_MS, handle(event), late);
         return null;
       } catch (error) {
         if (isStoreAway(error)) throw error;

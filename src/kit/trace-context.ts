@@ -62,15 +62,21 @@ function tracestateOf(header: string | undefined): string | undefined {
   return members.length > 0 ? members.join() : undefined;
 }
 
+/** A UUID has 128 bits, as a trace id. Its last 7 bytes are random, as the specification wants them. */
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
 /**
- * The trace of a fact. Without a caller's trace it is made of the correlation id. So facts of one request share it, in each
- * process and after a restart, and the log need not have it.
+ * The trace of a fact. Without a caller's trace it is the correlation id, or a hash of one that is no UUID. So facts of one
+ * request share it, in each process and after a restart, and the log need not have it.
  */
-export const traceIdOf = ({
+export function traceIdOf({
   traceparent,
   correlationId,
-}: TraceContext & { readonly correlationId: string }): string =>
-  traceparent?.slice(3, 35) ?? hash('sha256', `trace ${correlationId}`, 'hex').slice(0, 32);
+}: TraceContext & { readonly correlationId: string }): string {
+  if (traceparent !== undefined) return traceparent.slice(3, 35);
+  const own = UUID.test(correlationId) ? correlationId.replaceAll('-', '').toLowerCase() : '';
+  return own === '' || NONE.test(own) ? hash('sha256', correlationId, 'hex').slice(0, 32) : own;
+}
 
 /** @returns a new parent id, for one request of ours */
 export const newParentId = (): string => {

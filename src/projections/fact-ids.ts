@@ -1,6 +1,7 @@
 /** The ids under which a fact can be found: its own, its command's, its request's and its trace's. */
 import { hash } from 'node:crypto';
 import type { RecordedEvent } from '../eventstore/port.ts';
+import { traceIdOf } from '../kit/trace-context.ts';
 
 /** Bytes of an id in the index. */
 const ID_BYTES = 16;
@@ -16,7 +17,13 @@ export const indexedId = (id: string): Uint8Array =>
     ? Buffer.from(id.replaceAll('-', ''), 'hex')
     : hash('sha256', id, 'buffer').subarray(0, ID_BYTES);
 
-/** The ids of a fact, each once. */
+/**
+ * The ids of a fact, each once. A trace that no caller has named is made of the correlation id in the same way as
+ * {@link indexedId}, and needs no entry of its own.
+ */
 export function idsOf({ id, metadata }: RecordedEvent): ReadonlySet<string> {
-  return new Set([id, metadata.commandId, metadata.correlationId]);
+  const { commandId, correlationId, traceparent } = metadata;
+  const ids = new Set([id, commandId, correlationId]);
+  if (traceparent !== undefined) ids.add(traceIdOf(metadata));
+  return ids;
 }

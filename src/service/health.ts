@@ -14,7 +14,7 @@ const TENANTS_NAMED = 20;
 
 type Parts = Pick<
   Runtime,
-  'now' | 'store' | 'tenants' | 'work' | 'host' | 'deadlines' | 'leases' | 'rotation'
+  'now' | 'store' | 'journal' | 'tenants' | 'work' | 'host' | 'deadlines' | 'leases' | 'rotation'
 > &
   Pick<
     Reactors,
@@ -244,6 +244,14 @@ function numbersOf(parts: Parts): HttpDeps['numbers'] {
       value: () => inbox.counts.retries,
     },
     ...(helper && helperNumbers(helper)),
+    xmpp_chat_journal_entries_written_total: {
+      help: 'Attempts, callbacks and requests that were written into journal.db',
+      value: () => parts.journal.counts.written,
+    },
+    xmpp_chat_journal_entries_dropped_total: {
+      help: 'Those that were dropped: too many at once, or the file failed',
+      value: () => parts.journal.counts.dropped,
+    },
     xmpp_chat_dead_letters_dropped_total: {
       help: 'Dead letters that were dropped because their tenant had too many',
       value: () => deadLetters.counts().reduce((sum, { dropped }) => sum + dropped, 0),

@@ -63,7 +63,7 @@ export async function startService(
   version: string,
   ending: AbortSignal = new AbortController().signal,
 ): Promise<Service> {
-  const storage = await unlessAborted(openStorage(config), ending);
+  const storage = await unlessAborted(openStorage(config, logger), ending);
   if (storage.log.isNew) tellOfNewLog(config, logger, storage.log.id);
   const runtime = createRuntime(config, logger, storage);
   const reactors = createReactors(config, runtime);

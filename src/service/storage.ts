@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
+import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import { openEventStore } from '../eventstore/open.ts';
 import type { EventStore } from '../eventstore/port.ts';
@@ -11,6 +12,7 @@ import {
   type SnapshotStore,
 } from '../eventstore/snapshots.ts';
 import { newId } from '../kit/id.ts';
+import { createJournal, type Journal } from '../runtime/journal/journal.ts';
 import { identifyLog, type LogIdentity } from '../runtime/log-identity.ts';
 import { openWorkFile } from '../runtime/pending-work.ts';
 import { checkSecrets } from '../runtime/vault/secret-check.ts';
@@ -29,6 +31,7 @@ export interface ServiceStorage {
   readonly snapshots: SnapshotStore;
   /** The file of pending work. */
   readonly workFile: DatabaseSync;
+  readonly journal: Journal;
   close(): Promise<void>;
 }
 
@@ -36,7 +39,7 @@ export interface ServiceStorage {
  * @throws {AppError} `conflict` when another process uses the folder, `unavailable` when the event store is away,
  * `invalid` when the service secret is not the one of the log
  */
-export async function openStorage(config: Config): Promise<ServiceStorage> {
+export async function openStorage(config: Config, logger: Logger): Promise<ServiceStorage> {
   const dataDir = claimDataDir(config.dataDir, config.serviceSecrets);
   const closing: (() => unknown)[] = [dataDir.release];
   const close = async (): Promise<void> => {
@@ -47,6 +50,9 @@ export async function openStorage(config: Config): Promise<ServiceStorage> {
     closing.push(() => snapshotFile.close());
     const workFile = openWorkFile(join(config.dataDir, 'work.db'));
     closing.push(() => workFile.close());
+    const path = join(config.dataDir, 'journal.db');
+    const journal = createJournal({ path, now: Date.now, logger });
+    closing.push(journal.close);
     const store = await openEventStore(config.eventStore);
     closing.push(() => store.close());
     // A wrong secret would seal new data under a second key, and no single secret could open the whole log.
@@ -60,6 +66,7 @@ export async function openStorage(config: Config): Promise<ServiceStorage> {
       store,
       snapshots: createSnapshotStore(snapshotFile, { storeId: store.id }),
       workFile,
+      journal,
       close,
     };
   } catch (error) {

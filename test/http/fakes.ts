@@ -382,6 +382,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
     now: () => NOW,
     newId: () => randomUUIDv7(),
     logger: pino({ level: 'silent' }),
+    journal: { record: () => undefined, of: () => [], requests: () => [] },
     version: '0.0.0-test',
     positionWaitMs: 20,
     ...more,

@@ -80,6 +80,10 @@ test('without a caller’s trace, one correlation id is one trace', () => {
   expect(traceIdOf({ correlationId: 'req-1' })).toBe(trace);
   expect(traceIdOf({ correlationId: 'req-2' })).not.toBe(trace);
   expect(traceIdOf({ correlationId: 'req-1', traceparent: HEADER })).toBe(ID);
+  const uuid = '01A22940-2da3-7fd7-a5cf-0be31ad9eaa2';
+  expect(traceIdOf({ correlationId: uuid })).toBe('01a229402da37fd7a5cf0be31ad9eaa2');
+  const none = '00000000-0000-0000-0000-000000000000';
+  expect(traceIdOf({ correlationId: none })).toMatch(/[1-9a-f]/);
 });
 
 test('a request of ours has the trace, its flags and its state, and a parent id of its own', () => {

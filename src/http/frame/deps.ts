@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { EventStore } from '../../eventstore/port.ts';
 import type { ReadModels } from '../../projections/read-models.ts';
+import type { JournalReader, JournalWriter } from '../../runtime/journal/entries.ts';
 import type { LhcChats, LhcPeople } from '../../runtime/lhc-ports.ts';
 import type {
   Actors,
@@ -40,6 +41,8 @@ export interface EndpointDeps {
   /** A UUID of version 7. */
   readonly newId: () => string;
   readonly logger: Logger;
+  /** Where requests that caused facts are written down. */
+  readonly journal: JournalWriter & JournalReader;
   /** How long a query waits for its `minPosition`, in ms. Default `POSITION_WAIT_MS` (reading.ts). */
   readonly positionWaitMs?: number;
   /** How long a body may take, in ms. Default `BODY_DEADLINE_MS` (body.ts). */

@@ -11,7 +11,7 @@ import { messageOf } from '../../errors.ts';
 import { createLineBudget } from '../../kit/line-budget.ts';
 import { inOurWords } from '../../kit/schema-words.ts';
 import type { TraceContext } from '../../kit/trace-context.ts';
-import { forRequest } from '../../runtime/cause.ts';
+import { observedRequest } from '../../runtime/journal/observed.ts';
 import { type Answer, isProblem, respond } from './answer.ts';
 import type { Access } from './auth.ts';
 import { changesOf } from './changes.ts';
@@ -155,7 +155,12 @@ export function addEndpoint<
     const startedAt = performance.now();
     let result: Answer | Problem;
     try {
-      result = await forRequest({ correlationId: requestId, ...trace }, work);
+      result = await observedRequest(
+        { correlationId: requestId, ...trace },
+        { ...deps, name: `${method.toUpperCase()} ${path}` },
+        work,
+        ({ status }) => status,
+      );
     } catch (error) {
       const found = problemOf(error);
       if (found.status >= 500 || hidesReason(error))

@@ -12,7 +12,7 @@ import { AppError, messageOf, publicMessageOf } from '../../errors.ts';
 import { within } from '../../kit/deadline.ts';
 import { createLineBudget } from '../../kit/line-budget.ts';
 import { inOurWords } from '../../kit/schema-words.ts';
-import { forRequest } from '../../runtime/cause.ts';
+import { observedRequest } from '../../runtime/journal/observed.ts';
 import { MAX_COMMAND_BYTES, parseJson, readBytes } from '../frame/body.ts';
 import { endsConnection } from '../frame/node-request.ts';
 import { invalid, ProblemError } from '../frame/problem.ts';
@@ -89,8 +89,11 @@ export function createXmppserviceApp(deps: XmppserviceDeps): Hono {
         if (!parsed.success) throw new ProblemError(invalid(parsed.error.issues));
         if (!(await pace(callee, call.urgent, leftMs()))) throw overloaded();
         const resolved = await callees.resolve(call, callee);
-        await forRequest({ correlationId: deps.newId() }, () =>
-          call.carryOut(resolved, parsed.data),
+        await observedRequest(
+          { correlationId: deps.newId() },
+          { ...deps, name: `xmppservice ${call.path}` },
+          () => call.carryOut(resolved, parsed.data),
+          () => null,
         );
       };
       await within(leftMs(), work(), tooLate);

@@ -1,8 +1,10 @@
 /** What the xmppservice wire needs of the rest of the service. The composition root provides it. */
+
 import type { Logger } from 'pino';
 import type { Instance } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
+import type { JournalWriter } from '../../runtime/journal/entries.ts';
 import type { Actors, Crowd, OperatorAccounts } from '../../runtime/ports.ts';
 
 /** What a call needs to know of a template, and of a tenant before it is known to be there. */
@@ -40,6 +42,8 @@ export interface XmppserviceDeps {
   /** ms of a clock that never jumps. */
   readonly monotonic: () => number;
   readonly logger: Logger;
+  /** Where calls that caused facts are written down. */
+  readonly journal?: JournalWriter;
   /** How long an answer may take, in ms. Default `ANSWER_WITHIN_MS` (app.ts). */
   readonly answerWithinMs?: number;
   /** How long a body may take, in ms. Default `BODY_WITHIN_MS` (app.ts). */

@@ -57,6 +57,7 @@ export function createApi(
     now: Date.now, // signatures of others are compared with it
     newId,
     logger,
+    journal: runtime.journal,
     version,
   });
   return { app, stream };

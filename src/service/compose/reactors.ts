@@ -32,6 +32,11 @@ import { createCrowd } from '../../reactors/visitors/crowd.ts';
 import { createDesiredVisitors } from '../../reactors/visitors/desired.ts';
 import { createErasures } from '../../reactors/visitors/erasure.ts';
 import { createReconciler } from '../../reactors/visitors/reconciler.ts';
+import {
+  observedClient,
+  observedDestination,
+  observedFetch,
+} from '../../runtime/journal/observed.ts';
 import { createDeadLetterExpiry } from '../../runtime/lanes/dead-letter-expiry.ts';
 import { createDeadLetters } from '../../runtime/lanes/dead-letters.ts';
 import { createLanes } from '../../runtime/lanes/lanes.ts';
@@ -70,7 +75,13 @@ export function createReactors(config: Config, runtime: Runtime) {
   const callbacks = createCallbacks({
     ...base,
     onAccepted: helper?.nodeHelper.accepted,
-    client: createCallbackClient({ guard, onUnmarked: (host) => tellUnmarked(base.logger, host) }),
+    client: observedClient(
+      createCallbackClient({
+        fetch: observedFetch(globalThis.fetch, base.journal, base),
+        guard: { ...guard, fetch: observedFetch(guard.fetch, base.journal, base) },
+        onUnmarked: (host) => tellUnmarked(base.logger, host),
+      }),
+    ),
     afterDelivered: () => failpoint('after-callback'),
   });
   const routing = createRouting({
@@ -92,7 +103,9 @@ export function createReactors(config: Config, runtime: Runtime) {
     afterTaken: async () => failpoint('after-stanza'),
     isTakenAll: reporters.areOlderAlone,
   });
-  const destinations = [xmppLane.destination, callbacks.destination];
+  const destinations = [xmppLane.destination, callbacks.destination].map((each) =>
+    observedDestination(each, base.journal, base),
+  );
   const lanes = createLanes({ ...base, age: base.clock.age, destinations });
 
   const { caughtUp } = work;

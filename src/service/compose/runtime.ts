@@ -50,6 +50,7 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
     logId: storage.log.id,
     db,
     secrets,
+    journal: storage.journal,
     shared: config.sharedLog,
     now: clock.now,
     monotonic: clock.monotonic,
@@ -129,6 +130,7 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
   work.subscribe(directory);
   work.subscribe(deadlines);
   if (leases) work.subscribe(leases);
+  work.subscribe(storage.journal);
   return { ...base, vault, rotation, work, leases, ownership, host, actors, deadlines, tenancy };
 }
 

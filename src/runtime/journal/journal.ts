@@ -1,0 +1,307 @@
+/**
+ * The journal: attempts of effects, requests that caused facts, callbacks. It is in a file of its own, `journal.db`, which
+ * is a cache: nothing depends on it, and it may be deleted at any time. Entries wait in a bounded queue and are written
+ * together. What does not fit is dropped and counted, so that the journal slows nothing down (docs/adr/0052).
+ */
+import { rmSync } from 'node:fs';
+import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
+import type { Logger } from 'pino';
+import { actorOf } from '../../actors/ids.ts';
+import { messageOf } from '../../errors.ts';
+import type { RecordedEvent } from '../../eventstore/port.ts';
+import { openDatabase, SQLITE, sqliteCode, transaction } from '../../sqlite/open.ts';
+import type { FactPlace } from '../cause.ts';
+import type { CommitListener } from '../pending-work.ts';
+import { rangeOfStreams, removedTenant } from '../removed-tenant.ts';
+import type { JournalEntry, JournalReader, JournalWriter, RequestEntry } from './entries.ts';
+
+/** Entries that wait to be written. */
+export const MAX_QUEUED_ENTRIES = 8_192;
+/** How long they wait. */
+export const WRITE_EVERY_MS = 500;
+/** Entries of one tenant. The oldest go first. */
+export const MAX_ENTRIES_OF_TENANT = 50_000;
+/** Entries of all tenants. */
+export const MAX_ENTRIES = 500_000;
+/** Entries that are older go. */
+export const ENTRY_AGE_MS = 14 * 86_400_000;
+/** How often too old ones are looked for, and too many of all. */
+export const TRIM_EVERY_MS = 60_000;
+/** Rows that one look removes, so that it takes some milliseconds at most. */
+const TRIMMED_ROWS = 2_000;
+/** A reason at most, in UTF-16 units. Servers of others write some of them. */
+export const MAX_REASON_CHARACTERS = 200;
+/** Entries of one answer. */
+export const MAX_ENTRIES_READ = 5_000;
+
+/** "xCJn" */
+const APPLICATION_ID = 0x78434a6e;
+
+const SCHEMA = `
+  CREATE TABLE entries (
+    n INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    ms REAL NOT NULL,
+    tenant TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    stream TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    -- Of a request: its correlation id. Of a callback: the parent id in its traceparent.
+    id TEXT,
+    -- Of an attempt: the destination.
+    name TEXT NOT NULL,
+    outcome TEXT,
+    status INTEGER,
+    reason TEXT
+  ) STRICT;
+  CREATE INDEX entries_of_fact ON entries (stream, revision);
+  CREATE INDEX entries_of_request ON entries (id) WHERE kind = 'request';
+  CREATE INDEX entries_of_tenant ON entries (tenant, n);
+`;
+
+export interface JournalCounts {
+  /** Entries that were written since the start. */
+  written: number;
+  /** Entries that did not fit into the queue, or that could not be written. */
+  dropped: number;
+}
+
+/** Subscribe it to the pending work: it forgets visitors whose data was erased, and tenants that were removed. */
+export interface Journal extends JournalWriter, JournalReader, CommitListener {
+  readonly counts: Readonly<JournalCounts>;
+  /** Writes what waits, and closes the file. */
+  close(): void;
+}
+
+interface Options {
+  readonly path: string;
+  readonly now: () => number;
+  readonly logger: Logger;
+  /** Bounds; for tests. */
+  readonly bounds?: Partial<Bounds>;
+}
+
+interface Bounds {
+  readonly queued: number;
+  readonly ofTenant: number;
+  readonly all: number;
+  readonly ageMs: number;
+}
+
+const BOUNDS: Bounds = {
+  queued: MAX_QUEUED_ENTRIES,
+  ofTenant: MAX_ENTRIES_OF_TENANT,
+  all: MAX_ENTRIES,
+  ageMs: ENTRY_AGE_MS,
+};
+
+/** @throws {AppError} `unavailable` if the file cannot be opened. A damaged one is made anew */
+export function createJournal(options: Options): Journal {
+  const { path, now, logger } = options;
+  const bounds = { ...BOUNDS, ...options.bounds };
+  const counts: JournalCounts = { written: 0, dropped: 0 };
+  let file = openStatements(path);
+  let queue: JournalEntry[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  let trimAt = 0;
+  let isTold = false;
+  let closed = false;
+
+  /** @returns undefined if the file fails: what it had to do is not done */
+  function attempt<T>(work: (statements: Statements) => T): T | undefined {
+    try {
+      const result = work(file);
+      isTold = false;
+      return result;
+    } catch (error) {
+      logger[isTold ? 'debug' : 'warn'](
+        { reason: messageOf(error) },
+        'the journal cannot be read or written; its entries are dropped',
+      );
+      isTold = true;
+      if (isDamage(error)) {
+        file.db.close();
+        file = madeAnew(path);
+      }
+      return undefined;
+    }
+  }
+
+  function write(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    const entries = queue;
+    queue = [];
+    if (entries.length === 0) return;
+    const done = attempt((statements) =>
+      transaction(statements.db, () => {
+        for (const entry of entries) statements.add.run(...rowOf(entry));
+        for (const tenant of new Set(entries.map(tenantOf))) trimTenant(statements, tenant, bounds);
+        if (now() >= trimAt) {
+          trimAt = now() + TRIM_EVERY_MS;
+          trimAll(statements, bounds, now());
+        }
+        return true;
+      }),
+    );
+    if (done) counts.written += entries.length;
+    else counts.dropped += entries.length;
+  }
+
+  return {
+    counts,
+    record(entry) {
+      if (closed || queue.length >= bounds.queued) {
+        counts.dropped += 1;
+        return;
+      }
+      queue.push(entry);
+      timer ??= setTimeout(write, WRITE_EVERY_MS).unref();
+    },
+    of(facts) {
+      write();
+      const places = JSON.stringify(facts.map(({ stream, revision }) => [stream, revision]));
+      const rows = attempt(({ ofFacts }) => ofFacts.all(places, MAX_ENTRIES_READ)) ?? [];
+      return rows.map(entryOf);
+    },
+    requests(id) {
+      write();
+      const rows = attempt(({ ofRequest }) => ofRequest.all(id, MAX_ENTRIES_READ)) ?? [];
+      return rows.map(entryOf).filter((entry): entry is RequestEntry => entry.kind === 'request');
+    },
+    onCommit(events) {
+      const gone = events.flatMap(goneWith);
+      if (gone.length === 0) return;
+      write();
+      attempt(({ db, forgetStream, forgetRange }) => {
+        for (const name of gone) {
+          if (typeof name === 'string') forgetStream.run(name);
+          else forgetRange.run(...name);
+        }
+        db.exec('PRAGMA wal_checkpoint(TRUNCATE)'); // so that no file has the words any more
+      });
+    },
+    close() {
+      if (closed) return;
+      write();
+      closed = true;
+      file.db.close();
+    },
+  };
+}
+
+/** The stream that is erased with this fact, or the streams of the tenant that it removed. */
+function goneWith(event: RecordedEvent): (string | readonly [string, string])[] {
+  if (event.type === 'PersonalDataErased') return [event.stream];
+  const tenant = removedTenant(event);
+  if (tenant === null) return [];
+  return [
+    rangeOfStreams(`visitor-${tenant}`),
+    rangeOfStreams(`operator-${tenant}`),
+    `tenant-${tenant}`,
+  ];
+}
+
+const tenantOf = ({ stream }: FactPlace): string => actorOf(stream)?.tenant ?? '';
+
+type Statements = ReturnType<typeof prepare>;
+
+const isDamage = (error: unknown): boolean => {
+  const code = sqliteCode(error);
+  return code === SQLITE.corrupt || code === SQLITE.notADatabase;
+};
+
+function openStatements(path: string): Statements {
+  const db = openDatabase(path, {
+    applicationId: APPLICATION_ID,
+    version: 1,
+    schema: SCHEMA,
+    synchronous: 'NORMAL',
+    disposable: true,
+  });
+  try {
+    // What is deleted is gone from the file.
+    db.exec('PRAGMA secure_delete = ON');
+    return prepare(db);
+  } catch (error) {
+    db.close();
+    if (isDamage(error)) return madeAnew(path);
+    throw error;
+  }
+}
+
+function madeAnew(path: string): Statements {
+  for (const end of ['', '-wal', '-shm']) rmSync(path + end, { force: true });
+  return openStatements(path);
+}
+
+const COLUMNS = 'at, ms, kind, stream, revision, id, name, outcome, status, reason';
+
+const prepare = (db: DatabaseSync) => ({
+  db,
+  add: db.prepare(
+    `INSERT INTO entries (tenant, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  ),
+  ofFacts: db.prepare(
+    `SELECT ${COLUMNS}
+     FROM (SELECT value ->> 0 AS place, value ->> 1 AS there FROM json_each(?)) CROSS JOIN entries
+       ON stream = place AND revision = there
+     ORDER BY n LIMIT ?`,
+  ),
+  ofRequest: db.prepare(
+    `SELECT ${COLUMNS} FROM entries WHERE kind = 'request' AND id = ? ORDER BY n LIMIT ?`,
+  ),
+  // The entry that is one too many; every older one goes with it.
+  boundOfTenant: db.prepare(
+    'SELECT n FROM entries WHERE tenant = ? ORDER BY n DESC LIMIT 1 OFFSET ?',
+  ),
+  trimTenant: db.prepare('DELETE FROM entries WHERE tenant = ? AND n <= ?'),
+  count: db.prepare('SELECT count(*) AS n FROM entries'),
+  oldest: db.prepare('DELETE FROM entries WHERE n IN (SELECT n FROM entries ORDER BY n LIMIT ?)'),
+  tooOld: db.prepare(
+    'DELETE FROM entries WHERE n IN (SELECT n FROM entries ORDER BY n LIMIT ?) AND at < ?',
+  ),
+  forgetStream: db.prepare('DELETE FROM entries WHERE stream = ?'),
+  forgetRange: db.prepare('DELETE FROM entries WHERE stream > ? AND stream < ?'),
+});
+
+function trimTenant(
+  { boundOfTenant, trimTenant: trim }: Statements,
+  tenant: string,
+  { ofTenant }: Bounds,
+): void {
+  const n = boundOfTenant.get(tenant, ofTenant)?.n;
+  if (n !== undefined) trim.run(tenant, Number(n));
+}
+
+function trimAll({ count, oldest, tooOld }: Statements, { all, ageMs }: Bounds, now: number): void {
+  tooOld.run(TRIMMED_ROWS, now - ageMs);
+  const tooMany = Number(count.get()?.n ?? 0) - all;
+  if (tooMany > 0) oldest.run(tooMany);
+}
+
+function rowOf(entry: JournalEntry): SQLInputValue[] {
+  const { at, ms, kind, stream, revision } = entry;
+  const isAttempt = kind === 'attempt';
+  return [
+    tenantOf(entry),
+    at,
+    ms,
+    kind,
+    stream,
+    revision,
+    isAttempt ? null : entry.id,
+    isAttempt ? entry.destination : entry.name,
+    isAttempt ? entry.outcome : null,
+    isAttempt ? null : entry.status,
+    entry.reason?.slice(0, MAX_REASON_CHARACTERS).toWellFormed() ?? null,
+  ];
+}
+
+/** The table is STRICT, and `rowOf` alone writes it. */
+function entryOf(row: Record<string, SQLOutputValue>): JournalEntry {
+  const { kind, id, name, outcome, status, ...common } = row;
+  const own =
+    kind === 'attempt' ? { kind, destination: name, outcome } : { kind, id, name, status };
+  return { ...common, ...own } as unknown as JournalEntry;
+}
