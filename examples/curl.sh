@@ -97,6 +97,12 @@ curl -X DELETE "$API/v1/$TENANT/operators/$OPERATOR" -H "$KEY"
 curl "$API/v1/$TENANT" -H "$KEY"
 curl -X POST "$API/v1/$TENANT/callback-test" -H "$KEY"
 
+# --- Search ---
+
+# Messages with a word that begins so; visitors, chats by the name that the visitor had.
+curl "$API/v1/$TENANT/search?q=hel" -H "$KEY"
+curl "$API/v1/$TENANT/search?q=$VISITOR&in=visitors" -H "$KEY"
+
 # --- Tenants, with the admin token ---
 
 # Make a tenant on the demonstration's second host. Its first key is in this answer alone. The same request changes nothing.

@@ -35,6 +35,7 @@ import { addChatEndpoints } from './v1/chats.ts';
 import { addDepartmentsEndpoint } from './v1/departments.ts';
 import { addOperatorEndpoints } from './v1/operators.ts';
 import { addQueueEndpoint } from './v1/queue.ts';
+import { addSearchEndpoint } from './v1/search.ts';
 import { addStatsEndpoint } from './v1/stats.ts';
 import { addOwnTenantEndpoints } from './v1/tenant-own.ts';
 import { addTenantEndpoints } from './v1/tenants.ts';
@@ -82,6 +83,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   addDepartmentsEndpoint(api, tenant);
   addChatEndpoints(api, tenant);
   addQueueEndpoint(api, tenant);
+  addSearchEndpoint(api, tenant);
   addStatsEndpoint(api, tenant);
   addStreamEndpoint(api, tenant, deps.stream);
   addLhcWebhooks(api, limited(byWebhookKey(deps.tenants), overBounds));

@@ -23,6 +23,7 @@ import {
   VERSIONS,
   type Versions,
 } from './models.ts';
+import { hasRemovals, removeWords } from './search-index.ts';
 import { nextTurn } from './turns.ts';
 
 export interface BuildOptions {
@@ -51,6 +52,8 @@ export interface Build {
   readonly fold: Fold | null;
   /** True if the build once had everything that the log had. */
   complete(): boolean;
+  /** Removes some of the words that nobody finds any more (search-index.ts). @returns true if there are more */
+  tidy(): boolean;
   /** Adds the indexes that queries need, one in each turn of the event loop. */
   addIndexes(): Promise<void>;
   /** Makes it complete, on disk, for good. */
@@ -226,6 +229,7 @@ function createBuild(
     versions,
     fold,
     complete: () => complete,
+    tidy: () => hasRemovals(db) && transaction(db, () => removeWords(db)),
     addIndexes: async () => {
       for (const sql of INDEXES) {
         db.exec(sql);

@@ -10,6 +10,7 @@ import {
   startBuild,
 } from './build.ts';
 import { catchesUp } from './catching-up.ts';
+import { nextTurn } from './turns.ts';
 
 /** Follows the read models. */
 export interface Follower {
@@ -35,6 +36,8 @@ export class Builds {
   #running: AbortSignal | null = null;
   /** Ends the fold of a build, by build. */
   readonly #stops = new Map<Build, () => Promise<void>>();
+  /** Tells that a build has applied facts, by build. */
+  readonly #applied = new Map<Build, () => void>();
   readonly #tasks = new Set<Promise<void>>();
   #replaced = Promise.withResolvers<void>();
 
@@ -42,6 +45,7 @@ export class Builds {
     this.#options = options;
     this.#listener = {
       onApplied: (build, batch) => {
+        this.#applied.get(build)?.();
         if (build !== this.current) return;
         for (const follower of this.#followers) follower.onApplied(batch);
       },
@@ -106,13 +110,30 @@ export class Builds {
     const { fold } = build;
     if (!fold) return;
     const ending = new AbortController();
-    const done = fold.run(AbortSignal.any([signal, ending.signal]));
+    const until = AbortSignal.any([signal, ending.signal]);
+    const done = Promise.all([fold.run(until), this.#tidy(build, until)]).then(() => {});
     this.#track(done);
     this.#stops.set(build, async () => {
       ending.abort();
       await done;
       this.#stops.delete(build);
     });
+  }
+
+  /** Removes the words that facts have left behind, at the start and after each batch. */
+  async #tidy(build: Build, signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => this.#applied.get(build)?.(), { once: true });
+    while (!signal.aborted) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#applied.set(build, resolve);
+      try {
+        while (!signal.aborted && build.tidy()) await nextTurn();
+      } catch {
+        // The disk may be full. The fold says so, and the next batch tries it again.
+      }
+      await promise;
+    }
+    this.#applied.delete(build);
   }
 
   /** Waits until a build has caught up, and makes it the current one. The old one is deleted. */

@@ -8,10 +8,7 @@ const ID_BYTES = 16;
 /** A UUID, or a trace id of W3C Trace Context (32 hexadecimal digits). */
 const HEXADECIMAL = /^[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}$/i;
 
-/**
- * An id as the index keeps it. UUIDs are in order of time, so new ones go to the end of the index; every other text is
- * hashed.
- */
+/** An id as the index keeps it. */
 export const indexedId = (id: string): Uint8Array =>
   HEXADECIMAL.test(id)
     ? Buffer.from(id.replaceAll('-', ''), 'hex')

@@ -77,7 +77,8 @@ export const behindValues = <Value>([first, ...ties]: readonly [
 
 type Key = readonly [SQLInputValue, ...SQLInputValue[]];
 
-const encodeCursor = (order: Order, key: readonly SQLOutputValue[]): string =>
+/** The cursor behind a row. @param key the values of the order's columns in it */
+export const encodeCursor = (order: Order, key: readonly SQLOutputValue[]): string =>
   Buffer.from(JSON.stringify([order.name, ...key])).toString('base64url');
 
 const refusal = (reason: string): AppError => new AppError('invalid', reason, { field: 'cursor' });
@@ -87,7 +88,7 @@ const isValue = (value: unknown, { type }: Column): boolean =>
   typeof value === type && (typeof value === 'string' || Number.isSafeInteger(value));
 
 /** @throws {AppError} `invalid` for a text that is not a cursor of this list in this order */
-function decodeCursor(cursor: string, order: Order): Key {
+export function decodeCursor(cursor: string, order: Order): Key {
   let parts: unknown;
   try {
     parts = JSON.parse(Buffer.from(cursor, 'base64url').toString());

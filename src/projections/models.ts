@@ -13,6 +13,8 @@ import { OPEN_CHATS } from './open-chats.ts';
 import { operatorQueries } from './operator-queries.ts';
 import { OPERATORS } from './operators.ts';
 import { queueQueries } from './queue-queries.ts';
+import { SEARCH } from './search.ts';
+import { searchQueries } from './search-queries.ts';
 import { statsQueries } from './stats-queries.ts';
 import { streamQueries } from './stream-queries.ts';
 import { STREAMS } from './streams.ts';
@@ -20,6 +22,8 @@ import { visitorQueries } from './visitor-queries.ts';
 import { VISITORS } from './visitors.ts';
 
 const MODELS = {
+  // The first one: it reads the rows of the others before they drop them.
+  search: SEARCH,
   openChats: OPEN_CHATS,
   visitors: VISITORS,
   messages: MESSAGES,
@@ -61,6 +65,7 @@ const QUERIES = {
   chats: { of: ['chats'], prepare: chatQueries },
   queue: { of: ['chats', 'operators'], prepare: queueQueries },
   stats: { of: ['chats'], prepare: statsQueries },
+  search: { of: ['search', 'messages', 'visitors', 'chats'], prepare: searchQueries },
   streams: { of: ['streams'], prepare: streamQueries },
   departments: { of: ['chats', 'operators'], prepare: departmentQueries },
 } as const satisfies Record<
@@ -106,6 +111,7 @@ export function applyToAll(db: DatabaseSync) {
   const toMessages = MESSAGES.apply(db);
   const toOperators = OPERATORS.apply(db);
   const toChats = CHATS.apply(db);
+  const toSearch = SEARCH.apply(db);
   const toStreams = STREAMS.apply(db);
   const forget = ALL.map((model) => (model.forget ?? forgetRows(model))(db));
   return (event: RecordedEvent, personal: Personal) => {
@@ -127,8 +133,10 @@ export function applyToAll(db: DatabaseSync) {
     if (!fact) return;
     const chat = toOpenChat(tenant, actor.name, fact);
     const recorded = { tenant, name, revision, at, chat };
+    toSearch.before(fact, recorded);
     toVisitors(fact, recorded);
     toMessages(fact, recorded);
     toChats(fact, recorded);
+    toSearch.after(fact, recorded);
   };
 }

@@ -118,6 +118,9 @@ export function createProjections(
     get departments() {
       return queries('departments');
     },
+    get search() {
+      return queries('search');
+    },
     get streams() {
       return queries('streams');
     },

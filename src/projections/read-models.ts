@@ -7,12 +7,14 @@ import type { EventStore, Position } from '../eventstore/port.ts';
 import { type ChangeFeed, createChangeFeed } from './change-feed.ts';
 import type { ChatFilter, ChatOfVisitor, ChatView } from './chat-queries.ts';
 import type { DepartmentFilter, DepartmentView } from './department-queries.ts';
-import type { Page } from './list.ts';
+import type { Page, PageRequest } from './list.ts';
 import type { MessageFilter, MessageView } from './message-queries.ts';
 import type { OperatorFilter, OperatorView } from './operator-queries.ts';
 import type { BuildView, Projections } from './projections.ts';
 import type { QueuedChat, QueueFilter } from './queue-queries.ts';
 import { scanForPage } from './scan.ts';
+import type { DocumentKind } from './search-index.ts';
+import type { FoundItem, SearchFilter } from './search-queries.ts';
 import { computeStatistics, type Statistics } from './statistics.ts';
 import type { Range } from './stats-queries.ts';
 import type { FactRef, StreamFilter, StreamView } from './stream-queries.ts';
@@ -23,6 +25,11 @@ export interface FreePlaces {
   readonly operators: number;
   readonly places: number;
 }
+
+export type FoundAnywhere = FoundItem & { readonly tenant: TenantId };
+
+/** How long a search through several tenants goes on to the next one. */
+export const ANYWHERE_MS = 2_000;
 
 /** Queries reject with {@link AppError} `unavailable` while the rows that they read are being built. */
 export interface ReadModels {
@@ -58,6 +65,18 @@ export interface ReadModels {
   };
   readonly departments: {
     list(filter: DepartmentFilter): Promise<readonly DepartmentView[]>;
+  };
+  readonly search: {
+    /** Messages or visitors with all of these words. @throws {AppError} `invalid` for a cursor of another list */
+    find(filter: SearchFilter): Promise<Page<FoundItem>>;
+    /**
+     * The same of several tenants, the newest first. After {@link ANYWHERE_MS} the rest of the tenants is left out.
+     * @param limit items at most
+     */
+    anywhere(
+      tenants: readonly TenantId[],
+      wish: { readonly q: string; readonly in: DocumentKind; readonly limit: number },
+    ): Promise<readonly FoundAnywhere[]>;
   };
   /** For the debugger: all tenants' streams. */
   readonly streams: {
@@ -128,6 +147,11 @@ export function createReadModels(options: {
     queue: { list: async (filter) => projections.queue.list(filter) },
     stats: { of: (range) => computeStatistics(() => projections.stats, range) },
     departments: { list: async (filter) => projections.departments.list(filter) },
+    search: {
+      find: (filter) =>
+        scanForPage(filter, (page) => projections.search.portion({ ...filter, ...page })),
+      anywhere: (tenants, wish) => searchAnywhere(projections, tenants, wish),
+    },
     streams: {
       list: (filter) =>
         scanForPage(filter, (page) => projections.streams.list({ ...filter, ...page })),
@@ -152,3 +176,20 @@ const sumOfFree = (all: readonly FreePlaces[]): FreePlaces => ({
   operators: all.reduce((sum, { operators }) => sum + operators, 0),
   places: all.reduce((sum, { places }) => sum + places, 0),
 });
+
+async function searchAnywhere(
+  projections: Projections,
+  tenants: readonly TenantId[],
+  { q, in: kind, limit }: Parameters<ReadModels['search']['anywhere']>[1],
+): Promise<FoundAnywhere[]> {
+  const end = performance.now() + ANYWHERE_MS;
+  const found: FoundAnywhere[] = [];
+  for (const tenant of tenants) {
+    const page = (request: PageRequest) =>
+      projections.search.portion({ tenant, in: kind, q, ...request });
+    const { items } = await scanForPage({ limit, tenant }, page);
+    found.push(...items.map((item) => ({ ...item, tenant })));
+    if (performance.now() > end) break;
+  }
+  return found.toSorted((a, b) => b.at - a.at).slice(0, limit);
+}

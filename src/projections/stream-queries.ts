@@ -94,17 +94,37 @@ export function streamQueries(db: DatabaseSync, scanRows = SCAN_ROWS): StreamQue
   const named = db.prepare(
     `SELECT ${COLUMNS} FROM streams WHERE stream IN (SELECT value FROM json_each(?))`,
   );
-  const facts = db.prepare(
-    `SELECT stream, revision FROM facts_by_id JOIN streams USING (n)
-     WHERE id = ? AND revision >= first_revision ORDER BY seq LIMIT ?`,
-  );
+  const facts = factsReader(db);
   return {
     list: (filter) => list(db, filter, scanRows),
     named: (streams) => named.all(JSON.stringify(streams)).map(viewOf),
-    factsOf: (id, limit = MAX_FACTS_OF_ID) =>
-      facts
-        .all(indexedId(id), Math.min(limit, MAX_FACTS_OF_ID))
-        .map(({ stream, revision }) => ({ stream: String(stream), revision: Number(revision) })),
+    factsOf: (id, limit = MAX_FACTS_OF_ID) => facts(id, Math.min(limit, MAX_FACTS_OF_ID)),
+  };
+}
+
+function factsReader(db: DatabaseSync) {
+  const periods = db.prepare(
+    `SELECT (SELECT min(period) FROM facts_by_id) AS first, (SELECT max(period) FROM facts_by_id) AS last`,
+  );
+  const facts = db.prepare(
+    `SELECT stream, revision FROM facts_by_id JOIN streams USING (n)
+     WHERE period = ? AND id = ? AND revision >= first_revision ORDER BY seq LIMIT ?`,
+  );
+  return (id: string, limit: number): FactRef[] => {
+    const wanted = indexedId(id);
+    const { first, last } = periods.get() ?? {};
+    const found: FactRef[] = [];
+    if (first === null || last === null) return found;
+    for (let period = Number(first); period <= Number(last) && found.length < limit; period += 1) {
+      const rows = facts.all(period, wanted, limit - found.length);
+      found.push(
+        ...rows.map(({ stream, revision }) => ({
+          stream: String(stream),
+          revision: Number(revision),
+        })),
+      );
+    }
+    return found;
   };
 }
 
@@ -134,7 +154,7 @@ function list(
 }
 
 /** The streams of an actor: its own, its lanes, its data keys. */
-function streamsAround(db: DatabaseSync, actor: string): string[] {
+export function streamsAround(db: DatabaseSync, actor: string): string[] {
   const name = actor.slice(actor.indexOf('-') + 1);
   // The name of a destination has no dot, and a generation of a key comes behind `~`, which no key contains.
   return db

@@ -3,16 +3,20 @@
  * of a stream that was deleted may stay for a while, so whoever shows it looks into the log.
  */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import { visitorFact } from '../actors/facts.ts';
 import { actorOf } from '../actors/ids.ts';
 import type { RecordedEvent } from '../eventstore/port.ts';
 import { idsOf, indexedId } from './fact-ids.ts';
 import type { Model } from './model.ts';
-import { categoryOf, type StreamCategory } from './stream-queries.ts';
+import { categoryOf, type StreamCategory, streamsAround } from './stream-queries.ts';
 
 /** Rows of `facts_by_id` to look at for each event. More than an event adds, so that the circle comes to its end. */
 const SWEPT_ROWS = 4;
 /** Events between two looks. */
 const SWEEP_EVERY_EVENTS = 128;
+
+/** Facts whose ids are together: 4 MB. A lookup asks each period, which takes some µs. */
+const PERIOD_FACTS = 65_536;
 
 /** Every event of the log, whatever its stream is. */
 export type ApplyEvent = (event: RecordedEvent) => void;
@@ -20,7 +24,8 @@ export type ApplyEvent = (event: RecordedEvent) => void;
 export const STREAMS: Model<ApplyEvent> = {
   version: 1,
   // `n` stands for the stream in `facts_by_id`, and is never used again. `seq` is the order of the log: not every store
-  // numbers its facts. Both come from `fact_seq`. `first_revision`: facts before it were cut off.
+  // numbers its facts. Both come from `fact_seq`. `period` keeps the ids of facts together that came together: many ids are
+  // random, and each would change a page of its own. `first_revision`: facts before it were cut off.
   schema: `
     CREATE TABLE streams (
       n INTEGER PRIMARY KEY,
@@ -35,11 +40,12 @@ export const STREAMS: Model<ApplyEvent> = {
       erased_revision INTEGER
     ) STRICT;
     CREATE TABLE facts_by_id (
+      period INTEGER NOT NULL,
       id BLOB NOT NULL,
       seq INTEGER NOT NULL,
       n INTEGER NOT NULL,
       revision INTEGER NOT NULL,
-      PRIMARY KEY (id, seq)
+      PRIMARY KEY (period, id, seq)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE fact_seq (last INTEGER NOT NULL) STRICT;
     INSERT INTO fact_seq VALUES (0);
@@ -53,6 +59,7 @@ export const STREAMS: Model<ApplyEvent> = {
     const sweep = sweeping(db);
     return (event) => {
       apply(statements, event);
+      if (event.type === 'RetentionApplied') retain(db, statements, event);
       sweep();
     };
   },
@@ -73,10 +80,17 @@ const prepare = (db: DatabaseSync) => ({
   ),
   erase: db.prepare('UPDATE streams SET erased_revision = ? WHERE n = ?'),
   next: db.prepare('UPDATE fact_seq SET last = last + 1 RETURNING last'),
-  addId: db.prepare('INSERT OR REPLACE INTO facts_by_id VALUES (?, ?, ?, ?)'),
+  cut: db.prepare(
+    `UPDATE streams SET first_revision = ?1, erased_revision = iif(erased_revision < ?1, NULL, erased_revision)
+     WHERE stream = ?2`,
+  ),
+  remove: db.prepare('DELETE FROM streams WHERE stream = ?'),
+  addId: db.prepare('INSERT OR REPLACE INTO facts_by_id VALUES (?, ?, ?, ?, ?)'),
 });
 
-function apply(to: ReturnType<typeof prepare>, event: RecordedEvent): void {
+type Statements = ReturnType<typeof prepare>;
+
+function apply(to: Statements, event: RecordedEvent): void {
   const { stream, revision, type, metadata } = event;
   const last: SQLInputValue[] = [metadata.at, revision, type, stream];
   const category = categoryOf(stream);
@@ -88,7 +102,17 @@ function apply(to: ReturnType<typeof prepare>, event: RecordedEvent): void {
   // A lane says how far it came, again and again. No request asks for that, and its stream is cut all the time.
   if (category === 'lane') return;
   const seq = Number(to.next.get()?.last);
-  for (const id of idsOf(event)) to.addId.run(indexedId(id), seq, n, revision);
+  const period = Math.floor(seq / PERIOD_FACTS);
+  for (const id of idsOf(event)) to.addId.run(period, indexedId(id), seq, n, revision);
+}
+
+/** What retention cuts off, and the streams that it deletes (docs/adr/0050). Both are gone for readers of the log as well. */
+function retain(db: DatabaseSync, to: Statements, event: RecordedEvent): void {
+  const fact = visitorFact(event);
+  if (fact?.type !== 'RetentionApplied') return;
+  const { before, generation } = fact.data;
+  if (generation === undefined) to.cut.run(before, event.stream);
+  else for (const stream of streamsAround(db, event.stream)) to.remove.run(stream);
 }
 
 /** The actor's name, or all behind the category. */
@@ -108,23 +132,23 @@ const tenantOf = ({ stream, metadata }: RecordedEvent): string | null => {
  */
 function sweeping(db: DatabaseSync): () => void {
   const rows = db.prepare(
-    `SELECT id, seq, n, revision FROM facts_by_id WHERE (id, seq) > (?, ?) ORDER BY id, seq LIMIT ?`,
+    `SELECT period, id, seq, n, revision FROM facts_by_id WHERE (period, id, seq) > (?, ?, ?)
+     ORDER BY period, id, seq LIMIT ?`,
   );
   const isThere = db.prepare('SELECT 1 FROM streams WHERE n = ? AND first_revision <= ?');
-  const remove = db.prepare('DELETE FROM facts_by_id WHERE id = ? AND seq = ?');
-  const beginning: [Uint8Array, number] = [new Uint8Array(), 0];
-  let behind = beginning;
+  const remove = db.prepare('DELETE FROM facts_by_id WHERE period = ? AND id = ? AND seq = ?');
+  const beginning = [-1, new Uint8Array(), 0] as const;
+  let behind: readonly [number, Uint8Array, number] = beginning;
   let events = 0;
   return () => {
     events += 1;
     if (events % SWEEP_EVERY_EVENTS !== 0) return;
     const found = rows.all(...behind, SWEPT_ROWS * SWEEP_EVERY_EVENTS);
     behind = beginning;
-    for (const { id, seq, n, revision } of found) {
+    for (const { period, id, seq, n, revision } of found) {
       // The table is STRICT.
-      const key: [Uint8Array, number] = [id as Uint8Array, Number(seq)];
-      if (!isThere.get(Number(n), Number(revision))) remove.run(...key);
-      behind = key;
+      behind = [Number(period), id as Uint8Array, Number(seq)];
+      if (!isThere.get(Number(n), Number(revision))) remove.run(...behind);
     }
   };
 }

@@ -120,8 +120,10 @@ const VALUES: Readonly<Record<string, string>> = {
   username: 'op',
   chatId: 'c1',
 };
+/** Parameters that an endpoint must have. */
+const REQUIRED: Readonly<Record<string, string>> = { '/v1/{tenant}/search': '?q=words' };
 const urlOf = (path: string, values = VALUES) =>
-  path.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? name);
+  path.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? name) + (REQUIRED[path] ?? '');
 const READS = [
   'visitors',
   'visitors/{key}',
@@ -133,6 +135,7 @@ const READS = [
   'departments',
   'queue',
   'stats',
+  'search',
 ].map((path) => `/v1/{tenant}/${path}`);
 READS.push('/v1/{tenant}');
 
@@ -151,7 +154,9 @@ test.each(READS)('%s answers as documented', async (path) => {
   if ('items' in json) expect(json.items.length).toBeGreaterThan(0);
   if (path.endsWith('stats'))
     expect([json.operators.length, json.departments.length]).toEqual([1, 2]);
-  expect((await askAndCheck(path, `${urlOf(path)}?colour=red`)).status).toBe(400);
+  expect(
+    (await askAndCheck(path, `${urlOf(path)}${path in REQUIRED ? '&' : '?'}colour=red`)).status,
+  ).toBe(400);
   expect((await askAndCheck(path, urlOf(path), null)).status).toBe(401);
   expect((await askAndCheck(path, urlOf(path, { ...VALUES, tenant: 'gone' }), ADMIN)).status).toBe(
     404,

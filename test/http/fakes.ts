@@ -340,6 +340,10 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
           ),
       },
       departments: { list: async () => [DEPARTMENT] },
+      search: {
+        find: async () => ({ items: [], next: null }),
+        anywhere: async () => [],
+      },
       streams: {
         list: async () => ({ items: [], next: null }),
         named: async () => [],

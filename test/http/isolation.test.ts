@@ -25,7 +25,12 @@ beforeAll(async () => {
       await log.visitor(`v${n}`, view, tenant);
       await log.visitor(`v${n}`, starts(`c${n}`, department), tenant);
       for (const messageId of ['m1', 'm2']) {
-        const message = { type: 'SendMessage', messageId, chatId: null, body: mark } as const;
+        const message = {
+          type: 'SendMessage',
+          messageId,
+          chatId: null,
+          body: `words of ${mark}`,
+        } as const;
         await log.visitor(`v${n}`, message, tenant);
       }
     }
@@ -47,6 +52,8 @@ test.each([
   'chats?state=waiting&limit=2',
   'queue?limit=2',
   'visitors/v1/messages?limit=1',
+  'search?q=words&limit=2',
+  'search?q=v&in=visitors&limit=2',
 ])("a cursor of another tenant shows only the caller's rows: %s", async (path) => {
   const { json } = await ask('GET', `/v1/acme/${path}`);
   expect(json.next).not.toBeNull();

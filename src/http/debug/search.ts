@@ -13,6 +13,8 @@ import {
 import { filledLine } from '../../actors/input-text.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import { eventAt } from '../../eventstore/reading.ts';
+import type { FoundAnywhere } from '../../projections/read-models.ts';
+import { DOCUMENT_KINDS } from '../../projections/search-index.ts';
 import type { FactRef, StreamView } from '../../projections/stream-queries.ts';
 import type { Access } from '../frame/auth.ts';
 import type { EndpointDeps } from '../frame/deps.ts';
@@ -54,7 +56,7 @@ export function addDebugSearchEndpoint(
       tag: 'Debug',
       summary: 'What a text names',
       description:
-        "The key of a visitor, an address (JID), the name of a stream, an operator's username, the id of a chat, of a request (correlation id), of a trace, of a command or of a fact.",
+        "The key of a visitor, an address (JID), the name of a stream, an operator's username, the id of a chat, of a request (correlation id), of a trace, of a command or of a fact. Then what has its words: visitors, chats and messages.",
       access,
       query: z.strictObject({
         q: filledLine(MAX_SEARCH_CHARACTERS),
@@ -74,6 +76,7 @@ export function addDebugSearchEndpoint(
         ...(await actors(api.deps, tenants, ids, q)),
         ...(await chats(api.deps, ids, q)),
         ...(await trace(api.deps, q, limit)),
+        ...(await words(api.deps, ids, q, limit)),
       ];
       return { status: 200, json: { items: found.slice(0, limit) } };
     },
@@ -144,6 +147,36 @@ async function trace({ readModels, store }: Deps, id: string, limit: number): Pr
     return [{ kind: 'trace', stream, revision, tenant, title: id, detail, at }];
   }
   return [];
+}
+
+/** Visitors, chats and messages with these words. */
+async function words(
+  { readModels }: Deps,
+  ids: readonly TenantId[],
+  q: string,
+  limit: number,
+): Promise<Found[]> {
+  const [visitors, messages] = await Promise.all(
+    DOCUMENT_KINDS.map((kind) => readModels.search.anywhere(ids, { q, in: kind, limit })),
+  );
+  return [...(visitors ?? []), ...(messages ?? [])].map(foundWords);
+}
+
+function foundWords(item: FoundAnywhere): Found {
+  const { kind, tenant, visitor, at, revision, found } = item;
+  const stream = streamOf(visitorRef(tenant, visitor));
+  const detail = found.map(({ text }) => text).join(' · ');
+  const common = { kind, stream, tenant, detail, at };
+  switch (kind) {
+    case 'visitor':
+      return { ...common, revision: null, title: item.nick ?? visitor };
+    case 'chat':
+      return { ...common, revision, title: `#${item.chatId}` };
+    case 'message': {
+      const by = item.direction === 'visitor' ? visitor : (item.operator ?? item.inLhc?.name);
+      return { ...common, revision, title: by ?? 'LHC' };
+    }
+  }
 }
 
 const counted = ({ length }: readonly FactRef[]): string =>

@@ -17,6 +17,7 @@ const SUBJECTS = {
   queue: ['list'],
   stats: ['of'],
   departments: ['list'],
+  search: ['find', 'anywhere'],
   streams: ['list', 'named', 'factsOf'],
   changes: ['watch', 'unwatch', 'position', 'tooLate', 'missed'],
 } as const satisfies { [S in Subject]: readonly Exclude<keyof ReadModels[S], 'follow'>[] };

@@ -1,0 +1,331 @@
+/** The search of a tenant: messages and visitors by their words (docs/adr/0051). */
+import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
+import type { Username, VisitorKey } from '../actors/ids.ts';
+import { findPhrases, type Phrase, phrasesOf, type Snippet } from '../kit/words.ts';
+import { IN_LHC_SELECTED, type InLhc, withInLhc } from './in-lhc.ts';
+import { decodeCursor, encodeCursor, type Order, type Page, type PageRequest } from './list.ts';
+import type { MessageView } from './message-queries.ts';
+import { type DocumentKind, inShard, MAX_DOCUMENT_WORDS } from './search-index.ts';
+import {
+  FOUND_FIELDS,
+  type FoundField,
+  type FoundProfile,
+  parseProfile,
+} from './search-profile.ts';
+import type { VisitorView } from './visitor-queries.ts';
+
+/** A field that has words of the question, with where they are. */
+export interface FoundText extends Snippet {
+  readonly field: 'body' | FoundField;
+}
+
+interface FoundOfVisitor {
+  readonly visitor: VisitorKey;
+  /** ms since 1970 */
+  readonly at: number;
+  /** The fact in the visitor's stream. */
+  readonly revision: number;
+  readonly found: readonly FoundText[];
+}
+
+export interface FoundMessage
+  extends FoundOfVisitor,
+    Pick<MessageView, 'id' | 'chatId' | 'direction' | 'operator' | 'inLhc'> {
+  readonly kind: 'message';
+  /** What kind of message: see {@link MessageView}. */
+  readonly messageKind: MessageView['kind'];
+}
+
+/** `at`: when they were last seen. */
+export interface FoundVisitor extends FoundOfVisitor {
+  readonly kind: 'visitor';
+  readonly nick: string | null;
+  readonly presence: VisitorView['presence'];
+}
+
+/** A closed chat by the name that the visitor had in it. `at`: when it started. */
+export interface FoundChat extends FoundOfVisitor {
+  readonly kind: 'chat';
+  readonly chatId: string;
+  readonly nick: string;
+}
+
+export type FoundItem = FoundMessage | FoundVisitor | FoundChat;
+
+export interface SearchFilter extends PageRequest {
+  readonly tenant: string;
+  readonly in: DocumentKind;
+  /** What somebody typed. All of its words have to be there; the last one may be the beginning of a word. */
+  readonly q: string;
+}
+
+export interface SearchQueries {
+  /**
+   * A part of a page: it works for {@link SEARCH_PORTION_MS} and a bit, so a page may have several (`scanForPage`).
+   * Messages, the newest first; visitors: those who are online, then the others and closed chats, the latest first.
+   * @throws {AppError} `invalid` for a cursor of another list
+   */
+  portion(filter: SearchFilter): Page<FoundItem>;
+}
+
+/** How long a portion looks into one shard after the other. The last one may take some ms more. */
+export const SEARCH_PORTION_MS = 3;
+/** Online visitors that one portion looks at. */
+const ONLINE_ROWS = 100;
+
+/** Online visitors, those who arrived last first. */
+const ONLINE: Order = {
+  name: '-online',
+  first: { sql: 'arrived_at', type: 'number' },
+  ties: [{ sql: 'key', type: 'string' }],
+};
+/**
+ * Documents, the newest first: shard and number, then the fact that it comes from. Read models that are built anew number
+ * documents anew; then the fact says where to go on. At the beginning of a shard there is no document yet.
+ */
+const NEWEST: Order = {
+  name: '-newest',
+  first: { sql: 'shard', type: 'number' },
+  ties: [
+    { sql: 'document', type: 'number' },
+    { sql: 'visitor', type: 'string' },
+    { sql: 'revision', type: 'number' },
+  ],
+};
+
+interface Place {
+  readonly shard: number;
+  readonly document: number;
+}
+
+/** A question for FTS5: phrases of words in quotes. No word has a quote. */
+const matching = (phrases: readonly Phrase[], shard: number): string =>
+  phrases
+    .map(({ words, isOpen }) => {
+      const phrase = words.map((plain) => inShard(shard, plain)).join(' ');
+      return `"${phrase}"${isOpen ? ' *' : ''}`;
+    })
+    .join(' AND ');
+
+/** @param portionMs {@link SEARCH_PORTION_MS}; less in tests */
+export function searchQueries(db: DatabaseSync, portionMs = SEARCH_PORTION_MS): SearchQueries {
+  const statements = prepare(db);
+  return {
+    portion: (filter) => {
+      const phrases = phrasesOf(filter.q);
+      if (phrases.length === 0) return { items: [], next: null };
+      const { cursor } = filter;
+      const isOnline = filter.in === 'visitors' && !isOf(cursor, NEWEST);
+      return isOnline
+        ? online(statements, phrases, filter)
+        : newest(statements, phrases, filter, portionMs);
+    },
+  };
+}
+
+/** True for a cursor that names this order, whatever else is in it. */
+function isOf(cursor: string | undefined, order: Order): boolean {
+  if (cursor === undefined) return false;
+  return Buffer.from(cursor, 'base64url').toString().startsWith(`["${order.name}"`);
+}
+
+function prepare(db: DatabaseSync) {
+  return {
+    shards: db.prepare(
+      'SELECT shard FROM search_shards WHERE tenant = ? AND kind = ? AND shard <= ? ORDER BY shard DESC',
+    ),
+    at: db.prepare(
+      'SELECT visitor, revision FROM search_documents WHERE shard = ? AND document = ? AND tenant = ?',
+    ),
+    place: db.prepare(
+      'SELECT shard, document FROM search_documents WHERE tenant = ? AND visitor = ? AND revision = ?',
+    ),
+    // CROSS JOIN: SQLite begins with the words.
+    found: db.prepare(
+      `SELECT d.document, d.visitor, d.revision, d.profile FROM search_words AS w
+       CROSS JOIN search_documents AS d ON d.shard = ?1 AND d.document = w.rowid
+       WHERE search_words MATCH ?2 AND w.rowid < ?3 ORDER BY w.rowid DESC LIMIT ?4`,
+    ),
+    message: db.prepare(
+      `SELECT id, chat_id AS chatId, direction, kind, operator, ${IN_LHC_SELECTED}, body, at
+       FROM messages WHERE tenant = ? AND visitor = ? AND revision = ?`,
+    ),
+    chat: db.prepare(
+      `SELECT chat_id AS chatId, nick, started_at AS at FROM chats
+       WHERE tenant = ? AND visitor = ? AND revision = ?`,
+    ),
+    visitor: db.prepare(
+      'SELECT presence, last_seen AS at FROM visitors WHERE tenant = ? AND key = ?',
+    ),
+    online: db.prepare(
+      `SELECT ${FOUND_FIELDS.join(', ')}, arrived_at AS arrivedAt, last_seen AS at, revision
+       FROM visitors INDEXED BY visitors_online
+       WHERE tenant = ?1 AND presence = 'online' AND arrived_at <= ?2 AND (arrived_at < ?2 OR key > ?3)
+       ORDER BY arrived_at DESC, key LIMIT ${ONLINE_ROWS}`,
+    ),
+  };
+}
+
+type Statements = ReturnType<typeof prepare>;
+
+const FIRST: Place = { shard: Number.MAX_SAFE_INTEGER, document: Number.MAX_SAFE_INTEGER };
+const beginningOf = (shard: number): string =>
+  encodeCursor(NEWEST, [shard, Number.MAX_SAFE_INTEGER, '', -1]);
+
+function placeOf({ at, place }: Statements, { cursor, tenant }: SearchFilter): Place {
+  if (cursor === undefined) return FIRST;
+  const [shard, document, visitor = '', revision = -1] = decodeCursor(cursor, NEWEST);
+  const asked: Place = { shard: Number(shard), document: Number(document) };
+  if (revision === -1) return asked;
+  const row = at.get(asked.shard, asked.document, tenant);
+  if (row?.visitor === visitor && row.revision === revision) return asked;
+  const now = place.get(tenant, visitor, revision);
+  return now ? { shard: Number(now.shard), document: Number(now.document) } : asked;
+}
+
+function newest(
+  statements: Statements,
+  phrases: readonly Phrase[],
+  filter: SearchFilter,
+  portionMs: number,
+): Page<FoundItem> {
+  const { tenant, limit } = filter;
+  const from = placeOf(statements, filter);
+  const end = performance.now() + portionMs;
+  const items: FoundItem[] = [];
+  for (const { shard } of statements.shards.all(tenant, filter.in, from.shard)) {
+    const number = Number(shard);
+    if (items.length > 0 && items.length === limit) return { items, next: beginningOf(number) };
+    if (number !== from.shard && performance.now() > end) {
+      return { items, next: beginningOf(number) };
+    }
+    const before = number === from.shard ? from.document : Number.MAX_SAFE_INTEGER;
+    const most = limit - items.length;
+    const rows = statements.found.all(number, matching(phrases, number), before, most);
+    for (const row of rows) {
+      const item = itemOf(statements, phrases, tenant, row);
+      if (item) items.push(item);
+    }
+    const last = rows.at(-1);
+    if (last && rows.length === most) {
+      const { document = 0, visitor = '', revision = -1 } = last;
+      return { items, next: encodeCursor(NEWEST, [number, document, visitor, revision]) };
+    }
+  }
+  return { items, next: null };
+}
+
+type Row = Readonly<Record<string, SQLOutputValue>>;
+
+/** @returns null if not all phrases are there: words of two fields are no phrase */
+function itemOf(
+  { message, chat, visitor }: Statements,
+  phrases: readonly Phrase[],
+  tenant: string,
+  row: Row,
+): FoundItem | null {
+  // Keys come from facts.
+  const key = String(row.visitor) as VisitorKey;
+  const revision = Number(row.revision);
+  const place = { visitor: key, revision };
+  if (typeof row.profile === 'string') {
+    const seen = visitor.get(tenant, key);
+    if (!seen) return null;
+    const presence = seen.presence as VisitorView['presence']; // as its read model writes it
+    return visitorOf(phrases, parseProfile(row.profile), {
+      ...place,
+      at: Number(seen.at),
+      presence,
+    });
+  }
+  const at: SQLInputValue[] = [tenant, key, revision];
+  const said = message.get(...at);
+  if (said) return messageOf(phrases, place, said);
+  const named = chat.get(...at);
+  if (!named) return null;
+  const nick = String(named.nick);
+  const found = foundIn(phrases, { nick });
+  const chatId = String(named.chatId);
+  return found && { kind: 'chat', ...place, at: Number(named.at), chatId, nick, found };
+}
+
+function messageOf(
+  phrases: readonly Phrase[],
+  place: Pick<FoundMessage, 'visitor' | 'revision'>,
+  row: Row,
+): FoundMessage | null {
+  const found = foundIn(phrases, { body: String(row.body) });
+  if (!found) return null;
+  const { inLhc, ...rest } = withInLhc({ ...row }) as Row & { readonly inLhc: InLhc | null };
+  return {
+    kind: 'message',
+    ...place,
+    id: String(rest.id),
+    chatId: rest.chatId === null ? null : String(rest.chatId),
+    // The table is STRICT, and these columns have the words of the view.
+    direction: rest.direction as FoundMessage['direction'],
+    messageKind: rest.kind as FoundMessage['messageKind'],
+    operator: rest.operator as Username | null,
+    inLhc,
+    at: Number(rest.at),
+    found,
+  };
+}
+
+const visitorOf = (
+  phrases: readonly Phrase[],
+  profile: FoundProfile,
+  place: Pick<FoundVisitor, 'visitor' | 'revision' | 'at' | 'presence'>,
+): FoundVisitor | null => {
+  const found = foundIn(phrases, profile);
+  return found && { kind: 'visitor', ...place, nick: profile.nick ?? null, found };
+};
+
+/** @returns the fields that have words of the question; null unless each phrase is in one of them */
+function foundIn(
+  phrases: readonly Phrase[],
+  fields: { readonly [F in FoundText['field']]?: string | null },
+): FoundText[] | null {
+  const missing = new Set(phrases.keys());
+  const found: FoundText[] = [];
+  // The keys of the type above.
+  for (const [field, text] of Object.entries(fields) as [FoundText['field'], string | null][]) {
+    if (text === null || text === '') continue;
+    const { has, snippet } = findPhrases(phrases, text, MAX_DOCUMENT_WORDS);
+    if (!snippet) continue;
+    for (const [i, isThere] of has.entries()) if (isThere) missing.delete(i);
+    found.push({ field, ...snippet });
+  }
+  return missing.size === 0 ? found : null;
+}
+
+/** Visitors who are online have no documents: each page view would have to change them. Their rows are looked through. */
+function online(
+  { online: rows, shards }: Statements,
+  phrases: readonly Phrase[],
+  { tenant, cursor, limit }: SearchFilter,
+): Page<FoundItem> {
+  const [arrivedAt = 0, key = ''] =
+    cursor === undefined ? [Number.MAX_SAFE_INTEGER] : decodeCursor(cursor, ONLINE);
+  const items: FoundItem[] = [];
+  const found = rows.all(tenant, arrivedAt, key);
+  for (const row of found) {
+    const place = {
+      visitor: String(row.key) as VisitorKey, // from facts
+      revision: Number(row.revision),
+      at: Number(row.at),
+      presence: 'online',
+    } as const;
+    // The columns of FOUND_FIELDS are among those of the row, and the table is STRICT.
+    const profile = Object.fromEntries(FOUND_FIELDS.map((field) => [field, row[field]]));
+    const item = visitorOf(phrases, profile as FoundProfile, place);
+    if (item) items.push(item);
+    if (items.length === limit) return { items, next: behind(row) };
+  }
+  const last = found.at(-1);
+  if (last && found.length === ONLINE_ROWS) return { items, next: behind(last) };
+  const [first] = shards.all(tenant, 'visitors', Number.MAX_SAFE_INTEGER);
+  return { items, next: first ? beginningOf(Number(first.shard)) : null };
+}
+
+const behind = ({ arrivedAt = 0, key = '' }: Row): string => encodeCursor(ONLINE, [arrivedAt, key]);
