@@ -51,6 +51,7 @@ function reactorFolder(folder: string, ...others: readonly string[]): Rule {
       'src/sqlite/',
       ...STORE,
       'src/xmpp/port.ts',
+      'src/effects/',
       // Whether what an operator wrote is a command.
       'src/inbox/operator-commands/read.ts',
     ],
@@ -75,7 +76,7 @@ const RULES: Record<string, Rule> = {
   'src/actors/': { values: ['src/actors/'], packages: ['xstate', 'zod'] },
   // Replay has no hands: nothing here can append or send, wait for a socket or open a file (docs/adr/0053).
   'src/replay/': {
-    values: ['src/replay/', 'src/actors/', ...STORE],
+    values: ['src/replay/', 'src/actors/', 'src/effects/', ...STORE],
     packages: ['xstate', 'zod', 'node:timers'],
   },
   'src/eventstore/': { values: ['src/eventstore/', 'src/sqlite/'] },
@@ -114,10 +115,20 @@ const RULES: Record<string, Rule> = {
     values: ['src/inbox/', 'src/runtime/', 'src/actors/', ...STORE],
     types: ['src/eventstore/'],
   },
+  // What facts call for, as pure functions: nothing here can perform it.
+  'src/effects/': {
+    values: ['src/effects/', 'src/actors/', 'src/reactors/texts/'],
+    types: ['src/lhc/callback-types.ts'],
+    packages: [],
+  },
+  'src/reactors/texts/': {
+    values: ['src/reactors/texts/', 'src/actors/'],
+    types: ['src/xmpp/port.ts', 'src/lhc/callback-types.ts'],
+    packages: [],
+  },
   // Each folder of reactors knows the texts and the types that it names here. So there is no circle, not even of types.
   'src/reactors/routing/': reactorFolder('routing', 'texts'),
   'src/reactors/operators/': reactorFolder('operators'),
-  'src/reactors/texts/': reactorFolder('texts'),
   'src/reactors/visitors/': reactorFolder('visitors', 'texts'),
   'src/reactors/answers/': reactorFolder('answers', 'texts'),
   'src/reactors/conversation/': reactorFolder('conversation', 'texts', 'answers', 'operators'),

@@ -15,7 +15,7 @@ import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { asSubject } from '../texts/in-lhc.ts';
 import { withNames } from '../texts/names.ts';
-import type { Notice } from '../texts/notices.ts';
+import { confirmationsOf, type Notice } from '../texts/notices.ts';
 import { createHistory } from './history.ts';
 import { createInfo } from './info.ts';
 
@@ -87,22 +87,7 @@ export function createAnswers(options: {
           return null;
       }
     },
-    async confirmationsOf(_tenant, fact) {
-      switch (fact.type) {
-        case 'NoteAdded': {
-          const { operator: to, chatId } = fact.data;
-          return [
-            { to, text: `Your note is in chat #${chatId}. The visitor does not see the note.` },
-          ];
-        }
-        case 'OperatorCommandSent': {
-          const { operator: to, command } = fact.data;
-          return [{ to, text: `!${command} was passed on to LHC.` }];
-        }
-        default:
-          return [];
-      }
-    },
+    confirmationsOf: async (_tenant, fact) => confirmationsOf(fact),
   };
 }
 

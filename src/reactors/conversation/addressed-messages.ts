@@ -4,8 +4,8 @@
  */
 import type { TenantId, Username } from '../../actors/ids.ts';
 import { copyOf } from '../../actors/visitor/addressed.ts';
-import type { VisitorEvent } from '../../actors/visitor/facts.ts';
 import type { Chat, VisitorState } from '../../actors/visitor/state.ts';
+import type { Addressed } from '../../effects/xmpp.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
 import type { Outcome } from '../../runtime/lanes/destination.ts';
@@ -30,30 +30,6 @@ interface Parts {
   /** True if nobody will report that this operator's client has a message. */
   readonly isTakenAll?: (tenant: TenantId, operator: Username) => Promise<boolean>;
   readonly afterTaken?: (messageId: string) => Promise<void>;
-}
-
-/** A message for one operator whom LHC addressed with it. */
-export interface Addressed {
-  readonly messageId: string;
-  readonly chatId: string;
-  readonly operator: Username;
-  /** Revision of the fact that the visitor sent the message. */
-  readonly revision: number;
-  /** It shows them the chat. */
-  readonly opens: boolean;
-  /** A later message has shown it to them. */
-  readonly isShown: boolean;
-}
-
-/** What a fact addresses; null for every other fact. */
-export function addressedBy(fact: VisitorEvent): Addressed | null {
-  if (fact.type === 'MessageAddressed') {
-    const { inOpening = false, ...data } = fact.data;
-    return { opens: false, ...data, isShown: inOpening };
-  }
-  if (fact.type !== 'VisitorMessageSent' || fact.data.to === undefined) return null;
-  const { messageId, chatId, to: operator, opens = false } = fact.data;
-  return { messageId, chatId, operator, revision: fact.revision, opens, isShown: false };
 }
 
 /** This operator does not get the message. Others may. @returns a dead letter if there are no others */

@@ -3,13 +3,14 @@ import { visitorFact } from '../../actors/facts.ts';
 import type { TenantId, Username, VisitorKey } from '../../actors/ids.ts';
 import type { VisitorFact, VisitorFacts } from '../../actors/visitor/facts.ts';
 import type { VisitorState } from '../../actors/visitor/state.ts';
+import { acknowledgedBy, addressedBy, type Opens, openedBy } from '../../effects/xmpp.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import type { Outcome } from '../../runtime/lanes/destination.ts';
 import type { Actors, ActorView } from '../../runtime/ports.ts';
 import type { Answers } from '../answers/answers.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
-import { addressedBy, openByAnswer, sendAddressed } from './addressed-messages.ts';
+import { openByAnswer, sendAddressed } from './addressed-messages.ts';
 import type { Broadcast } from './broadcast.ts';
 import { type Delivery, lineOf, type Sender } from './delivery.ts';
 import { showFromLhc } from './lines-from-lhc.ts';
@@ -162,7 +163,7 @@ async function openChat(
   sender: Sender,
   state: VisitorState,
   { stream, revision }: RecordedEvent,
-  given: { chatId: string; operators: readonly Username[]; othersWereAsked?: boolean },
+  given: Pick<Opens, 'chatId' | 'operators' | 'othersWereAsked'>,
 ): Promise<number> {
   const { chat } = state.context;
   const opens = given.othersWereAsked || opensAt(state.context, revision);
@@ -203,37 +204,21 @@ async function performVisitorFact(
   event: RecordedEvent,
   fact: VisitorFact,
 ): Promise<number> {
-  switch (fact.type) {
-    case 'ChatOffered':
-      // The message with which LHC picked them has shown the chat.
-      if (fact.data.messageId !== undefined) return 0;
-      return openChat(parts, sender, state, event, fact.data);
-    case 'ChatAssigned': {
-      const { chatId, operator, withdrawnFrom, opens } = fact.data;
-      if (opens) return openByAnswer(parts, sender, state, event, fact.data);
-      if (state.context.chat?.byLhc) return 0;
-      // Other operators were asked, so the messages may have been sent to them before this fact.
-      const given = { chatId, operators: [operator], othersWereAsked: withdrawnFrom !== undefined };
-      return openChat(parts, sender, state, event, given);
-    }
-    case 'ChatTransferred': {
-      const { chatId, operator } = fact.data;
-      if (operator === null) return 0;
-      return openChat(parts, sender, state, event, { chatId, operators: [operator] });
-    }
-    case 'ChatClosed':
-      if (fact.data.operator === null) await failTaken(parts, sender, state, fact.data.chatId);
-      return 0;
-    case 'OperatorMessageAccepted':
-    case 'OperatorMessageDisplayed': {
-      const { operator, messageId } = fact.data;
-      const what = fact.type === 'OperatorMessageAccepted' ? 'received' : 'displayed';
-      await parts.delivery.acknowledge(sender, operator, what, messageId);
-      return 0;
-    }
-    default:
-      return 0;
+  const opened = openedBy(fact, state.context.chat);
+  const [operator] = opened?.operators ?? [];
+  if (opened?.byAnswer && operator !== undefined) {
+    return openByAnswer(parts, sender, state, event, { chatId: opened.chatId, operator });
   }
+  if (opened) return openChat(parts, sender, state, event, opened);
+  if (fact.type === 'ChatClosed' && fact.data.operator === null) {
+    await failTaken(parts, sender, state, fact.data.chatId);
+  }
+  const acknowledged = acknowledgedBy(fact);
+  if (acknowledged) {
+    const { operator: to, what, messageId } = acknowledged;
+    await parts.delivery.acknowledge(sender, to, what, messageId);
+  }
+  return 0;
 }
 
 /**

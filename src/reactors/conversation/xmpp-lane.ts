@@ -18,10 +18,10 @@ import {
 } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
+import { addressedBy, concernsXmpp } from '../../effects/xmpp.ts';
 import { type AppError, isExpected, isRefused, messageOf } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import type { RetryPolicy } from '../../kit/backoff.ts';
-import type { JsonObject } from '../../kit/json.ts';
 import type { Destination, DestinationFilter, Outcome } from '../../runtime/lanes/destination.ts';
 import { withoutTenant } from '../../runtime/lanes/unknown-tenant.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
@@ -33,7 +33,6 @@ import type { OperatorNames } from '../operator-names.ts';
 import type { OperatorRemoval } from '../operators/removal.ts';
 import type { OperatorSessions } from '../operators/sessions.ts';
 import type { PersonalData } from '../personal-data.ts';
-import { addressedBy } from './addressed-messages.ts';
 import { createBroadcast } from './broadcast.ts';
 import { createDelivery, laneLost, lineOf } from './delivery.ts';
 import { createOpening, type OpeningOptions } from './opening.ts';
@@ -49,41 +48,7 @@ export const MESSAGE_RETRY: RetryPolicy = { firstMs: 200, mostMs: 15_000 };
 /** Lanes of different streams that run at the same time. */
 export const XMPP_LANES_AT_ONCE = 256;
 
-/** Facts that call for an effect in XMPP. */
-const CONCERNS = new Set([
-  'VisitorMessageSent',
-  'MessageAddressed',
-  'Invited',
-  'InvitationExpired',
-  'ChatOffered',
-  'ChatAssigned',
-  'ChatAccepted',
-  'ChatUnassigned',
-  'ChatTransferred',
-  'ChatTakenInLhc',
-  'MessageWrittenInLhc',
-  'ChatClosed',
-  'NoteAdded',
-  'OperatorCommandSent',
-  'LhcAnswered',
-  'LhcRefused',
-  'OperatorMessageAccepted',
-  'OperatorMessageDisplayed',
-  'MessageRefused',
-  'QuestionAsked',
-  'AvailabilitySet',
-  'OperatorRemoved',
-  'PresenceResumed',
-]);
-/** Release 0.1.0 told the inviter nothing. Its invitations are too old for a line. A refusal has a line of its own. */
-const isSilent = (type: string, { standsMs, reason }: JsonObject): boolean =>
-  (type === 'Invited' && standsMs === undefined) ||
-  (type === 'InvitationExpired' && (reason === undefined || reason === 'refused'));
-
-export const XMPP_FILTER: DestinationFilter = {
-  name: 'xmpp',
-  concerns: ({ type, data }) => CONCERNS.has(type) && !isSilent(type, data),
-};
+export const XMPP_FILTER: DestinationFilter = { name: 'xmpp', concerns: concernsXmpp };
 const done: Outcome = { kind: 'done' };
 
 /** Follows operators' sessions, to resend to an operator whose session has ended. */

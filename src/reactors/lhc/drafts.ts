@@ -1,10 +1,14 @@
 /** Which callbacks a fact calls for (docs/contracts.md). */
 import { visitorFact } from '../../actors/facts.ts';
 import type { ActorRef, TenantId, Username } from '../../actors/ids.ts';
-import type { Tenant } from '../../actors/tenant/tenant.ts';
-import type { VisitorFact } from '../../actors/visitor/facts.ts';
+import {
+  callbackFor,
+  concernsLhc,
+  type Flavour,
+  onlineChange,
+  takesOffline,
+} from '../../effects/lhc.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
-import type { JsonObject } from '../../kit/json.ts';
 import type { Callback } from '../../lhc/callback-types.ts';
 import type { DestinationFilter } from '../../runtime/lanes/destination.ts';
 import type { Actors } from '../../runtime/ports.ts';
@@ -12,7 +16,6 @@ import type { PersonalData } from '../personal-data.ts';
 
 /** A callback without its envelope. */
 export type Draft = Pick<Callback, 'type' | 'data'>;
-type Flavour = Tenant['callbackFlavour'];
 type VisitorRef = Extract<ActorRef, { kind: 'visitor' }>;
 
 export interface DraftOptions {
@@ -20,60 +23,14 @@ export interface DraftOptions {
   readonly personal: PersonalData;
 }
 
-/** Facts of visitors that LHC hears of. */
-const VISITOR_FACTS = new Set([
-  'OperatorMessageReceived',
-  'InvitationExpired',
-  'ChatAssigned',
-  'ChatAccepted',
-  'ChatUnassigned',
-  'ChatTransferred',
-  'ChatClosed',
-  'NoteAdded',
-  'OperatorCommandSent',
-  'TimedOut',
-  'CleanedUp',
-  'MessageDelivered',
-  'MessageDisplayed',
-  'MessageFailed',
-  'SessionFailed',
-]);
-
-/** The callback for a fact that takes an operator online or offline; null for every other fact. */
-function onlineChange(data: JsonObject): 'operator.online' | 'operator.offline' | null {
-  const { from, to } = (data.availability ?? {}) as { from?: string; to?: string }; // written by decisions
-  if (data.online === true) return 'operator.online';
-  if (from === to || (from !== 'offline' && to !== 'offline')) return null;
-  return to === 'offline' ? 'operator.offline' : 'operator.online';
-}
-
-/**
- * Release 0.1.0 told nobody of the end of an invitation. Those ends are too old to be told. And LHC has nothing of an
- * invitation that it has refused.
- */
-const isSilentEnd = (type: string, { reason }: JsonObject): boolean =>
-  type === 'InvitationExpired' && (reason === undefined || reason === 'refused');
-
 /** The facts that LHC gets callbacks for. */
-export const LHC_FILTER: DestinationFilter = {
-  name: 'lhc',
-  concerns: ({ stream, type, data }) =>
-    (VISITOR_FACTS.has(type) && !isSilentEnd(type, data) && data.silent === undefined) ||
-    (stream.startsWith('operator-') &&
-      (onlineChange(data) !== null || data.offlineLhcUserId !== undefined)),
-};
+export const LHC_FILTER: DestinationFilter = { name: 'lhc', concerns: concernsLhc };
 
 /** An operator as callbacks describe them. */
 export async function operatorOf({ actors }: DraftOptions, tenant: TenantId, username: Username) {
   const state = await actors.operator(tenant, username).state();
   return { username, lhcUserId: state?.context.lhcUserId ?? null };
 }
-
-/** True for what LHC itself said, and what it knows by that: it is not told again (docs/adr/0044). */
-const saidLhc = ({ type, data }: VisitorFact): boolean =>
-  (type === 'ChatAssigned' || type === 'ChatAccepted' || type === 'ChatTransferred'
-    ? data.by
-    : type === 'MessageDelivered' && data.by) === 'lhc';
 
 /** The callbacks for a visitor's fact: none if its texts were erased, because nothing is left to tell. */
 async function visitorDrafts(
@@ -87,7 +44,7 @@ async function visitorDrafts(
   const operatorOrNull = async (username: Username | null) =>
     username === null ? null : operator(username);
   const fact = visitorFact(event);
-  if (!fact || saidLhc(fact)) return [];
+  if (!fact || callbackFor(fact, flavour) === null) return [];
   switch (fact.type) {
     case 'OperatorMessageReceived': {
       const { messageId, chatId, invitation, replaces } = fact.data;
@@ -109,13 +66,6 @@ async function visitorDrafts(
     case 'ChatAccepted':
     case 'ChatClosed': {
       const { chatId } = fact.data;
-      // There `chat.closed` is the operator's own `!close`. Whatever else closes a chat is LHC's, or LHC does the same.
-      const isSilent =
-        fact.type === 'ChatClosed' &&
-        ((flavour === 'xmppservice' && fact.data.by !== 'operator') ||
-          // The visitor has ended it in LHC, whose operators may still look at it.
-          (flavour === 'rest' && fact.data.by === 'visitor'));
-      if (isSilent) return [];
       const data = { visitor, chatId, operator: await operatorOrNull(fact.data.operator) };
       if (fact.type === 'ChatAccepted') return [{ type: 'chat.accepted', data }];
       const { reason } = fact.data;
@@ -124,10 +74,8 @@ async function visitorDrafts(
         : [{ type: 'chat.closed', data: { ...data, reason: reason ?? fact.data.by } }];
     }
     case 'ChatUnassigned': {
-      const { chatId, reason, broadcast } = fact.data;
-      const data = { visitor, chatId, operator: null, reason };
-      // LHC never heard of operators who were only asked.
-      return broadcast ? [] : [{ type: 'chat.transferred', data }];
+      const { chatId, reason } = fact.data;
+      return [{ type: 'chat.transferred', data: { visitor, chatId, operator: null, reason } }];
     }
     case 'ChatTransferred': {
       const { chatId, department, by } = fact.data;
@@ -195,9 +143,7 @@ export async function draftsOf(
   const at = iso(event.metadata.at);
   const drafts: Draft[] = [];
   const { offlineLhcUserId } = event.data;
-  // On the xmppservice wire LHC knows whose an account is: who has it now must not go offline for who had it.
-  const goes = flavour === 'native' || event.type === 'OperatorRemoved';
-  if (typeof offlineLhcUserId === 'number' && goes) {
+  if (typeof offlineLhcUserId === 'number' && takesOffline(event, flavour)) {
     const operator = { username: actor.name, lhcUserId: offlineLhcUserId };
     drafts.push({ type: 'operator.offline', data: { operator, at } });
   }

@@ -94,6 +94,22 @@ export function noticesOf(
   }
 }
 
+/** What confirms a command of an operator, by the visitor's fact that it caused. */
+export function confirmationsOf(fact: VisitorFact): readonly Notice[] {
+  switch (fact.type) {
+    case 'NoteAdded': {
+      const { operator: to, chatId } = fact.data;
+      return [{ to, text: `Your note is in chat #${chatId}. The visitor does not see the note.` }];
+    }
+    case 'OperatorCommandSent': {
+      const { operator: to, command } = fact.data;
+      return [{ to, text: `!${command} was passed on to LHC.` }];
+    }
+    default:
+      return [];
+  }
+}
+
 const LAPSED: Record<Exclude<InvitationEnd, 'refused'>, string> = {
   'not-answered': 'has not answered your invitation, and it has lapsed.',
   'visitor-left': 'has left without an answer to your invitation.',

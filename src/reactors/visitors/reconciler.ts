@@ -12,6 +12,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { actorOf, type TenantId, visitorJid } from '../../actors/ids.ts';
 import { tenantsNotKnown } from '../../actors/tenant/directory.ts';
+import { changesLook } from '../../effects/presence.ts';
 import { isRefused, messageOf, publicMessageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { debounce } from '../../kit/debounce.ts';
@@ -60,22 +61,6 @@ export const SESSION_KEPT_MS = 3_600_000;
 const GAIN_QUIET_MS = 50;
 /** After an outage, ejabberd is compared when no more sessions return for `quiet`, and after `most` in any case. */
 const RETURN_MS = { quiet: 1_000, most: 10_000 };
-
-/** Facts that can change what operators see of a visitor, beside page views. */
-const VISIBLE_FACTS = new Set([
-  'VisitorArrived',
-  'TimedOut',
-  'CleanedUp',
-  'Invited',
-  'InvitationExpired',
-  'ChatStarted',
-  'ChatAssigned',
-  'ChatAccepted',
-  'ChatUnassigned',
-  'ChatTransferred',
-  'ChatTakenInLhc',
-  'ChatClosed',
-]);
 
 export interface Reconciler extends CommitListener {
   /** The visitor's session ended, and the transport does not bring it back by itself. */
@@ -290,7 +275,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         if (actor?.kind !== 'visitor') continue;
         const visitor = { tenant: actor.tenant, key: actor.name };
         if (type === 'PageViewed') schedule.pageView(visitor);
-        else if (VISIBLE_FACTS.has(type)) schedule.change(visitor);
+        else if (changesLook(type)) schedule.change(visitor);
         else continue;
         if (type === 'CleanedUp') leftovers.mark(visitor.tenant);
         visible.changed(visitor.tenant);
