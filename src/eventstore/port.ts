@@ -142,6 +142,10 @@ export interface AppendOptions {
   readonly patient?: boolean;
 }
 
+export interface DeleteOptions {
+  readonly expected?: number;
+}
+
 export interface EventStore {
   /** Names this log. It is part of every position, and no two logs have the same. */
   readonly id: string;
@@ -174,9 +178,11 @@ export interface EventStore {
   /**
    * Deletes the events of a stream for good. Deleting a key stream makes the personal data under that key unreadable. On
    * EventStoreDB, readers of the stream no longer see the events, but `$all`, subscriptions and the disk keep them until
-   * a scavenge.
+   * a scavenge. A missing stream is left alone.
+   * @param options.expected the revision of its last event; default any. An append that comes first is not lost
+   * @throws {WrongExpectedRevision} if the stream is at another revision
    */
-  deleteStream(stream: string): Promise<void>;
+  deleteStream(stream: string, options?: DeleteOptions): Promise<void>;
 
   /**
    * Hides the events before this revision at once, and removes them later (EventStoreDB: with a scavenge). The other

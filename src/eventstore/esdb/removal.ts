@@ -16,7 +16,8 @@ import type { Reads } from './reads.ts';
  * scavenge. Erasing personal data for good needs a regular scavenge, for example once a day.
  */
 export interface Removal {
-  remove(stream: string): Promise<void>;
+  /** @param expected the revision of the last event; default any */
+  remove(stream: string, expected?: number): Promise<void>;
   truncate(stream: string, before: number): Promise<void>;
 }
 
@@ -33,7 +34,7 @@ export const createRemoval = (
   appends: Appends,
   deadlineMs = REMOVAL_DEADLINE_MS,
 ): Removal => ({
-  remove: (stream) => remove(connection, stream, deadlineMs),
+  remove: (stream, expected) => remove(connection, reads, { stream, expected, deadlineMs }),
   truncate: async (stream, before) => {
     for (let left = METADATA_TRIES; left > 0; left -= 1) {
       if (await hideBefore(stream, before, reads, appends)) return;
@@ -46,15 +47,21 @@ export const createRemoval = (
   },
 });
 
+interface Deletion {
+  readonly stream: string;
+  readonly expected: number | undefined;
+  readonly deadlineMs: number;
+}
+
 /** A soft delete: the name can be used again, and the revisions continue. Twice has the same effect as once. */
 const remove = async (
   connection: Connection,
-  stream: string,
-  deadlineMs: number,
+  reads: Reads,
+  { stream, expected, deadlineMs }: Deletion,
 ): Promise<void> => {
   const operation: Operation = { kind: 'delete', stream, namesAll: connection.namesAll };
   const options = {
-    expectedRevision: 'any',
+    expectedRevision: expected === undefined ? 'any' : BigInt(expected),
     requiresLeader: true,
     deadline: deadlineMs,
   } as const;
@@ -67,8 +74,13 @@ const remove = async (
       await within(deadlineMs, deletion, () => new NoAnswer(deadlineMs));
       return;
     } catch (error) {
-      // The stream has no events. With expected revision `any`, that is what a wrong expected version means.
-      if (error instanceof StreamDeletedError || error instanceof WrongExpectedVersionError) return;
+      if (error instanceof StreamDeletedError) return;
+      if (error instanceof WrongExpectedVersionError) {
+        // The stream has no events. With expected revision `any`, nothing else is meant.
+        const last = expected === undefined ? undefined : await reads.newest(stream);
+        if (expected === undefined || last === undefined) return;
+        throw new WrongExpectedRevision(stream, expected, Number(last.revision));
+      }
       if (error instanceof NoAnswer) connection.replace(session);
       const final = finalFailure(error, operation);
       if (final !== undefined) throw final;

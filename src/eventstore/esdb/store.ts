@@ -96,10 +96,11 @@ const connect = async (
       const last = await reads.head();
       return last === 0n ? null : positions.format(last);
     },
-    deleteStream: async (stream) => {
+    deleteStream: async (stream, { expected } = {}) => {
       checkStream(stream);
+      if (expected !== undefined) checkRevision(expected);
       writable();
-      await removal.remove(stream);
+      await removal.remove(stream, expected);
     },
     truncateBefore: async (stream, revision) => {
       checkStream(stream);

@@ -14,6 +14,8 @@ export interface LogWriter {
    * @throws if the transaction failed: then no append of it is acknowledged, and the caller should open a new connection
    */
   commit(jobs: readonly AppendJob[]): Answer[];
+  /** The revision of the last event of a stream; null if it is missing. */
+  last(stream: string): number | null;
   /** To be called when something else changed this stream. */
   forget(stream: string): void;
 }
@@ -31,6 +33,7 @@ export const createLogWriter = (db: DatabaseSync): LogWriter => {
   const state: State = { db, streams, statements: prepare(db), head: lastPosition(db) };
   return {
     head: () => state.head,
+    last: (stream) => lastOf(streams.find(stream)),
     forget: (stream) => streams.forget(stream),
     commit: (jobs) => commit(state, jobs),
   };
@@ -67,10 +70,13 @@ const commit = (state: State, jobs: readonly AppendJob[]): Answer[] => {
   }
 };
 
+const lastOf = (stream: StreamState | undefined): number | null =>
+  stream !== undefined && stream.next > stream.base ? stream.next - 1 : null;
+
 const append = (state: State, job: AppendJob): Answer => {
   const { stream: name, expected } = job;
   const stream = state.streams.find(name);
-  const actual = stream !== undefined && stream.next > stream.base ? stream.next - 1 : null;
+  const actual = lastOf(stream);
   const fits =
     expected === 'any' ||
     (expected === 'exists'

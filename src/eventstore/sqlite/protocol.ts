@@ -14,11 +14,12 @@ export interface AppendJob {
   readonly events: readonly EncodedEvent[];
 }
 
-/** `before: null` deletes the stream. */
+/** `before: null` deletes the stream, if its last event has the expected revision. `expected: null` stands for any. */
 export interface RemoveJob {
   readonly kind: 'remove';
   readonly stream: string;
   readonly before: number | null;
+  readonly expected: number | null;
 }
 
 /** Asks whether the log can be written to. The answer comes after those of all earlier jobs. */
@@ -55,4 +56,6 @@ export type FromWriter =
       readonly count: number;
       readonly reason: string;
     }
-  | { readonly kind: 'done'; readonly n: number };
+  | { readonly kind: 'done'; readonly n: number }
+  /** A removal expected another revision. */
+  | { readonly kind: 'conflict'; readonly n: number; readonly actual: number };

@@ -99,9 +99,16 @@ const connect = async (
     throw new AppError('refused', 'this event store was opened for reading only');
   };
 
-  const remove = async (stream: string, before: number | null): Promise<void> => {
+  const remove = async (
+    stream: string,
+    before: number | null,
+    expected: number | null = null,
+  ): Promise<void> => {
     checkStream(stream);
-    const answer = await writing().send({ kind: 'remove', stream, before });
+    const answer = await writing().send({ kind: 'remove', stream, before, expected });
+    if (answer.kind === 'conflict') {
+      throw new WrongExpectedRevision(stream, expected ?? 'any', answer.actual);
+    }
     if (answer.kind === 'failed') throw new AppError('unavailable', answer.reason);
   };
 
@@ -131,7 +138,10 @@ const connect = async (
       const last = read(() => lastPosition(db));
       return last === 0 ? null : positions.format(last);
     },
-    deleteStream: (stream) => remove(stream, null),
+    deleteStream: async (stream, { expected } = {}) => {
+      if (expected !== undefined) checkRevision(expected);
+      await remove(stream, null, expected);
+    },
     truncateBefore: async (stream, revision) => {
       checkRevision(revision);
       await remove(stream, revision);

@@ -173,6 +173,9 @@ class Thread implements WriterThread {
       case 'done':
         this.#settle(message.n, [{ kind: 'done' }]);
         break;
+      case 'conflict':
+        this.#settle(message.n, [{ kind: 'conflict', actual: message.actual }]);
+        break;
       case 'failed': {
         const { first, count, reason } = message;
         this.#settle(first, new Array<Answer>(count).fill({ kind: 'failed', reason }));

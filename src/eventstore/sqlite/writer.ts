@@ -103,15 +103,22 @@ const commitGroup = (): void => {
   );
 };
 
-const remove = (n: number, { stream, before }: RemoveJob): void => {
+const remove = (n: number, { stream, before, expected }: RemoveJob): void => {
+  let other: number | null = null;
   const failure = attempt<string | null>(
     ({ log, removal }) => {
+      const actual = expected === null ? null : log.last(stream);
+      if (actual !== null && actual !== expected) {
+        other = actual;
+        return null;
+      }
       removal.hide(stream, before);
       log.forget(stream);
       return null;
     },
     (reason) => reason,
   );
+  if (other !== null) return send({ kind: 'conflict', n, actual: other });
   // A deletion is answered only when the file no longer has any of the events.
   const answerLater = before === null && failure === null;
   if (failure === null) removing.push({ stream, n: answerLater ? n : null });

@@ -54,6 +54,55 @@ export const removal = (context: Context): void => {
       expect(await store.readStream(stream)).toEqual([]);
     });
 
+    test('with an expected revision, a stream that has moved stays', async () => {
+      const { store } = context;
+      const stream = `${uniquePrefix()}a`;
+      await store.deleteStream(stream, { expected: 3 }); // it is missing
+      await store.append(stream, events(0, 3), 'no-stream');
+      for (const expected of [0, 2, 4]) {
+        await expect(store.deleteStream(stream, { expected })).rejects.toMatchObject({
+          name: 'WrongExpectedRevision',
+          expected,
+          actual: 3,
+        });
+      }
+      expect(numbers(await store.readStream(stream))).toEqual([0, 1, 2, 3]);
+      await store.truncateBefore(stream, 2);
+      await store.deleteStream(stream, { expected: 3 });
+      expect(await store.readStream(stream)).toEqual([]);
+      await store.deleteStream(stream, { expected: 3 }); // the first answer was lost
+      const { revision } = await store.append(stream, [event(4)], 'no-stream');
+      await expect(store.deleteStream(stream, { expected: 3 })).rejects.toMatchObject({
+        name: 'WrongExpectedRevision',
+        actual: revision,
+      });
+      const again = await context.reopen();
+      expect(numbers(await again.readStream(stream))).toEqual([4]);
+      await expect(again.deleteStream(stream, { expected: -1 })).rejects.toMatchObject({
+        code: 'invalid',
+      });
+    });
+
+    test('of an append and a deletion that expect the same revision one is refused', async () => {
+      const { store } = context;
+      const prefix = uniquePrefix();
+      const streams = Array.from({ length: 40 }, (_, i) => `${prefix}${i}`);
+      await Promise.all(streams.map((each) => store.append(each, events(0, 2), 'no-stream')));
+      const refused = (error: Error) => error.name;
+      for (const [i, stream] of streams.entries()) {
+        const append = () => store.append(stream, [event(3)], 2).then(() => 'appended', refused);
+        const remove = () =>
+          store.deleteStream(stream, { expected: 2 }).then(() => 'deleted', refused);
+        const first = i % 2 ? [append(), remove()] : [remove(), append()].reverse();
+        const outcome = await Promise.all(first);
+        const left = numbers(await store.readStream(stream));
+        // What was appended is there, also where a store lets the old revision bring a deleted stream back.
+        if (outcome[0] === 'appended') expect(left.at(-1)).toBe(3);
+        else expect(left).toEqual([]);
+        if (outcome[1] !== 'deleted') expect(left).toEqual([0, 1, 2, 3]);
+      }
+    });
+
     test('positions continue, even if the stream had the last event', async () => {
       const { store } = context;
       const stream = `${uniquePrefix()}a`;
