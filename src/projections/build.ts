@@ -38,7 +38,7 @@ export interface BuildOptions {
    */
   readonly learn: ((event: RecordedEvent) => void) | null;
   /** As `forget` of the vault: a person was erased. */
-  readonly forget: (person: string, generation: number) => void;
+  readonly forget: (person: string, generation: number, all?: boolean) => void;
   readonly now?: () => number;
   /** Called after the rows of a batch and before their checkpoint: a failpoint of tests. */
   readonly beforeCheckpoint?: () => void;
@@ -277,7 +277,7 @@ const createModelFold = (
       for (const event of events) {
         learn?.(event);
         const erased = erasedIn(event);
-        if (erased) forget(erased.person, erased.generation);
+        if (erased) forget(erased.person, erased.generation, erased.all);
       }
       return openPersonal(events, open);
     },

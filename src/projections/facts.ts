@@ -55,11 +55,15 @@ export async function openPersonal(
   return new Map(opened);
 }
 
-/** The person whom this fact erased, and the generation of their next data key; null for every other fact. */
+/**
+ * The person whom this fact erased, and the generation of their next data key; null for every other fact. `all`: nothing of
+ * them stays (docs/adr/0050).
+ */
 export function erasedIn({ stream, type, data }: RecordedEvent) {
-  const actor = type === 'PersonalDataErased' ? actorOf(stream) : null;
+  const isEnd = type === 'RetentionApplied' && data.generation !== undefined;
+  const actor = isEnd || type === 'PersonalDataErased' ? actorOf(stream) : null;
   if (actor?.kind !== 'visitor') return null;
-  return { person: sealingKeyOf(actor), generation: Number(data.generation) };
+  return { person: sealingKeyOf(actor), generation: Number(data.generation), all: isEnd };
 }
 
 /** @returns the fact of a visitor; null for an event of any other stream */

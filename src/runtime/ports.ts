@@ -85,9 +85,11 @@ export interface Vault {
   /**
    * @param key `{tenant}.{visitor key}`, with its generation, or `{tenant}`
    * @param fact where the result will be appended
+   * @param isFirst it will be the first fact of its stream: the key may have been deleted with an earlier stream of this
+   *   name, so it is read in this moment
    * @throws {AppError} `conflict` if the key was destroyed: the visitor has another one now
    */
-  seal(key: string, personal: JsonObject, fact: SealedIn): Promise<Sealed>;
+  seal(key: string, personal: JsonObject, fact: SealedIn, isFirst?: boolean): Promise<Sealed>;
   /**
    * Opens the personal data of a stored fact.
    * @returns null if it has none, if the person's key was deleted, or if the data was sealed in another fact
@@ -101,8 +103,14 @@ export interface Vault {
    * A person was erased: forgets their keys of all generations before this one, and what was opened. Nothing opens with
    * them any more, whether they are destroyed yet or not.
    * @param person as in {@link generationOf}
+   * @param all nothing stays of this person (docs/adr/0050): if they come back, their first key has the first name again
    */
-  forget(person: string, generation: number): void;
+  forget(person: string, generation: number, all?: boolean): void;
+  /**
+   * Deletes a data key of a person of whom nothing stays, as `erase` does, unless it was changed meanwhile.
+   * @param isOver asked when the key was read: false keeps it
+   */
+  retire(key: string, isOver: () => Promise<boolean>): Promise<void>;
 }
 
 /** Bounds the visitors of each tenant. */

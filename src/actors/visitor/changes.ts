@@ -205,13 +205,10 @@ function eraseAll(context: VisitorContext, generation: number): Change {
 }
 
 /** A stream that was deleted begins anew with no more than this. */
-const forget = (
-  { erasure }: VisitorContext,
-  { before, generation }: Of<'RetentionApplied'>['data'],
-): Change =>
+const forget = ({ before, generation }: Of<'RetentionApplied'>['data']): Change =>
   generation === undefined
     ? { over: before }
-    : { ...EMPTY_CONTEXT, erasure: { ...erasure, generation, clean: true } };
+    : { ...EMPTY_CONTEXT, erasure: { generation, destroyed: generation, clean: true } };
 
 /** The change of the context by a fact. */
 export function changesBy(before: VisitorContext, event: VisitorEvent): Change {
@@ -306,6 +303,6 @@ function changeBy(context: VisitorContext, event: VisitorEvent): Change {
     case 'DataKeyDestroyed':
       return { erasure: { ...context.erasure, destroyed: event.data.generation } };
     case 'RetentionApplied':
-      return forget(context, event.data);
+      return forget(event.data);
   }
 }

@@ -9,7 +9,7 @@ import { decidePlacement, type PlacementCommand } from './chat-placement.ts';
 import { type ConversationCommand, decideConversation } from './conversation.ts';
 import { aboutOf, decideReport, type VisitorReport } from './effect-reports.ts';
 import type { VisitorDelays, VisitorFact } from './facts.ts';
-import { isTooLong } from './history.ts';
+import { holdsOpenMessage, isTooLong } from './history.ts';
 import { decideInLhc, type LhcCommand } from './in-lhc.ts';
 import { VISITOR_VERSION, type VisitorSnapshot, visitorMachine } from './machine.ts';
 import { facetsOf, type Profile } from './profile.ts';
@@ -120,11 +120,23 @@ function erase(core: VisitorCore): VisitorFact[] {
   ];
 }
 
+function cutBefore(core: VisitorCore, before: number, { now }: DecisionContext): VisitorFact[] {
+  const { context } = core.snapshot;
+  if (before > core.revision || before <= context.over) return [];
+  const at = context.history?.at ?? core.at;
+  if (holdsOpenMessage(context, { before, at, now })) return [];
+  return [{ type: 'RetentionApplied', data: { before } }];
+}
+
 /** Without effect while data keys of an erasure are still to be destroyed. */
-function forget({ revision, snapshot: { context } }: VisitorCore): VisitorFact[] {
+function forget(
+  { revision, at, snapshot: { context } }: VisitorCore,
+  { now }: DecisionContext,
+): VisitorFact[] {
   const { generation, destroyed } = context.erasure;
   if (destroyed < generation) return [];
-  const data = { before: revision + 1, generation: generation + 1, destroyed };
+  if (holdsOpenMessage(context, { before: revision + 1, at, now })) return [];
+  const data = { before: revision + 1, generation: generation + 1 };
   return [{ type: 'RetentionApplied', data }];
 }
 
@@ -178,11 +190,11 @@ function decideVisitor(
         ? [silentEnd(context)]
         : cleanUp(core);
     case 'ApplyRetention':
-      return command.before > core.revision || command.before <= context.over
-        ? []
-        : [{ type: 'RetentionApplied', data: { before: command.before } }];
+      return cutBefore(core, command.before, decision);
     case 'Forget':
-      return presence === 'cleanedUp' && command.revision === core.revision ? forget(core) : [];
+      return presence === 'cleanedUp' && command.revision === core.revision
+        ? forget(core, decision)
+        : [];
     case 'ErasePersonalData':
       return erase(core);
     case 'ReportDataKeyDestroyed':

@@ -244,10 +244,10 @@ export type VisitorFacts = {
   /**
    * The tenant's `retention` is over for the facts before this revision: derived stores drop them, and the stream is cut
    * there (docs/adr/0050). With `generation`, the visitor has not come back: the fact is the end of everything that is known
-   * of them. Their data keys are destroyed, from the generation `destroyed` on, and then the stream is deleted. Facts of a
-   * visitor who comes in that very moment are sealed with the key of `generation`.
+   * of them. Their data keys of all generations before this one are deleted, and then the stream. Facts of a visitor who
+   * comes in that very moment are sealed with the key of `generation`.
    */
-  RetentionApplied: { before: number; generation?: number; destroyed?: number };
+  RetentionApplied: { before: number; generation?: number };
 };
 
 /** The personal part of each fact that has one. */

@@ -17,6 +17,19 @@ export const HISTORY_MOST_FACTS = 5_000;
 /** … or of this age. */
 export const HISTORY_MOST_MS = 30 * DAY_MS;
 
+/** A visitor's message that is neither delivered nor failed holds its history for so long after the history's end. */
+export const OPEN_MESSAGE_HOLDS_MS = DAY_MS;
+
+/**
+ * Whether a message of before this revision is open still: it may have to be sent again.
+ * @param at the last moment of the history at the latest, and `now`: ms since 1970
+ */
+export const holdsOpenMessage = (
+  { openMessages }: Pick<VisitorContext, 'openMessages'>,
+  { before, at, now }: { readonly before: number; readonly at: number; readonly now: number },
+): boolean =>
+  now - at < OPEN_MESSAGE_HOLDS_MS && openMessages.some(({ revision }) => revision < before);
+
 /** The latest fact. `at`: ms since 1970. */
 interface Latest {
   readonly revision: number;

@@ -44,6 +44,8 @@ export interface ActorCache {
   noteRevision(stream: string, revision: number): void;
   /** Drops an actor whose state may differ from its stream. */
   drop(stream: string): void;
+  /** Drops an actor and its snapshot: its stream was deleted, or is about to be. */
+  forgetStream(stream: string): void;
   /** Drops all actors of a tenant that was removed, and their snapshots: their streams may be gone. */
   forget(tenant: TenantId): void;
   /** Streams whose history does not fit their machine, with the reason. */
@@ -103,6 +105,11 @@ export function createActorCache(options: ActorCacheOptions): ActorCache {
       actors.delete(stream);
       ahead.delete(stream);
     },
+    forgetStream(stream) {
+      actors.delete(stream);
+      ahead.delete(stream);
+      cache.snapshots.delete(stream);
+    },
     forget(tenant) {
       const isIts = (stream: string): boolean => actorOf(stream)?.tenant === tenant;
       for (const [stream] of [...actors.entries()]) if (isIts(stream)) actors.delete(stream);
@@ -143,14 +150,23 @@ async function read(
   known: CachedActor | undefined,
 ): Promise<CachedActor> {
   const { store, actors, reading, unfit, ahead, now } = cache;
-  const actor = known ?? begin(cache, stream, kind);
+  let actor = known ?? begin(cache, stream, kind);
   // The fold changes this very object: if the fold fails, the object is no valid state.
   actors.delete(stream);
   reading.add(stream);
   try {
-    for (;;) {
+    for (let isVoid = false; ; ) {
       const from = actor.state.core.revision + 1;
       const page = await store.readStream(stream, { from, limit: PAGE_FACTS });
+      // The stream was cut there, or deleted and perhaps begun anew: what is remembered of it is void.
+      const first = page[0];
+      const hasGap = first ? first.revision > from : (ahead.get(stream) ?? -1) >= from;
+      if (from > 0 && hasGap && !isVoid) {
+        isVoid = true;
+        cache.snapshots.delete(stream);
+        actor = begin(cache, stream, kind);
+        continue;
+      }
       foldPage(cache, stream, kind, actor, page);
       if (page.length < PAGE_FACTS) break;
     }
@@ -160,6 +176,7 @@ async function read(
   } finally {
     reading.delete(stream);
   }
+  if (actor.state.core.revision < 0) ahead.delete(stream);
   unfit.delete(stream);
   actor.usedAt = now();
   actors.set(stream, actor);

@@ -117,6 +117,7 @@ export function createHost(options: HostOptions): ActorHost {
         cache.noteRevision(event.stream, event.revision);
         const removed = removedTenant(event);
         if (removed !== null) cache.forget(removed);
+        if (isForgotten(event)) cache.forgetStream(event.stream);
       }
     },
     dispatch: (ref, command, origin) =>
@@ -153,6 +154,10 @@ export function createHost(options: HostOptions): ActorHost {
     drain: () => mailboxes.drain(),
   };
 }
+
+/** A visitor has not come back, and their stream is about to be deleted (docs/adr/0050). */
+const isForgotten = ({ type, data }: RecordedEvent): boolean =>
+  type === 'RetentionApplied' && data.generation !== undefined;
 
 /** Actors without facts are in memory too. */
 const stateOf = ({ state }: CachedActor): ActorState | null =>
@@ -314,7 +319,9 @@ async function append(
   } catch (error) {
     const conflict = error instanceof WrongExpectedRevision;
     const actual = conflict ? error.actual : null;
-    if (actual !== null && actual > core.revision) cache.noteRevision(stream, actual);
+    if (conflict && actual === null)
+      cache.forgetStream(stream); // the stream was deleted
+    else if (actual !== null && actual > core.revision) cache.noteRevision(stream, actual);
     else cache.drop(stream); // the state may differ from the stream
     if (conflict) return false;
     throw error;

@@ -37,6 +37,7 @@ export async function sealedEvents(
   // No personal fact stands in one append with the fact that begins the next generation (decisions.ts of the visitor).
   const key = sealingKeyOf(ref, generationAt(ref, decision));
   const stream = streamOf(ref);
+  const isFirst = decision.core.revision + 1 === decision.facts.length;
   const events: NewEvent[] = [];
   for (const { type, data, personal } of decision.facts) {
     const id = newId();
@@ -45,7 +46,7 @@ export async function sealedEvents(
       type,
       schemaVersion: 1,
       data,
-      personal: personal ? await vault.seal(key, personal, { stream, type, id }) : null,
+      personal: personal ? await vault.seal(key, personal, { stream, type, id }, isFirst) : null,
       metadata,
     });
   }

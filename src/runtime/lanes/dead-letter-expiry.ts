@@ -33,7 +33,7 @@ export interface DeadLetterExpiry {
 
 /** Looks at the table of dead-letters.ts. */
 export function createDeadLetterExpiry(options: ExpiryOptions): DeadLetterExpiry {
-  const { db, tenants, ownership, now, logger } = options;
+  const { db, store, tenants, ownership, now, logger } = options;
   const facts = createServiceFacts(options);
   return {
     async look() {
@@ -49,7 +49,12 @@ export function createDeadLetterExpiry(options: ExpiryOptions): DeadLetterExpiry
           if (Number(at) >= before) continue;
           const tenant = id === '' ? null : id;
           const fact = { type: 'DeadLettersExpired', data: { before }, tenant };
-          await facts.append(`letter-${tenant ?? '_'}`, [fact], 'any');
+          const stream = `letter-${tenant ?? '_'}`;
+          const earlier = await store.readStream(stream);
+          const { revision } = await facts.append(stream, [fact], 'any');
+          // While a shorter retention was set, an earlier fact may have ended more than this one.
+          if (earlier.some(({ data }) => Number(data.before) > before)) continue;
+          await store.truncateBefore(stream, revision);
         }
       } catch (error) {
         logger.warn({ reason: messageOf(error) }, 'dead letters not expired; trying again');

@@ -11,6 +11,7 @@ import type { Logger } from 'pino';
 import type { TenantId } from '../../actors/ids.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { createLineBudget } from '../../kit/line-budget.ts';
+import { prepareLazily } from '../../sqlite/statements.ts';
 import { keyOfStream, type Ownership, ownsStream, partitionOf } from '../leases/ownership.ts';
 import type { CommitListener } from '../pending-work.ts';
 import { removedTenant } from '../removed-tenant.ts';
@@ -107,6 +108,14 @@ export function createLanes(options: LanesOptions): Lanes {
   };
 }
 
+/** Whether a lane has a dead letter, as far as the table has come. */
+function letterOf(db: DatabaseSync): (stream: string, destination: string) => boolean {
+  const query = prepareLazily(db, {
+    letter: 'SELECT 1 FROM dead_letters WHERE stream = ? AND destination = ? LIMIT 1',
+  });
+  return (stream, destination) => query('letter').get(stream, destination) !== undefined;
+}
+
 function stateOf(options: LanesOptions): State {
   const { db, store, ownership, now, monotonic, age, random, logger, destinations } = options;
   const lanes = new Map<string, Lane>();
@@ -123,7 +132,7 @@ function stateOf(options: LanesOptions): State {
     random,
     logger,
     lines: createLineBudget(monotonic),
-    log: createLaneLog(options),
+    log: createLaneLog({ ...options, hasLetter: letterOf(db) }),
     stopping: stopping.signal,
     owns: (stream) => ownsStream(ownership, stream),
     track(work) {

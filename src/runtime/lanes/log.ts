@@ -1,5 +1,6 @@
 /** How far a lane came, as facts in a stream of its own: `lane-{stream}.{destination}`. */
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
+import { Lru } from '../../kit/lru.ts';
 import { causeOf } from '../cause.ts';
 import { keyOfStream } from '../leases/ownership.ts';
 import { createServiceFacts } from '../service-facts.ts';
@@ -21,17 +22,43 @@ export interface LaneLog {
   advance(stream: string, destination: string, through: DoneThrough, dead?: string): Promise<void>;
 }
 
+/** A lane's stream is cut after so many facts, before the last one. */
+export const LANE_CUT_FACTS = 64;
+/** Lanes of which it is remembered that this process has written a dead letter. Its facts are cut when it ends. */
+const BURIED_REMEMBERED = 10_000;
+
+/** The name of a lane's stream. @param stream of the actor */
+export const laneStream = (stream: string, destination: string): string =>
+  `lane-${stream}.${destination}`;
+
 export function createLaneLog(options: {
   store: EventStore;
   now: () => number;
   newId: () => string;
+  /** Whether the lane has a dead letter: then its facts stay. Without it nothing is cut. */
+  hasLetter?: (stream: string, destination: string) => boolean;
 }): LaneLog {
+  const { store, hasLetter } = options;
   const facts = createServiceFacts(options);
+  const buried = new Lru<true>(BURIED_REMEMBERED);
+
+  /** A progress replaces all before it. */
+  async function cut(stream: string, destination: string): Promise<void> {
+    const lane = laneStream(stream, destination);
+    const { revision } = await facts.head(lane);
+    if (revision < 1 || revision % LANE_CUT_FACTS > 0) return;
+    if (buried.get(lane) || hasLetter?.(stream, destination) !== false) return;
+    await store.truncateBefore(lane, revision);
+  }
+
   return {
-    advance: (stream, destination, event, dead) => {
+    async advance(stream, destination, event, dead) {
       const { id: through, revision } = event;
-      return facts.appendNext(
-        `lane-${stream}.${destination}`,
+      const lane = laneStream(stream, destination);
+      // The table learns of the letter later.
+      if (dead !== undefined) buried.set(lane, true);
+      await facts.appendNext(
+        lane,
         () => ({
           type: 'LaneAdvanced',
           data: { stream, destination, through, revision, ...(dead !== undefined && { dead }) },
@@ -40,6 +67,7 @@ export function createLaneLog(options: {
         }),
         { patient: dead === undefined }, // a lane goes on only when its dead letter is in the log
       );
+      await cut(stream, destination).catch(() => undefined); // a later one cuts more
     },
   };
 }

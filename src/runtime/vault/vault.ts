@@ -102,8 +102,9 @@ export function createVault(options: VaultOptions): Vault & KeyLearner {
     for (const [box, own] of [...opened.entries()]) if (own.key === key) opened.delete(box);
   };
   return {
-    async seal(key, personal, fact) {
+    async seal(key, personal, fact, isFirst = false) {
       if (wasErased(vault, key)) throw destroyed(key);
+      if (isFirst && vault.shared) keys.delete(key);
       const dataKey =
         (await (cachedKey(vault, key) ?? search(vault, key, getOrCreateKey))) ??
         // A search by `open`, which creates no key, was running.
@@ -122,14 +123,19 @@ export function createVault(options: VaultOptions): Vault & KeyLearner {
       if (!personal) return null;
       const { key, box, v } = personal;
       if (wasErased(vault, key)) return null;
-      const dataKey = await (cachedKey(vault, key) ?? search(vault, key, readKey));
+      const cached = cachedKey(vault, key);
+      const dataKey = await (cached ?? search(vault, key, readKey));
       if (!dataKey) return null;
       const context = v === BOUND_TO_FACT ? contextOf(key, fact) : key;
       const own = opened.peek(box);
-      const text =
-        own?.context === context && vault.now() - own.at <= OPENED_MS
-          ? own.text
-          : decrypt(dataKey, context, Buffer.from(box, 'base64'))?.toString();
+      const openBy = (by: Buffer) => decrypt(by, context, Buffer.from(box, 'base64'))?.toString();
+      let text =
+        own?.context === context && vault.now() - own.at <= OPENED_MS ? own.text : openBy(dataKey);
+      if (text === undefined && cached && vault.shared) {
+        // Another process has deleted the key, and its name is used again.
+        const fresh = await search(vault, key, readKey);
+        if (fresh) text = openBy(fresh);
+      }
       // `seal` wrote an object, and the tag proves that this is what it wrote.
       return text ? (JSON.parse(text) as JsonObject) : null;
     },
@@ -151,8 +157,16 @@ export function createVault(options: VaultOptions): Vault & KeyLearner {
       await destroy(vault, key);
       forgetKey(key);
     },
-    forget(person, generation) {
-      erased.set(person, Math.max(generation, erased.get(person) ?? 0));
+    async retire(key, isOver) {
+      const last = await lastEvent(vault.store, keyStream(key));
+      if (!last || !(await isOver())) return;
+      forgetKey(key);
+      await deleteKey(vault, key, last);
+      forgetKey(key);
+    },
+    forget(person, generation, all = false) {
+      if (all) erased.delete(person);
+      else erased.set(person, Math.max(generation, erased.get(person) ?? 0));
       const first = Math.max(0, generation - GENERATIONS_IN_MEMORY);
       for (let each = first; each < generation; each++) forgetKey(keyOfGeneration(person, each));
     },
@@ -219,6 +233,14 @@ async function erase({ store, facts }: State, key: string): Promise<void> {
     await facts.append(stream, [{ type: KEY_ERASED, data: {}, tenant: tenantOf(key) }], 'any');
   }
   await store.deleteStream(stream);
+}
+
+/** @throws {WrongExpectedRevision} if `last` is not the last fact of the key any more */
+async function deleteKey({ store, facts }: State, key: string, last: RecordedEvent): Promise<void> {
+  const stream = keyStream(key);
+  const fact = { type: KEY_ERASED, data: {}, tenant: tenantOf(key) };
+  const { revision } = isErased(last) ? last : await facts.append(stream, [fact], last.revision);
+  await store.deleteStream(stream, { expected: revision });
 }
 
 /** Leaves nothing in the stream of a data key but the fact that it was destroyed. */
