@@ -100,6 +100,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   addDeadLetterEndpoints(api, auth.admin);
   const { clockJump, advisories } = deps;
   const clock = clockJump && { clock: clockCheck(receipts.view, clockJump, deps.now) };
+  if (clock) deps.onClockCheck?.(clock.clock);
   const health = { ...deps, advisories: { ...advisories, ...clock, webhooks: receipts.check } };
   addHealthEndpoints(api, health, metrics, auth);
 

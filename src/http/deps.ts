@@ -26,6 +26,8 @@ export interface HttpDeps extends EndpointDeps {
   readonly advisories?: Readonly<Record<string, () => Promise<void>>>;
   /** What the process itself sees of a wrong clock: a sentence, or null. With it /readyz has the advisory `clock`. */
   readonly clockJump?: (() => string | null) | undefined;
+  /** Gets the advisory `clock`: a check that rejects while the clock may be wrong. */
+  readonly onClockCheck?: ((check: () => Promise<void>) => void) | undefined;
   /** Streams whose facts no longer fit their machine. */
   readonly unfitActors: () => readonly string[];
   /** By the metric's name. One that ends with `_total` only grows while the process lives: a counter. Others are gauges. */

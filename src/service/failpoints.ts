@@ -12,7 +12,8 @@ export type Failpoint =
   | 'after-reserve'
   | 'in-fold'
   | 'removal-step'
-  | 'after-destroyed';
+  | 'after-destroyed'
+  | 'retention-step';
 
 /** Passes a point. Ends the process if the setting says so. */
 type PassFailpoint = (point: Failpoint) => void;

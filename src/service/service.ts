@@ -7,10 +7,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import { sqlitePath } from '../eventstore/open.ts';
+import { lastInLog } from '../eventstore/reading.ts';
 import { redactUrls } from '../eventstore/redact.ts';
 import { type Listening, serve } from '../http/serve.ts';
 import { RPC_MAX_CONNECTIONS } from '../http/xmlrpc/app.ts';
 import { XMPPSERVICE_MAX_CONNECTIONS } from '../http/xmppservice/app.ts';
+import { RETENTION_EVERY_MS } from '../reactors/visitors/retention.ts';
 import { EXPIRY_EVERY_MS } from '../runtime/lanes/dead-letter-expiry.ts';
 import { createApi, createXmlRpcApp, createXmppservice } from './compose/api.ts';
 import { createReactors, type Reactors } from './compose/reactors.ts';
@@ -65,6 +67,11 @@ export async function startService(
 ): Promise<Service> {
   const storage = await unlessAborted(openStorage(config, logger), ending);
   if (storage.log.isNew) tellOfNewLog(config, logger, storage.log.id);
+  // Before this process writes anything. If it is not known, nothing is deleted for a day.
+  const newestAt = await lastInLog(storage.store).then(
+    (last) => last?.metadata.at ?? null,
+    () => 0,
+  );
   const runtime = createRuntime(config, logger, storage);
   const reactors = createReactors(config, runtime);
   const readThread = await openReadThread(config, logger, storage);
@@ -104,7 +111,7 @@ export async function startService(
     whenAborted(ending),
   ]);
   const stopping = new AbortController();
-  const timers = ending.aborted ? [] : startUpkeep(runtime, reactors, stopping.signal);
+  const timers = ending.aborted ? [] : startUpkeep(runtime, reactors, newestAt, stopping.signal);
 
   async function stop(): Promise<void> {
     stopping.abort();
@@ -202,11 +209,15 @@ async function tellOfGrowth(
 /** What is looked after from the start on, and then now and then. */
 function startUpkeep(
   { logger, host, rotation }: Runtime,
-  { deadLetterExpiry, compareOperators, reconciler, helper }: Reactors,
+  { deadLetterExpiry, letterFacts, retention, compareOperators, reconciler, helper }: Reactors,
+  newestAt: number | null,
   stopping: AbortSignal,
 ): NodeJS.Timeout[] {
   helper?.redis.start();
-  void deadLetterExpiry.look();
+  const expire = () => deadLetterExpiry.look().then(letterFacts.look);
+  void expire();
+  retention.start(newestAt);
+  void retention.look();
   void rotation.run(stopping);
   // Visitors' accounts and operators' sessions: changes that nobody reported while no process was there.
   compareOperators();
@@ -216,7 +227,8 @@ function startUpkeep(
   return [
     setInterval(() => void reconciler.compare(), COMPARE_EVERY_MS),
     setInterval(() => host.passivate(ACTOR_IDLE_MS), PASSIVATE_EVERY_MS),
-    setInterval(() => void deadLetterExpiry.look(), EXPIRY_EVERY_MS),
+    setInterval(() => void expire(), EXPIRY_EVERY_MS),
+    setInterval(() => void retention.look(), RETENTION_EVERY_MS),
   ];
 }
 
@@ -270,6 +282,7 @@ async function stopEffects(
     helper,
     lhcChats,
     erasures,
+    retention,
   }: Reactors,
 ): Promise<void> {
   erasures.stop();
@@ -283,6 +296,7 @@ async function stopEffects(
     lanes.stop(),
     lhcChats.stop(),
     erasures.idle(),
+    retention.stop(),
     returns.stop(STOP_STEPS_MS.effects),
   ]);
   await Promise.race([effects, delay(STOP_STEPS_MS.effects, undefined, { ref: false })]);

@@ -367,7 +367,6 @@ export const VISITOR_FACTS = {
   RetentionApplied: fact({
     before: revision,
     generation: count.exactOptional(),
-    destroyed: count.exactOptional(),
   }),
   PersonalDataErased: fact({ generation: count }),
   DataKeyDestroyed: fact({ generation: count }),

@@ -118,7 +118,10 @@ const remove = (n: number, { stream, before, expected }: RemoveJob): void => {
     },
     (reason) => reason,
   );
-  if (other !== null) return send({ kind: 'conflict', n, actual: other });
+  if (other !== null) {
+    send({ kind: 'conflict', n, actual: other });
+    return;
+  }
   // A deletion is answered only when the file no longer has any of the events.
   const answerLater = before === null && failure === null;
   if (failure === null) removing.push({ stream, n: answerLater ? n : null });

@@ -50,6 +50,7 @@ export function createApi(
     vault,
     deadLetters,
     clockJump: () => clockJumpOf(runtime.clock),
+    onClockCheck: reactors.retention.watchClock,
     ...healthOf({ ...runtime, ...reactors, readModels }),
     adminToken: config.adminToken,
     webhookSecrets: config.ejabberd.webhookSecrets,

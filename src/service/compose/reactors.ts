@@ -32,6 +32,8 @@ import { createCrowd } from '../../reactors/visitors/crowd.ts';
 import { createDesiredVisitors } from '../../reactors/visitors/desired.ts';
 import { createErasures } from '../../reactors/visitors/erasure.ts';
 import { createReconciler } from '../../reactors/visitors/reconciler.ts';
+import { createRetention } from '../../reactors/visitors/retention.ts';
+import { openRetentionTables } from '../../reactors/visitors/retention-table.ts';
 import {
   observedClient,
   observedDestination,
@@ -40,6 +42,7 @@ import {
 import { createDeadLetterExpiry } from '../../runtime/lanes/dead-letter-expiry.ts';
 import { createDeadLetters } from '../../runtime/lanes/dead-letters.ts';
 import { createLanes } from '../../runtime/lanes/lanes.ts';
+import { createLetterFacts } from '../../runtime/lanes/letter-facts.ts';
 import { openLaneTable } from '../../runtime/lanes/pending-effects.ts';
 import { createPageDigest } from '../../runtime/page-digest.ts';
 import { createStreamCut } from '../../runtime/stream-cut.ts';
@@ -195,11 +198,20 @@ export function createReactors(config: Config, runtime: Runtime) {
     ).soon,
     afterDestroyed: () => failpoint('after-destroyed'),
   });
+  const letterFacts = createLetterFacts(base);
+  const retention = createRetention({
+    ...base,
+    tables: openRetentionTables(db),
+    destinations: destinations.map(({ name }) => name),
+    caughtUp,
+    onStep: () => failpoint('retention-step'),
+  });
   const summaries = createOperatorSummaries({ ...base, cutStream: createStreamCut(base) });
 
   // Names first, so that lines about a fact have the names that it changes.
   for (const listener of [
     erasures,
+    retention,
     names,
     lanes,
     reconciler,
@@ -240,6 +252,8 @@ export function createReactors(config: Config, runtime: Runtime) {
     deadLetters,
     deadLetterExpiry,
     erasures,
+    letterFacts,
+    retention,
     typing: typing.forward,
     helper,
     lifecycle,

@@ -13,10 +13,12 @@ import { KNOWN_CHATS_TABLE } from '../../reactors/lhc/known-chats.ts';
 import { ROUTING_TABLE } from '../../reactors/routing/table-queries.ts';
 import { DESIRED_VISITORS_TABLE } from '../../reactors/visitors/desired.ts';
 import { ERASURES_TABLE } from '../../reactors/visitors/erasure.ts';
+import { RETENTION_TABLE } from '../../reactors/visitors/retention-table.ts';
 import { createDeadlines, DEADLINES_TABLE } from '../../runtime/deadlines.ts';
 import { createActors } from '../../runtime/host/actors.ts';
 import { createHost } from '../../runtime/host/host.ts';
 import { DEAD_LETTERS_TABLE } from '../../runtime/lanes/dead-letter-table.ts';
+import { LETTER_FACTS_TABLE } from '../../runtime/lanes/letter-facts.ts';
 import { laneTable } from '../../runtime/lanes/pending-effects.ts';
 import { createLeases } from '../../runtime/leases/leases.ts';
 import { soleOwner } from '../../runtime/leases/ownership.ts';
@@ -82,6 +84,8 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
       TENANTS_TABLE,
       KNOWN_CHATS_TABLE,
       ERASURES_TABLE,
+      RETENTION_TABLE,
+      LETTER_FACTS_TABLE,
     ],
     prepare: directory.prepare,
     onDropped: directory.onDropped,

@@ -329,9 +329,18 @@ it('a process that is killed at any point leaves work that is done again from th
       settings,
       disturb: (store) => ({
         ...store,
-        append: async (...args) => (dies(), store.append(...args)),
-        deleteStream: async (...args) => (dies(), store.deleteStream(...args)),
-        truncateBefore: async (...args) => (dies(), store.truncateBefore(...args)),
+        append: async (...args) => {
+          dies();
+          return store.append(...args);
+        },
+        deleteStream: async (...args) => {
+          dies();
+          return store.deleteStream(...args);
+        },
+        truncateBefore: async (...args) => {
+          dies();
+          return store.truncateBefore(...args);
+        },
       }),
     });
     const w = await start(rig);

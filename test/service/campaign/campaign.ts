@@ -37,7 +37,7 @@ export interface CampaignReport extends Report {
 }
 
 /** Those that a campaign passes: it removes no tenant. */
-type PassedFailpoint = Exclude<Failpoint, 'removal-step' | 'after-destroyed'>;
+type PassedFailpoint = Exclude<Failpoint, 'removal-step' | 'after-destroyed' | 'retention-step'>;
 
 /** By failpoint: the last passing at which the service may be killed in one run. */
 const FAILPOINTS: Readonly<Record<PassedFailpoint, number>> = {
