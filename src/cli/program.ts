@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'dead-letters': async () => (await import('./dead-letters.ts')).deadLettersCommand(),
   operators: async () => (await import('./operators.ts')).operatorsCommand(),
   tenants: async () => (await import('./tenants.ts')).tenantsCommand(),
+  visitors: async () => (await import('./visitors.ts')).visitorsCommand(),
   events: async () => (await import('./events.ts')).eventsCommand(),
   state: async () => (await import('./state.ts')).stateCommand(),
   diff: async () => (await import('./diff.ts')).diffCommand(),

@@ -40,6 +40,7 @@ import { addStatsEndpoint } from './v1/stats.ts';
 import { addOwnTenantEndpoints } from './v1/tenant-own.ts';
 import { addTenantEndpoints } from './v1/tenants.ts';
 import { addVisitorCommands } from './v1/visitor-commands.ts';
+import { addVisitorDataEndpoint } from './v1/visitor-data.ts';
 import { addVisitorQueries } from './v1/visitor-queries.ts';
 import { addTypingEndpoint } from './v1/visitor-typing.ts';
 import { clockCheck } from './webhook/clock-check.ts';
@@ -77,6 +78,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   addVisitorCommands(api, tenant);
   addTypingEndpoint(api, tenant);
   addVisitorQueries(api, tenant);
+  addVisitorDataEndpoint(api, tenant);
   addOwnTenantEndpoints(api, tenant, deps.version);
   addOperatorEndpoints(api, tenant);
   addBatchEndpoint(api, tenant);

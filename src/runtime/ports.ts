@@ -175,9 +175,30 @@ export interface DeadLetter {
   readonly reason: string;
 }
 
+/** A visitor was erased. */
+export interface Erased extends Dispatched {
+  /** Later facts of the visitor are sealed with the data key of this generation. */
+  readonly generation: number;
+  /** The older data keys are destroyed. If not, they will be: the fact calls for it. */
+  readonly keysDestroyed: boolean;
+}
+
+/**
+ * Erases everything personal of a visitor (docs/adr/0049). Nothing happens if nothing personal has come since they were
+ * erased.
+ * @throws {AppError} `not-found` for an unknown visitor; `unavailable` if the event store is away: nothing happened then
+ */
+export type EraseVisitor = (
+  tenant: TenantId,
+  visitor: VisitorKey,
+  origin?: Partial<Origin>,
+) => Promise<Erased>;
+
 export interface LetterRequest {
   /** Only letters of this tenant; default those of all tenants and of none. */
   readonly tenant?: string | undefined;
+  /** Only letters with data of this visitor: `{tenant}.{visitor key}`. */
+  readonly person?: string | undefined;
   /** `next` of the page before. */
   readonly cursor?: string | undefined;
   readonly limit: number;

@@ -144,7 +144,7 @@ test('this file covers every GET of a tenant', () => {
     ([path, { get }]) => get && path.startsWith('/v1/{tenant}'),
   );
   expect(paths.map(([path]) => path).toSorted()).toEqual(
-    [...READS, '/v1/{tenant}/stream'].toSorted(),
+    [...READS, '/v1/{tenant}/stream', '/v1/{tenant}/visitors/{key}/data'].toSorted(),
   );
 });
 

@@ -289,6 +289,11 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
         return done(visitorRef(tenant, visitor));
       },
     },
+    eraseVisitor: async (tenant, visitor, origin = {}) => {
+      const actor = visitorRef(tenant, visitor);
+      calls.commands.push({ visitor: actor, command: { type: 'ErasePersonalData' }, origin });
+      return { ...done(actor), generation: 1, keysDestroyed: true };
+    },
     typing: async (tenant, visitor, state) => {
       calls.typing.push({ tenant, visitor, state });
     },

@@ -430,6 +430,7 @@ test('close lets running requests finish, accepts no more, and does not wait for
   const release = Promise.withResolvers<void>();
   const { server } = await start({
     typing: async () => {},
+    eraseVisitor: () => Promise.reject(new Error('nobody is erased here')),
     inbox: { take: async () => {} },
     deadLetters: {
       list: async () => {

@@ -23,7 +23,7 @@ import { problemOf } from './problem.ts';
  */
 export const COMMAND_DEADLINE_MS = 4_500;
 
-const Accepted = z
+export const Accepted = z
   .object({
     actor: z
       .string()

@@ -8,6 +8,7 @@ import type {
   Actors,
   Crowd,
   DeadLetters,
+  EraseVisitor,
   ForwardTyping,
   Inbox,
   OlderModules,
@@ -34,6 +35,7 @@ export interface EndpointDeps {
   readonly store: Pick<EventStore, 'readStream' | 'readAll' | 'parsePosition'>;
   readonly vault: Pick<Vault, 'open'>;
   readonly deadLetters: DeadLetters;
+  readonly eraseVisitor: EraseVisitor;
   /** Key of the fingerprints of page views; the same after a restart. */
   readonly digestKey: Uint8Array;
   /** ms since 1970 */

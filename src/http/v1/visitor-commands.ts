@@ -10,16 +10,30 @@ import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
 import { PROFILE_FIELDS, type Profile } from '../../actors/visitor/profile.ts';
 import { createPageDigest } from '../../runtime/page-digest.ts';
 import type { Access, Caller } from '../frame/auth.ts';
-import { ACCEPTED, answerCommand, originOf } from '../frame/commands.ts';
+import { ACCEPTED, Accepted, answerCommand, originOf } from '../frame/commands.ts';
 import { boundOf } from '../frame/crowd.ts';
 import type { Api } from '../frame/endpoint.ts';
 import { tooMany } from '../frame/problem.ts';
+import { BooleanParameter } from '../frame/reading.ts';
 import { addCommand } from '../frame/tenant-commands.ts';
 import { addChatsInLhc } from './chats-in-lhc.ts';
 import { PageView } from './visitor-bodies.ts';
 import { addVisitorChats, type CommandVisitor } from './visitor-chats.ts';
 
 const Visitor = z.object({ key: VisitorKey });
+
+const Erased = Accepted.extend({
+  erased: z
+    .object({
+      generation: z.int().openapi({ description: 'How often the visitor was erased' }),
+      dataKeys: z.enum(['destroyed', 'pending']).openapi({
+        description:
+          'Whether the data keys are destroyed. `pending`: they will be, also if the service ends meanwhile',
+      }),
+    })
+    .optional()
+    .openapi({ description: 'With `erase=true`' }),
+}).openapi('Erased');
 
 /** The profile that a page view carries, without fields that are absent or empty. */
 function profileOf(view: z.output<typeof PageView>): Profile {
@@ -29,7 +43,7 @@ function profileOf(view: z.output<typeof PageView>): Profile {
 }
 
 export function addVisitorCommands(api: Api, access: Access<Caller>): void {
-  const { actors, digestKey } = api.deps;
+  const { actors, digestKey, eraseVisitor } = api.deps;
   const digestOf = createPageDigest(digestKey);
   const tag = 'Visitors';
   const path = '/v1/{tenant}/visitors/{key}';
@@ -87,35 +101,49 @@ export function addVisitorCommands(api: Api, access: Access<Caller>): void {
   addVisitorChats(api, access, commandVisitor);
   addChatsInLhc(api, access);
 
-  for (const { command, ...spec } of [
+  const ofVisitor = { tag, access, params: Visitor, command: true, urgent: true, problems: [404] };
+  addCommand(
+    api,
     {
+      ...ofVisitor,
       method: 'post',
       path: `${path}/timeout`,
       operationId: 'timeOutVisitor',
       summary: 'The visitor is gone',
-      command: { type: 'TimeOut' },
+      success: ACCEPTED,
     },
+    (call) =>
+      commandVisitor(call.caller, call.params.key, { type: 'TimeOut' }, originOf(api, call)),
+  );
+
+  addCommand(
+    api,
     {
+      ...ofVisitor,
       method: 'delete',
       path,
       operationId: 'cleanUpVisitor',
       summary: "Clean up now: close the visitor's chat and remove the account",
-      command: { type: 'CleanUp' },
+      description:
+        'With `erase=true` everything personal of the visitor is erased, for good. The answer comes when it is decided: from then on nothing of it is shown or sent. Every process and file forgets it within a minute. Repeating it is harmless.',
+      query: z.strictObject({
+        erase: BooleanParameter.optional().openapi({
+          description: 'Erase everything personal too. Default false',
+        }),
+      }),
+      success: { ...ACCEPTED, schema: Erased },
     },
-  ] as const) {
-    addCommand(
-      api,
-      {
-        ...spec,
-        tag,
-        access,
-        params: Visitor,
-        command: true,
-        urgent: true,
-        success: ACCEPTED,
-        problems: [404],
-      },
-      (call) => commandVisitor(call.caller, call.params.key, command, originOf(api, call)),
-    );
-  }
+    async (call) => {
+      const { caller, params, query } = call;
+      const origin = originOf(api, call);
+      if (!query.erase) return commandVisitor(caller, params.key, { type: 'CleanUp' }, origin);
+      // Without the caller's key: a clean-up with the same key is another request, and an erasure is harmless to repeat.
+      const { correlationId } = origin;
+      const erasing = eraseVisitor(caller.tenant.id, params.key, { correlationId });
+      const answer = await answerCommand(api, 'ErasePersonalData', erasing);
+      const { generation, keysDestroyed } = await erasing;
+      const dataKeys = keysDestroyed ? 'destroyed' : 'pending';
+      return { ...answer, json: { ...(answer.json as object), erased: { generation, dataKeys } } };
+    },
+  );
 }

@@ -19,7 +19,7 @@ import type { RecordedEvent } from '../../eventstore/port.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { type Ownership, partitionOf } from '../../runtime/leases/ownership.ts';
 import type { CommitListener, WorkTable } from '../../runtime/pending-work.ts';
-import type { Actors, Dispatched, Origin, Vault } from '../../runtime/ports.ts';
+import type { Actors, EraseVisitor, Vault } from '../../runtime/ports.ts';
 import { forgetsByTenant } from '../../runtime/removed-tenant.ts';
 
 /** Waits between the tries to destroy data keys, while the event store is away. */
@@ -102,17 +102,8 @@ interface ErasureOptions {
   readonly retry?: RetryPolicy;
 }
 
-export interface ErasureOutcome extends Dispatched {
-  /** The data keys are destroyed. If not, they will be: the fact calls for it. */
-  readonly keysDestroyed: boolean;
-}
-
 export interface Erasures extends CommitListener {
-  /**
-   * Erases a visitor. Nothing happens if nothing personal has come since they were erased.
-   * @throws {AppError} `not-found` for an unknown visitor; `unavailable` if the event store is away: nothing happened then
-   */
-  erase(tenant: TenantId, visitor: VisitorKey, origin?: Partial<Origin>): Promise<ErasureOutcome>;
+  readonly erase: EraseVisitor;
   /** Erasures whose data keys may exist still. */
   pending(): number;
   /** Begins. Erasures that were interrupted go on. */
@@ -215,18 +206,18 @@ export function createErasures(options: ErasureOptions): Erasures {
       const before = await actor.state();
       const done = await actor.send({ type: 'ErasePersonalData' }, origin);
       const { erasure } = (await actor.state())?.context ?? {};
-      if (!erasure) return { ...done, keysDestroyed: true };
+      if (!erasure) return { ...done, generation: 0, keysDestroyed: true };
       const { generation, destroyed } = erasure;
       vault.forget(personOf({ tenant, visitor }), generation);
-      if (destroyed >= generation) return { ...done, keysDestroyed: true };
+      if (destroyed >= generation) return { ...done, generation, keysDestroyed: true };
       try {
         const first = before?.context.erasure.destroyed ?? destroyed;
         await destroyKeys({ tenant, visitor, first, generation });
-        return { ...done, keysDestroyed: true };
+        return { ...done, generation, keysDestroyed: true };
       } catch (error) {
         // The fact is there, and the owner of the visitor goes on.
         logger.warn({ reason: messageOf(error) }, 'data keys not destroyed yet; trying again');
-        return { ...done, keysDestroyed: false };
+        return { ...done, generation, keysDestroyed: false };
       }
     },
     pending: () => Number(count.get()?.n),

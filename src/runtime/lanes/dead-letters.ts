@@ -124,7 +124,7 @@ function logDropped(state: State, events: readonly RecordedEvent[]): void {
 /** The newest first. */
 async function listLetters(
   { db, store, done }: State,
-  { tenant, cursor, limit }: LetterRequest,
+  { tenant, person, cursor, limit }: LetterRequest,
 ): Promise<LetterPage> {
   if (cursor !== undefined && !/^[0-9]{1,15}$/.test(cursor)) {
     throw new AppError('invalid', 'is not a cursor of this list; use `next` of its last page', {
@@ -133,8 +133,14 @@ async function listLetters(
   }
   const rows = selectLetters(
     db,
-    `WHERE (?1 IS NULL OR tenant = ?1) AND number < ?2 ORDER BY number DESC LIMIT ?3`,
-    [tenant ?? null, cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor), limit + 1],
+    `WHERE (?1 IS NULL OR tenant = ?1) AND number < ?2 AND (?4 IS NULL OR person = ?4)
+     ORDER BY number DESC LIMIT ?3`,
+    [
+      tenant ?? null,
+      cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor),
+      limit + 1,
+      person ?? null,
+    ],
   );
   const page = rows.slice(0, limit);
   const last = page.at(-1);

@@ -49,6 +49,7 @@ export function createApi(
     store,
     vault,
     deadLetters,
+    eraseVisitor: reactors.erasures.erase,
     clockJump: () => clockJumpOf(runtime.clock),
     onClockCheck: reactors.retention.watchClock,
     ...healthOf({ ...runtime, ...reactors, readModels }),

@@ -219,9 +219,12 @@ describe('commands of a visitor', () => {
     ],
     ['POST', 'timeout', undefined, { type: 'TimeOut' }],
     ['DELETE', '', undefined, { type: 'CleanUp' }],
+    ['DELETE', '?erase=true', undefined, { type: 'ErasePersonalData' }],
   ])('%s /%s %j', async (method, path, body, command) => {
     const { ask, calls } = fakeApp();
-    const { status } = await ask(method, path ? `${VISITOR}/${path}` : VISITOR, { body });
+    const { status } = await ask(method, /^\w/.test(path) ? `${VISITOR}/${path}` : VISITOR + path, {
+      body,
+    });
     expect(status).toBe(202);
     expect(calls.commands).toEqual([
       expect.objectContaining({
