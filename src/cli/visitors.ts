@@ -41,7 +41,7 @@ async function erase(
       : 'the data keys are destroyed as soon as the event store takes it; nothing opens any more',
   );
   console.log(
-    'not erased: backups, what clients and archives of operators hold, and the rows of LHC (docs/security.md, Erasing a person)',
+    'not erased: backups, what clients and archives of operators hold, and the rows of LHC (docs/operations.md, Erasing a person)',
   );
 }
 

@@ -1,4 +1,4 @@
-/** Everything that is kept about one visitor, for a person who asks for it (docs/security.md, Erasing a person). */
+/** Everything that is kept about one visitor, for a person who asks for it (docs/operations.md, Erasing a person). */
 import { z } from '@hono/zod-openapi';
 import {
   generationOf,
