@@ -82,6 +82,10 @@ curl -X POST "$API/v1/$TENANT/visitors/$VISITOR/chats/$CHAT/close" -H "$KEY" -H 
 curl -X POST "$API/v1/$TENANT/visitors/$VISITOR/timeout" -H "$KEY"
 curl -X DELETE "$API/v1/$TENANT/visitors/$VISITOR" -H "$KEY"
 
+# Everything that is kept about a visitor, for a person who asks, and its erasure
+curl "$API/v1/$TENANT/visitors/$VISITOR/data" -H "$KEY"
+curl -X DELETE "$API/v1/$TENANT/visitors/$VISITOR?erase=true" -H "$KEY"
+
 # --- Operators ---
 
 # Register an operator, which makes its XMPP account; look at it; list all; remove it and its account.
