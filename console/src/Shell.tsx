@@ -12,7 +12,7 @@ const PLACES: readonly {
   readonly pages: readonly Route['page'][];
 }[] = [
   { name: 'Board', href: to.board(), pages: ['board'] },
-  { name: 'Streams', href: to.streams(), pages: ['streams', 'stream', 'trace', 'search'] },
+  { name: 'Streams', href: to.streams(), pages: ['streams', 'stream', 'trace'] },
   { name: 'Dead letters', href: to.deadLetters(), pages: ['dead-letters', 'dead-letter'] },
 ];
 

@@ -1,9 +1,8 @@
 /** A live connection that comes back by itself. */
+import { pause, retryDelay } from './backoff.ts';
 import { ApiError, request } from './client.ts';
 import { createSseParser, type ServerEvent } from './sse.ts';
 
-/** The wait before the next try doubles from the least to the most; each is random in its upper half. */
-const RETRY_MS = { least: 1_000, most: 30_000 };
 /** The server sends something every 15 s. After three silences the connection counts as lost. */
 const SILENCE_MS = 45_000;
 
@@ -16,12 +15,6 @@ export interface LiveOptions {
   /** @param detail why it does not live */
   onState(state: LiveState, detail: string): void;
   readonly signal: AbortSignal;
-}
-
-/** How long to wait before try `attempt` (0 is the first repeat). @param random from 0 to 1 */
-export function retryDelay(attempt: number, random: number): number {
-  const most = Math.min(RETRY_MS.most, RETRY_MS.least * 2 ** Math.min(attempt, 30));
-  return Math.round(most * (0.5 + random / 2));
 }
 
 /** Follows a stream until the signal ends it, or the service says that it makes no sense (4xx but 429). */
@@ -76,18 +69,4 @@ async function connect(
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** Resolves after this time, or when the signal ends it. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms <= 0 || signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const timer = setTimeout(done, ms);
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    }
-    signal.addEventListener('abort', done);
-  });
 }

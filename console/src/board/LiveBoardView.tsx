@@ -68,7 +68,7 @@ function visitorColumns(tenant: string): readonly Column<VisitorLine>[] {
     },
     {
       name: 'Department',
-      width: 'minmax(5rem, 1fr)',
+      width: 'minmax(8rem, 1fr)',
       cell: ({ visitor: { department } }) => <bdi>{department ?? ''}</bdi>,
     },
     {

@@ -1,7 +1,7 @@
 /** All tenants in numbers. Only those are asked about that are on the screen, so a thousand tenants cost no more than twenty. */
 import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { pause } from '../api/backoff.ts';
 import { ask } from '../api/client.ts';
-import { pause } from '../api/live.ts';
 import { asApiError } from '../api/load.ts';
 import { to } from '../route.ts';
 import { Link } from '../router.tsx';
@@ -140,8 +140,8 @@ const COLUMNS: readonly Column<TenantLine>[] = [
     )),
   },
   { name: 'In a chat', width: '7rem', cell: shown(({ active }) => active) },
-  { name: 'Chats today', width: '7rem', cell: shown(({ chatsToday }) => chatsToday) },
-  { name: 'Missed today', width: '7rem', cell: shown(({ missedToday }) => missedToday) },
+  { name: 'Chats today', width: '8rem', cell: shown(({ chatsToday }) => chatsToday) },
+  { name: 'Missed today', width: '8rem', cell: shown(({ missedToday }) => missedToday) },
   {
     name: 'State',
     width: 'minmax(6rem, 2fr)',
@@ -156,7 +156,7 @@ export function TenantsOverview({ ids }: { readonly ids: readonly string[] }) {
   const rows = useMemo(() => ids.map((id) => ({ id, known: known.get(id) })), [ids, known]);
   return (
     <>
-      <p className="note">
+      <p className="quiet lead">
         Choose a tenant to see its people live. These numbers are asked for every{' '}
         {REFRESH_MS / 1_000} s.
       </p>

@@ -1,7 +1,8 @@
 /** The live board of one tenant: the rows once, and from there on what the live stream brings. */
 import { useEffect, useState } from 'react';
+import { pause, retryDelay } from '../api/backoff.ts';
 import { type ApiError, ask } from '../api/client.ts';
-import { follow, type LiveState, pause, retryDelay } from '../api/live.ts';
+import { follow, type LiveState } from '../api/live.ts';
 import { asApiError } from '../api/load.ts';
 import { withQuery } from '../with-query.ts';
 import {

@@ -136,7 +136,7 @@ function Letter({ id, onDone }: { readonly id: string; onDone(text: string): voi
       {letter.loading && !data && <Loading what="the dead letter" />}
       {data && (
         <>
-          <dl className="facts">
+          <dl className="pairs">
             <dt>What</dt>
             <dd>{nameOf(data)}</dd>
             <dt>Why it was given up</dt>

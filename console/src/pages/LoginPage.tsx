@@ -71,6 +71,12 @@ export function LoginPage({ end }: { readonly end: SessionEnd }) {
           <code>ADMIN_TOKEN</code> of the service; <code>make run</code> writes it to{' '}
           <code>data/demo.json</code>. It is kept in this tab until you log out or close it.
         </p>
+        {!window.isSecureContext && (
+          <p className="chip warn">
+            This page came over plain HTTP: whoever is on the way can read the token. Use TLS, or a
+            tunnel such as <code>ssh -L 8090:127.0.0.1:8090</code>.
+          </p>
+        )}
         <p className="fault" role="alert">
           {fault}
         </p>

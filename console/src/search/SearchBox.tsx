@@ -1,7 +1,7 @@
 /** The search in the head of every page: a combobox (WAI-ARIA) with results by kind. */
 import { type FormEvent, type KeyboardEvent, useEffect, useId, useRef, useState } from 'react';
+import { pause } from '../api/backoff.ts';
 import { ask } from '../api/client.ts';
-import { pause } from '../api/live.ts';
 import { asApiError } from '../api/load.ts';
 import type { Found } from '../api/types.ts';
 import { to } from '../route.ts';

@@ -1,5 +1,5 @@
 /** A long table of which the browser draws the rows that are seen. */
-import { useVirtualizer } from '@tanstack/react-virtual';
+import { defaultRangeExtractor, useVirtualizer } from '@tanstack/react-virtual';
 import {
   type CSSProperties,
   type KeyboardEvent,
@@ -44,22 +44,32 @@ export function VirtualTable<T>({
   readonly onRange?: (first: number, last: number) => void;
 }) {
   const scroller = useRef<HTMLDivElement>(null);
-  const [active, setActive] = useState(0);
+  /** The row that Tab leads to. Its key and not its place: rows move while somebody reads. */
+  const [activeKey, setActiveKey] = useState<string | null>(null);
   const wantsFocus = useRef(false);
+  const found = activeKey === null ? 0 : rows.findIndex((row) => keyOf(row) === activeKey);
+  const current = Math.max(0, found);
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_HEIGHT_PX,
     overscan: OVERSCAN,
+    // Not rounded: the sum of rounded heights is shorter than the rows, and makes a scroll bar.
+    measureElement: (row) => row.getBoundingClientRect().height,
+    // The row that has the focus stays, wherever the reader scrolls.
+    rangeExtractor: (range) => {
+      const drawn = defaultRangeExtractor(range);
+      if (current >= rows.length || drawn.includes(current)) return drawn;
+      return [...drawn, current].toSorted((a, b) => a - b);
+    },
     getItemKey: (index) => {
       const row = rows[index];
       return row === undefined ? index : keyOf(row);
     },
   });
   const items = virtual.getVirtualItems();
-  const first = items[0]?.index ?? 0;
-  const last = items.at(-1)?.index ?? 0;
-  const current = Math.min(active, Math.max(0, rows.length - 1));
+  const first = virtual.range?.startIndex ?? 0;
+  const last = virtual.range?.endIndex ?? 0;
 
   useEffect(() => {
     if (last >= rows.length - MORE_BEFORE_ROWS) onNearEnd?.();
@@ -95,7 +105,8 @@ export function VirtualTable<T>({
     event.preventDefault();
     const index = Math.min(rows.length - 1, Math.max(0, wish));
     wantsFocus.current = true;
-    setActive(index);
+    const row = rows[index];
+    if (row !== undefined) setActiveKey(keyOf(row));
     virtual.scrollToIndex(index);
   }
 
@@ -133,7 +144,7 @@ export function VirtualTable<T>({
                 start={start}
                 isActive={index === current}
                 measure={virtual.measureElement}
-                onFocus={() => setActive(index)}
+                onFocus={() => setActiveKey(keyOf(row))}
               >
                 {columns.map((column) => (
                   <td key={column.name} data-label={column.name}>
@@ -179,7 +190,7 @@ function Row({
       }}
       data-index={index}
       aria-rowindex={index + 2}
-      style={{ transform: `translateY(${start}px)` }}
+      style={{ insetBlockStart: start }}
       onFocus={onFocus}
     >
       {children}
