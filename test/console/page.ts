@@ -29,6 +29,8 @@ export interface ConsolePage extends Browser {
   has(selector: string, text?: string): Promise<void>;
   /** Serious and critical findings of axe-core, in light and in dark. @param within a selector; default: the whole page */
   findings(within?: string): Promise<Finding[]>;
+  /** Waits until nothing is loading and two frames were drawn. */
+  idle(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -104,6 +106,14 @@ export async function openConsole(url: string): Promise<ConsolePage> {
     },
     async findings(within = 'html') {
       return [...(await findingsIn('dark', within)), ...(await findingsIn('light', within))];
+    },
+    async idle() {
+      await waitFor(async () => !/Loading|asking …/.test(await text()), {
+        what: 'the page to be loaded',
+      });
+      await browser.evaluate(
+        'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))',
+      );
     },
     async close() {
       await browser.kill();
