@@ -1,0 +1,63 @@
+/**
+ * `npm run console:pictures` makes docs/console/*.png anew: it starts a service with an ejabberd, plays the scene of the
+ * tests, and takes a picture of each page in a headless Chromium. Needs `npm run build:console` and Chromium.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openConsole } from '../test/console/page.ts';
+import { playScene, TENANTS } from '../test/console/scene.ts';
+import { ADMIN_TOKEN } from '../test/support/service.ts';
+import { startWorld } from '../test/support/world.ts';
+
+const FOLDER = join(import.meta.dirname, '../docs/console');
+const WIDE = { width: 1280, height: 720 };
+
+/** A page by its address, and what it shows when it is there. */
+interface Picture {
+  readonly name: string;
+  readonly path: string;
+  readonly shows: string | RegExp;
+  readonly size?: { readonly width: number; readonly height: number };
+  readonly scheme?: 'light' | 'dark';
+}
+
+const PICTURES: readonly Picture[] = [
+  { name: 'tenants', path: '/console', shows: /longest/ },
+  { name: 'board', path: '/console?tenant=acme', shows: /chatting/ },
+  { name: 'board-dark', path: '/console?tenant=acme', shows: /chatting/, scheme: 'dark' },
+  {
+    name: 'board-narrow',
+    path: '/console?tenant=acme',
+    shows: /chatting/,
+    size: { width: 400, height: 720 },
+  },
+  { name: 'streams', path: '/console/streams', shows: 'visitor-acme.7' },
+  { name: 'stream', path: '/console/streams/visitor-acme.7?revision=6', shows: 'visitor-acme.7' },
+  { name: 'search', path: '/console/search?q=c7', shows: '#c7' },
+  { name: 'dead-letters', path: '/console/dead-letters', shows: 'event from ejabberd' },
+];
+
+const world = await startWorld({ tenants: TENANTS });
+const page = await openConsole(world.service.url);
+try {
+  await playScene(world);
+  mkdirSync(FOLDER, { recursive: true });
+  const save = async (name: string) =>
+    writeFileSync(join(FOLDER, `${name}.png`), await page.screenshot());
+  await page.look({ ...WIDE, scheme: 'light' });
+  await page.sees('Admin token');
+  await save('login');
+  await page.logIn(ADMIN_TOKEN);
+  await page.sees('Live board');
+  for (const { name, path, shows, size = WIDE, scheme = 'light' } of PICTURES) {
+    await page.look({ ...size, scheme });
+    await page.open(path);
+    await page.sees(shows);
+    await page.idle();
+    await save(name);
+    console.log(`docs/console/${name}.png`);
+  }
+} finally {
+  await page.close();
+  await world.close();
+}
