@@ -92,7 +92,8 @@ it('shows dead letters, and discards one when asked twice', async () => {
   await page.sees('a text where an object should be');
   expect(await page.findings()).toEqual([]);
   await page.click('button', 'Send again');
-  await page.sees('body:');
+  // The reason why it cannot be sent.
+  await page.has('[role=alert]', 'only a whole message can be sent again');
   await page.click('button', 'Discard');
   await page.has('dialog');
   expect(await page.findings('dialog')).toEqual([]);

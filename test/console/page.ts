@@ -41,9 +41,9 @@ export async function openConsole(url: string): Promise<ConsolePage> {
   await browser.look({ width: 1280, height: 800, scheme: 'light' });
 
   const text = async () => String(await browser.evaluate('document.body.innerText'));
-  /** An expression for the first element that is seen and has the text. */
+  /** An expression for the first element that can be used and has the text. */
   const element = (selector: string, wish = '') =>
-    `[...document.querySelectorAll(${JSON.stringify(selector)})].find((each) => each.checkVisibility() && each.textContent.includes(${JSON.stringify(wish)}))`;
+    `[...document.querySelectorAll(${JSON.stringify(selector)})].find((each) => each.checkVisibility() && !each.disabled && each.textContent.includes(${JSON.stringify(wish)}))`;
 
   async function sees(wish: string | RegExp): Promise<void> {
     let last = '';
