@@ -7,6 +7,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { benchBatch } from './batch.ts';
+import { benchConsole } from './console.ts';
 import { benchDeadLhc } from './dead-lhc.ts';
 import { benchEsdb } from './esdb.ts';
 import { benchEventStore } from './eventstore.ts';
@@ -47,6 +48,7 @@ const benches: Record<string, () => Promise<Row[]>> = {
   'dead-lhc': benchDeadLhc,
   memory: benchMemory,
   'lhc-page-view': benchLhcPageView,
+  console: benchConsole,
 };
 
 if (values.only !== undefined && !(values.only in benches)) {

@@ -10,12 +10,13 @@ import { newId } from '../src/kit/id.ts';
 import { createActors } from '../src/runtime/host/actors.ts';
 import { createHost } from '../src/runtime/host/host.ts';
 import { createLaneLog } from '../src/runtime/lanes/log.ts';
+import type { Actors } from '../src/runtime/ports.ts';
 import { deriveSecrets } from '../src/runtime/vault/secrets.ts';
 import { createVault } from '../src/runtime/vault/vault.ts';
 import { claimDataDir } from '../src/service/data-dir.ts';
 
 const AT_ONCE = 250;
-const DELAYS = {
+export const DELAYS = {
   hardTimeout: 3_600_000,
   cleanupAfter: 86_400_000,
   invitationTimeout: 120_000,
@@ -64,8 +65,15 @@ function* commandsOf(n: number, { chats }: Past): Generator<VisitorCommand> {
   yield { type: 'TimeOut' };
 }
 
-/** Writes the log into the data folder of a service that is not running yet. */
-export async function seed(dataDir: string, tenant: string, past: Past): Promise<void> {
+/** Writes into the data folder of a service that is not running yet. */
+export async function withLog(
+  dataDir: string,
+  write: (log: {
+    readonly actors: Actors;
+    /** Marks every effect of a visitor's facts as performed. */
+    readonly advanceLanes: (stream: string, destinations: readonly string[]) => Promise<void>;
+  }) => Promise<void>,
+): Promise<void> {
   const now = Date.now;
   const folder = claimDataDir(dataDir, undefined);
   const { wrapping } = deriveSecrets(folder.serviceSecrets);
@@ -75,30 +83,35 @@ export async function seed(dataDir: string, tenant: string, past: Past): Promise
   const snapshots = createSnapshotStore(snapshotFile, { storeId: store.id });
   const logger = pino({ level: 'silent' });
   const host = createHost({ store, vault, snapshots, now, newId, random: Math.random, logger });
-  const actors = createActors(host, newId);
-
   const log = createLaneLog({ store, now, newId });
-  /** Marks every effect of a visitor's facts as performed. */
-  async function advanceLanes(stream: string, destinations: readonly string[]): Promise<void> {
-    const last = await lastEvent(store, stream);
-    if (!last) throw new Error(`${stream} has no facts`);
-    for (const destination of destinations) await log.advance(stream, destination, last);
-  }
 
-  async function live(n: number): Promise<void> {
-    const name = VisitorKey.parse(`past-${n}`);
-    for (const command of commandsOf(n, past)) {
-      await actors.visitor(tenant as TenantId, name).send(command); // The benchmark uses a valid id.
-    }
-    await advanceLanes(`visitor-${tenant}.${name}`, n < past.chats ? ['lhc', 'xmpp'] : ['lhc']);
-  }
-  for (let n = 0; n < past.visitors; n += AT_ONCE) {
-    const count = Math.min(AT_ONCE, past.visitors - n);
-    await Promise.all(Array.from({ length: count }, (_, i) => live(n + i)));
-  }
+  await write({
+    actors: createActors(host, newId),
+    async advanceLanes(stream, destinations) {
+      const last = await lastEvent(store, stream);
+      if (!last) throw new Error(`${stream} has no facts`);
+      for (const destination of destinations) await log.advance(stream, destination, last);
+    },
+  });
 
   await host.drain();
   await store.close();
   snapshotFile.close();
   folder.release();
 }
+
+/** Writes the log into the data folder of a service that is not running yet. */
+export const seed = (dataDir: string, tenant: string, past: Past): Promise<void> =>
+  withLog(dataDir, async ({ actors, advanceLanes }) => {
+    async function live(n: number): Promise<void> {
+      const name = VisitorKey.parse(`past-${n}`);
+      for (const command of commandsOf(n, past)) {
+        await actors.visitor(tenant as TenantId, name).send(command); // The benchmark uses a valid id.
+      }
+      await advanceLanes(`visitor-${tenant}.${name}`, n < past.chats ? ['lhc', 'xmpp'] : ['lhc']);
+    }
+    for (let n = 0; n < past.visitors; n += AT_ONCE) {
+      const count = Math.min(AT_ONCE, past.visitors - n);
+      await Promise.all(Array.from({ length: count }, (_, i) => live(n + i)));
+    }
+  });

@@ -1,0 +1,176 @@
+/** One stream through time: what the page shows is compared with the fold of the same facts. */
+import { describe, expect, it } from 'vitest';
+import { DECIDERS } from '../../src/actors/deciders.ts';
+import { actorOf } from '../../src/actors/ids.ts';
+import { emptyState, fold, type StoredFact } from '../../src/actors/machine/decider.ts';
+import { serialize } from '../../src/actors/machine/state-json.ts';
+import type { JsonObject } from '../../src/kit/json.ts';
+import { waitFor } from '../support/wait.ts';
+import type { World } from '../support/world.ts';
+import type { ConsolePage } from './page.ts';
+
+const STREAM = 'visitor-acme.7';
+const PAGE = `/console/streams/${STREAM}`;
+
+type Recorded = StoredFact & { readonly id: string };
+
+/** The visitor's state after so many facts, without any code of the debugger. */
+function foldOf(stream: string, facts: readonly Recorded[], revision: number): JsonObject {
+  const actor = actorOf(stream);
+  if (!actor) throw new Error(`${stream} is no actor's`);
+  const decider = DECIDERS[actor.kind];
+  return serialize(fold(decider, emptyState(decider), facts.slice(0, revision + 1)));
+}
+
+/** The test of a stream's page. The page is logged in, and the scene has been played. */
+export function timelineTests(page: ConsolePage, world: World): void {
+  const acme = world.tenant('acme');
+  const factsOf = async (stream: string): Promise<readonly Recorded[]> =>
+    (await world.service.call('GET', `/debug/streams/${stream}?limit=500`)).body.items;
+
+  /** The value of an expression as JSON. */
+  const read = async (expression: string): Promise<unknown> =>
+    JSON.parse(String(await page.evaluate(`JSON.stringify(${expression})`)));
+  const texts = (selector: string) =>
+    read(`[...document.querySelectorAll(${JSON.stringify(selector)})].map((each) => each.textContent)`);
+  const atFact = (revision: number) => page.has(`.step[data-revision="${revision}"]`);
+  const address = () => read('location.pathname + location.search');
+
+  /** Puts a value into a field as a person does who types it. */
+  async function put(selector: string, value: string): Promise<void> {
+    await page.has(selector);
+    await page.evaluate(`(() => {
+      const field = document.querySelector(${JSON.stringify(selector)});
+      Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), 'value').set.call(field, ${JSON.stringify(value)});
+      field.dispatchEvent(new Event(field.matches('select') ? 'change' : 'input', { bubbles: true }));
+      return true;
+    })()`);
+  }
+
+  /** What the page says of the state: in words, in the drawing, and the context as JSON. */
+  async function shownState() {
+    await page.click('[aria-labelledby=context-heading] summary', 'As JSON');
+    await page.has('[aria-labelledby=context-heading] pre');
+    const context = await read(
+      "JSON.parse(document.querySelector('[aria-labelledby=context-heading] pre').textContent)",
+    );
+    const words = (await read(
+      "[...document.querySelectorAll('.now [data-region]')].map((each) => [each.dataset.region, each.querySelector('strong').textContent])",
+    )) as [string, string][]; // as the expression says
+    await page.has('svg [data-active=true]');
+    const drawn = await read(
+      "[...document.querySelectorAll('svg [data-active=true]')].map((each) => each.dataset.state).sort()",
+    );
+    return { value: Object.fromEntries(words), drawn, context };
+  }
+
+  async function showsTheFoldOf(stream: string, facts: readonly Recorded[], revision: number) {
+    await atFact(revision);
+    const { value, context } = foldOf(stream, facts, revision);
+    const states = Object.entries(value as Record<string, string>); // a visitor's value by its regions
+    expect(await shownState(), `fact ${revision}`).toEqual({
+      value,
+      drawn: states.map(([region, state]) => `visitor.${region}.${state}`).sort(),
+      context,
+    });
+  }
+
+  describe('one stream through time', () => {
+    it('shows at each step what the fold has, forth and back by keys', async () => {
+      const facts = await factsOf(STREAM);
+      await page.open(PAGE);
+      await atFact(facts.length - 1);
+      await page.key('Home');
+      for (const { revision } of facts) {
+        await showsTheFoldOf(STREAM, facts, revision);
+        if (revision < facts.length - 1) await page.key('ArrowRight');
+      }
+      for (const back of [2, 3]) {
+        await page.key('ArrowLeft');
+        await showsTheFoldOf(STREAM, facts, facts.length - back);
+      }
+      await page.key('Home');
+      await atFact(0);
+      await page.key('PageDown');
+      await atFact(Math.min(10, facts.length - 1));
+      await page.key('End');
+      await atFact(facts.length - 1);
+    });
+
+    it('marks what a fact changed, and the transition that it made', async () => {
+      const accepted = (await factsOf(STREAM)).find(({ type }) => type === 'ChatAccepted');
+      await page.open(`${PAGE}?revision=${accepted?.revision}`);
+      await page.has('.chip.taken', 'waiting → chatting: ChatAccepted');
+      await page.has('svg .arrow.taken');
+      expect(await texts('.tree li.changed')).toContain('acceptedchanged false → true');
+      expect(await texts('tr[data-timer*=offerTimeout] .mark')).toEqual(['cancelled']);
+      expect(await texts('tr[data-timer*=chatIdle] .mark')).toEqual(['armed', 'cancelled']);
+      expect(await page.findings()).toEqual([]);
+    });
+
+    it('has the fact in the address, and shows it again from there', async () => {
+      await page.open(`${PAGE}?revision=3`);
+      await atFact(3);
+      await page.key('ArrowRight');
+      await waitFor(async () => (await address()) === `${PAGE}?revision=4`, { what: 'the address' });
+      await page.open(String(await address()));
+      await atFact(4);
+      await page.has('[role=option][aria-selected=true]', '4');
+    });
+
+    it('goes to a time, and to a fact of one type', async () => {
+      const facts = await factsOf(STREAM);
+      const [first, last] = [facts[0], facts.at(-1)];
+      const zone = Number(await read('new Date().getTimezoneOffset()'));
+      const local = (at: number) => new Date(at - zone * 60_000).toISOString().slice(0, -1);
+      const goTo = async (at: number, button: string) => {
+        await put('input[type=datetime-local]', local(at));
+        await page.click('button', button);
+      };
+      const middle = facts[5]?.metadata.at ?? 0;
+      await goTo(middle, 'What held then');
+      await atFact(facts.findLastIndex(({ metadata }) => metadata.at <= middle));
+      await goTo(middle + 1, 'Next fact after');
+      await atFact(facts.findIndex(({ metadata }) => metadata.at > middle));
+      await goTo((first?.metadata.at ?? 0) - 1, 'What held then');
+      await page.sees('The first fact is later.');
+      await goTo((last?.metadata.at ?? 0) + 1, 'Next fact after');
+      await page.sees('All facts are earlier.');
+
+      const sent = facts.filter(({ type }) => type === 'VisitorMessageSent');
+      await page.click('summary', 'Types');
+      await page.click('.filter label', 'VisitorMessageSent');
+      await page.has(`[role=option][aria-setsize="${sent.length}"]`);
+      await page.key('Home');
+      for (const { revision } of sent) {
+        await atFact(revision);
+        await page.key('ArrowRight');
+      }
+      await page.click('button', 'Show all');
+    });
+
+    it('compares two steps', async () => {
+      await page.open(`${PAGE}?revision=3`);
+      await page.click('button', 'Compare from here');
+      await page.key('End');
+      await page.sees('waiting → chatting');
+      await page.has('.diff th', 'chat.accepted');
+      expect(await page.findings('.diff')).toEqual([]);
+      await page.click('button', 'End comparing');
+    });
+
+    it('follows a live stream, and shows hidden characters of what visitors write', async () => {
+      await page.open(PAGE);
+      const before = (await factsOf(STREAM)).length;
+      await atFact(before - 1);
+      await acme.ask('POST', '/visitors/7/messages', { id: 'm-live', body: '<b>red\u202e</b>' });
+      const sent = (await factsOf(STREAM)).findLast(({ type }) => type === 'VisitorMessageSent');
+      await page.has(`[role=option][aria-posinset="${(sent?.revision ?? 0) + 1}"]`);
+      await page.open(`${PAGE}?revision=${sent?.revision}`);
+      await page.has('.said', '<b>redU+202E</b>');
+      expect(await texts('.said .sign')).toEqual(['U+202E']);
+    });
+  });
+}
+
+
