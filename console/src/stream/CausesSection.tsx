@@ -24,7 +24,7 @@ export function CausesSection({
   );
   const found = data && causesOf(data, stream, revision);
   return (
-    <section aria-labelledby="causes-heading" className="panel" aria-busy={!data}>
+    <section aria-labelledby="causes-heading" className="panel" aria-busy={!data && !error}>
       <h2 id="causes-heading">Causes</h2>
       {error && error.status !== 404 && <Failure error={error} what="the causes" retry={reload} />}
       {(error?.status === 404 || found === null) && (

@@ -57,7 +57,7 @@ export function EffectsSection({
     return () => window.clearInterval(timer);
   }, [isPending, reload]);
   return (
-    <section aria-labelledby="effects-heading" className="panel" aria-busy={!effects}>
+    <section aria-labelledby="effects-heading" className="panel" aria-busy={!effects && !error}>
       <h2 id="effects-heading">Effects</h2>
       {error && <Failure error={error} what="the effects" retry={reload} />}
       {effects?.length === 0 && <p className="quiet">The fact has none.</p>}

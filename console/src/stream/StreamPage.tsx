@@ -7,7 +7,7 @@
  */
 import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 'react';
 import type { Machine } from '../api/debugger.ts';
-import { asApiError, useLoad } from '../api/load.ts';
+import { asApiError, type Loaded, useLoad } from '../api/load.ts';
 import { setQuery, useQuery } from '../router.tsx';
 import { Announcement, Empty, Failure, Loading, PageHeading } from '../ui/page.tsx';
 import { DiffSection } from './DiffSection.tsx';
@@ -23,6 +23,9 @@ import { branchAt, stepsOf } from './what-if/branch.ts';
 import { useBranch } from './what-if/use-branch.ts';
 import { WhatIf } from './what-if/WhatIf.tsx';
 
+// The chart needs it, and it is large: it comes while the first answers do.
+void import('@dagrejs/dagre').catch(() => undefined); // layout.ts asks again, and says so if it does not come
+
 /** Facts that PageUp and PageDown pass. */
 const PAGE_FACTS = 10;
 
@@ -30,6 +33,11 @@ const PAGE_FACTS = 10;
 export default function StreamPage({ stream }: { readonly stream: string }) {
   const [data] = useState(() => openStream(stream));
   useEffect(() => data.follow(), [data]);
+  const machine = useLoad<Machine>(data.kind && `/debug/machines/${data.kind}`);
+  const [asked] = useState(numberIn(useQuery(), 'revision'));
+  useEffect(() => {
+    if (asked !== null) data.pages.want([asked]); // before anything else is known
+  }, [data, asked]);
   const view = useSyncExternalStore(data.subscribe, data.get);
   const { error, outline } = view;
   return (
@@ -42,7 +50,7 @@ export default function StreamPage({ stream }: { readonly stream: string }) {
       </PageHeading>
       {error && <Failure error={error} what="new facts" retry={data.reload} />}
       {outline.at.length > 0 ? (
-        <Timeline stream={stream} data={data} />
+        <Timeline stream={stream} data={data} machine={machine} />
       ) : (
         !error &&
         (view.isComplete ? <Empty>The stream has no facts.</Empty> : <Loading what="the facts" />)
@@ -64,7 +72,15 @@ function KeyHelp() {
   );
 }
 
-function Timeline({ stream, data }: { readonly stream: string; readonly data: StreamData }) {
+function Timeline({
+  stream,
+  data,
+  machine,
+}: {
+  readonly stream: string;
+  readonly data: StreamData;
+  readonly machine: Loaded<Machine>;
+}) {
   const { outline, isComplete, first } = useSyncExternalStore(data.subscribe, data.get);
   useSyncExternalStore(data.pages.subscribe, data.pages.version);
   const query = useQuery();
@@ -77,7 +93,6 @@ function Timeline({ stream, data }: { readonly stream: string; readonly data: St
   const only = useMemo(() => new Set(types === '' ? [] : types.split(',')), [types]);
   const shown = useMemo(() => shownOf(outline, only), [outline, only]);
 
-  const machine = useLoad<Machine>(data.kind && `/debug/machines/${data.kind}`);
   const compared = numberIn(query, 'compare');
   const branch = useBranch(stream);
   const [chosen, setChosen] = useState<number | null>(null);
@@ -111,7 +126,6 @@ function Timeline({ stream, data }: { readonly stream: string; readonly data: St
   };
   useMoveKeys(move);
 
-  useEffect(() => data.pages.want([selected]), [data.pages, selected]);
   const row = branchStep?.step ?? data.pages.get(selected);
   const failure = branchStep ? null : data.pages.failureAt(selected);
   const openBranch = (): void => {

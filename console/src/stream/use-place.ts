@@ -81,11 +81,18 @@ export function useMoveKeys(move: (move: Move) => void): void {
   }, []);
 }
 
-/** The value after it has not changed for a while: what costs a request waits until somebody stops. */
+/**
+ * The value, once it has not changed for a while: what costs a request waits until somebody stops. The first change after a
+ * pause counts at once.
+ */
 export function useSettled<T>(value: T, ms: number): T {
   const [settled, setSettled] = useState(value);
+  const changedAt = useRef(Number.NEGATIVE_INFINITY);
   useEffect(() => {
-    const timer = window.setTimeout(() => setSettled(value), ms);
+    const now = performance.now();
+    const isFirst = now - changedAt.current > ms;
+    changedAt.current = now;
+    const timer = window.setTimeout(() => setSettled(value), isFirst ? 0 : ms);
     return () => window.clearTimeout(timer);
   }, [value, ms]);
   return settled;
