@@ -32,7 +32,9 @@ export function timelineTests(page: ConsolePage, world: World): void {
   const read = async (expression: string): Promise<unknown> =>
     JSON.parse(String(await page.evaluate(`JSON.stringify(${expression})`)));
   const texts = (selector: string) =>
-    read(`[...document.querySelectorAll(${JSON.stringify(selector)})].map((each) => each.textContent)`);
+    read(
+      `[...document.querySelectorAll(${JSON.stringify(selector)})].map((each) => each.textContent)`,
+    );
   const atFact = (revision: number) => page.has(`.step[data-revision="${revision}"]`);
   const address = () => read('location.pathname + location.search');
 
@@ -112,7 +114,9 @@ export function timelineTests(page: ConsolePage, world: World): void {
       await page.open(`${PAGE}?revision=3`);
       await atFact(3);
       await page.key('ArrowRight');
-      await waitFor(async () => (await address()) === `${PAGE}?revision=4`, { what: 'the address' });
+      await waitFor(async () => (await address()) === `${PAGE}?revision=4`, {
+        what: 'the address',
+      });
       await page.open(String(await address()));
       await atFact(4);
       await page.has('[role=option][aria-selected=true]', '4');
@@ -170,7 +174,43 @@ export function timelineTests(page: ConsolePage, world: World): void {
       await page.has('.said', '<b>redU+202E</b>');
       expect(await texts('.said .sign')).toEqual(['U+202E']);
     });
+
+    it('says at its place that a fact does not fit, or cannot be loaded', async () => {
+      await page.open(`${PAGE}?revision=1`);
+      await atFact(1);
+      // As the service would answer after a change of the machine.
+      await page.evaluate(`(() => {
+        const { fetch } = window;
+        window.fetch = async (...args) => {
+          const response = await fetch(...args);
+          if (!String(args[0]).includes('/steps')) return response;
+          const body = await response.json();
+          body.items[1].unfit = { reason: 'ChatStarted does not fit the state at revision 0' };
+          return Response.json(body);
+        };
+        return true;
+      })()`);
+      await page.click('button', 'Read again');
+      await page.sees('This fact does not fit the machine of this version.');
+      await page.has('[role=option]', 'does not fit');
+      expect(await page.findings('.stream')).toEqual([]);
+      await page.evaluate(`(() => {
+        const { fetch } = window;
+        window.fetch = (...args) => String(args[0]).includes('/steps') ? Promise.reject(new TypeError()) : fetch(...args);
+        return true;
+      })()`);
+      await page.click('button', 'Read again');
+      await page.sees('Not shown: fact 1. the service did not answer');
+    });
+
+    it('shows what an erased visitor said as erased, also where it was on the screen', async () => {
+      const stream = 'visitor-acme.10';
+      await page.open(`/console/streams/${stream}?revision=0`);
+      await page.has('.step .said', 'https://shop.test/');
+      await acme.ask('DELETE', '/visitors/10?erase=true');
+      await page.has('.step .erased');
+      await page.has('[role=option]', 'PersonalDataErased');
+      expect(await page.text()).not.toContain('https://shop.test/');
+    });
   });
 }
-
-

@@ -16,6 +16,9 @@ const OUTLINE_FACTS = 10_000;
 /** Facts in the outline at most: the newest. A stream of an actor is cut long before. */
 export const MAX_OUTLINE_FACTS = 200_000;
 
+/** The fact behind which the personal data of all facts before it is gone. */
+const ERASED = 'PersonalDataErased';
+
 export type Kind = 'visitor' | 'operator' | 'tenant';
 
 /** A fact with the state behind it. Streams that are no actor's have no states. */
@@ -82,6 +85,8 @@ export function openStream(stream: string): StreamData {
         continue;
       }
       if (page.at.length > 0) pages.grow();
+      // What is shown of the facts before it has to be read anew: nobody can open it any more.
+      if (view.outline.at.length > 0 && page.types.includes(ERASED)) pages.clear();
       set({
         outline: extend(view.outline, page),
         isComplete: page.next === null,
