@@ -4,6 +4,7 @@ import { ADMIN_TOKEN } from '../support/service.ts';
 import { testWorld } from '../support/test-world.ts';
 import { openConsole } from './page.ts';
 import { HOSTILE_NICK, playScene, TENANTS } from './scene.ts';
+import { timelineTests } from './timeline.ts';
 
 const world = await testWorld({ tenants: TENANTS });
 const [page] = await Promise.all([openConsole(world.service.url), playScene(world)]);
@@ -101,6 +102,8 @@ it('shows dead letters, and discards one when asked twice', async () => {
   await page.sees('Discarded: event from ejabberd: message');
   await page.sees('There is no dead letter');
 });
+
+timelineTests(page, world);
 
 it('stays within its policy', () => {
   expect(page.complaints()).toEqual([]);

@@ -16,8 +16,8 @@ const OUTLINE_FACTS = 10_000;
 /** Facts in the outline at most: the newest. A stream of an actor is cut long before. */
 export const MAX_OUTLINE_FACTS = 200_000;
 
-/** The fact behind which the personal data of all facts before it is gone. */
-const ERASED = 'PersonalDataErased';
+/** Behind these the personal data of earlier facts is gone: as decided, and once the key is destroyed. */
+const ERASING: readonly string[] = ['PersonalDataErased', 'DataKeyDestroyed'];
 
 export type Kind = 'visitor' | 'operator' | 'tenant';
 
@@ -85,8 +85,9 @@ export function openStream(stream: string): StreamData {
         continue;
       }
       if (page.at.length > 0) pages.grow();
-      // What is shown of the facts before it has to be read anew: nobody can open it any more.
-      if (view.outline.at.length > 0 && page.types.includes(ERASED)) pages.clear();
+      // What is on the screen of the facts before has to go from there too.
+      const isErased = page.types.some((type) => ERASING.includes(type));
+      if (isErased && view.outline.at.length > 0) pages.clear();
       set({
         outline: extend(view.outline, page),
         isComplete: page.next === null,
