@@ -12,6 +12,7 @@ import {
   type SnapshotStore,
 } from '../eventstore/snapshots.ts';
 import { newId } from '../kit/id.ts';
+import { refuseImportedLog } from '../runtime/imported-log.ts';
 import { createJournal, type Journal } from '../runtime/journal/journal.ts';
 import { identifyLog, type LogIdentity } from '../runtime/log-identity.ts';
 import { openWorkFile } from '../runtime/pending-work.ts';
@@ -37,7 +38,7 @@ export interface ServiceStorage {
 
 /**
  * @throws {AppError} `conflict` when another process uses the folder, `unavailable` when the event store is away,
- * `invalid` when the service secret is not the one of the log
+ * `invalid` when the service secret is not the one of the log, `refused` for a log that was imported
  */
 export async function openStorage(config: Config, logger: Logger): Promise<ServiceStorage> {
   const dataDir = claimDataDir(config.dataDir, config.serviceSecrets);
@@ -55,6 +56,7 @@ export async function openStorage(config: Config, logger: Logger): Promise<Servi
     closing.push(journal.close);
     const store = await openEventStore(config.eventStore);
     closing.push(() => store.close());
+    await refuseImportedLog(store);
     // A wrong secret would seal new data under a second key, and no single secret could open the whole log.
     await checkSecrets(store, dataDir.serviceSecrets);
     const log = await identifyLog({ store, now: Date.now, newId });

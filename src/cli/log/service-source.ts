@@ -62,6 +62,26 @@ const Difference = z.object({
   ),
 });
 
+const Streams = z.object({
+  items: z.array(
+    z.object({
+      stream: z.string(),
+      category: z.string(),
+      tenant: z.string().nullable(),
+      name: z.string(),
+      jid: z.string().nullable(),
+      firstAt: z.number(),
+      lastAt: z.number(),
+      lastRevision: z.int(),
+      lastType: z.string(),
+      erased: z.boolean(),
+    }),
+  ),
+  next: z.string().nullable(),
+});
+/** Streams in one request. */
+const PAGE_STREAMS = 100;
+
 type Query = Readonly<Record<string, string | number | undefined>>;
 
 /** A path with what is asked for in its query. */
@@ -87,18 +107,32 @@ export function openServiceSource(access: ServiceAccess): LogSource {
     return data;
   }
 
+  /** For what every service has. */
+  async function required<T>(schema: z.ZodType<T>, path: string, query: Query): Promise<T> {
+    const found = await get(schema, path, query);
+    if (found) return found;
+    throw new AppError('refused', `${access.url} has no ${path}: it is older than this command`);
+  }
+
   return {
     name: `the service at ${access.url}`,
     async readStream(stream, { from, direction, limit = PAGE_EVENTS } = {}) {
       const found = await get(Items, streamPath(stream), { from, direction, limit });
       return found?.items ?? [];
     },
+    async *streams(filter) {
+      for (let cursor: string | undefined; ; ) {
+        const query: Query = { ...filter, cursor, limit: PAGE_STREAMS };
+        const page: z.infer<typeof Streams> = await required(Streams, '/debug/streams', query);
+        yield* page.items;
+        if (page.next === null) return;
+        cursor = page.next;
+      }
+    },
     async readLog({ after, direction, limit = PAGE_EVENTS, tenant, types } = {}) {
       const type = types?.join(',');
       const query = { after, direction, limit, tenant, type };
-      const found = await get(Scanned, '/debug/events', query);
-      if (!found) throw new AppError('refused', `${access.url} has no /debug/events`);
-      const { items, next, through } = found;
+      const { items, next, through } = await required(Scanned, '/debug/events', query);
       return { events: items, next, through };
     },
     async state(stream, { revision, at }) {

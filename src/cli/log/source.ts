@@ -70,11 +70,49 @@ export interface Difference {
   readonly timerChanges: readonly TimerChange[];
 }
 
+/** A stream as lists show it. */
+export interface StreamRow {
+  readonly stream: string;
+  readonly category: string;
+  /** null for the service itself. */
+  readonly tenant: string | null;
+  readonly name: string;
+  /** Of a visitor or an operator; null where it is not known. */
+  readonly jid: string | null;
+  /** ms since 1970 */
+  readonly firstAt: number;
+  readonly lastAt: number;
+  readonly lastRevision: number;
+  readonly lastType: string;
+  readonly erased: boolean;
+}
+
+export interface StreamFilter {
+  readonly category?: string | undefined;
+  readonly tenant?: string | undefined;
+  readonly jid?: string | undefined;
+  readonly chat?: string | undefined;
+  /** A part of the stream's name. */
+  readonly text?: string | undefined;
+}
+
+/** How far a long read is: events so far. */
+export type OnProgress = (events: number) => void;
+
 export interface LogSource {
   /** For messages: `the service at http://…`, `sqlite:…`. */
   readonly name: string;
   /** @returns events in order; none if the stream is missing or `from` is past its end */
   readStream(stream: string, query?: StreamQuery): Promise<readonly LogEvent[]>;
+  /**
+   * The streams that match, the one with the newest fact first. A store is scanned for them from its beginning.
+   * @param signal ends a scan
+   */
+  streams(
+    filter: StreamFilter,
+    onProgress?: OnProgress,
+    signal?: AbortSignal,
+  ): AsyncIterable<StreamRow>;
   /** @returns a page of the whole log */
   readLog(query?: LogQuery): Promise<LogPage>;
   /** @returns null if the stream has no facts up to there, or belongs to no actor */
@@ -172,6 +210,15 @@ export const withoutPersonal = ({
   sealed,
 }: Pick<LogEvent, 'erased' | 'sealed'>): string | null =>
   sealed ? '(sealed)' : erased ? '(erased)' : null;
+
+/** Both positions are of one log: they end with a number that grows. @returns negative if a is before b */
+export function compareInLog(a: { readonly position: string }, b: { readonly position: string }) {
+  const [one, other] = [a, b].map(({ position }) =>
+    BigInt(position.slice(position.lastIndexOf(':') + 1)),
+  );
+  if (one === undefined || other === undefined || one === other) return 0;
+  return one < other ? -1 : 1;
+}
 
 /** True for the part that nobody sees, such as the secrets of a tenant. */
 export const isHidden = (value: JsonObject | null): boolean => value?.hidden === true;

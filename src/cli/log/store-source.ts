@@ -11,6 +11,7 @@ import { findStream, foldTo } from '../../replay/fold.ts';
 import { stateView } from '../../replay/steps.ts';
 import { deriveSecrets } from '../../runtime/vault/secrets.ts';
 import { createVault } from '../../runtime/vault/vault.ts';
+import { scanStreams } from './scan-streams.ts';
 import { type ActorAt, type LogEvent, type LogSource, PAGE_EVENTS } from './source.ts';
 
 export interface StoreSourceOptions {
@@ -65,6 +66,8 @@ export function openStoreSource({ store, name, serviceSecrets }: StoreSourceOpti
       });
       return Promise.all(events.map(opened));
     },
+    streams: (filter, onProgress = () => {}, signal) =>
+      scanStreams(store, filter, onProgress, signal),
     async readLog({ after, direction = 'forwards', limit = PAGE_EVENTS, tenant, types } = {}) {
       const { events, through, isAtEnd } = await scanLog(store, {
         direction,

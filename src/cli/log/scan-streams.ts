@@ -1,0 +1,96 @@
+/** The streams of a bare store, found by a scan of the whole log: there is no index beside it. */
+import { actorOf } from '../../actors/ids.ts';
+import { AppError } from '../../errors.ts';
+import type { EventStore, Position, RecordedEvent } from '../../eventstore/port.ts';
+import { categoryOf } from '../../projections/stream-queries.ts';
+import type { OnProgress, StreamFilter, StreamRow } from './source.ts';
+
+/** Streams of one answer: all are kept until the newest is known. */
+export const MOST_STREAMS = 1_000_000;
+const PAGE_EVENTS = 1_000;
+
+/** @throws {AppError} `too-large` past {@link MOST_STREAMS} */
+export async function* scanStreams(
+  store: Pick<EventStore, 'readAll'>,
+  filter: StreamFilter,
+  onProgress: OnProgress,
+  signal?: AbortSignal,
+): AsyncGenerator<StreamRow> {
+  const rows = new Map<string, StreamRow>();
+  /** Streams with a fact of the chat that is looked for. */
+  const ofChat = new Set<string>();
+  let events = 0;
+  for await (const event of wholeLog(store, signal)) {
+    events += 1;
+    if (events % PAGE_EVENTS === 0) onProgress(events);
+    if (filter.chat !== undefined && event.data.chatId === filter.chat) ofChat.add(event.stream);
+    const before = rows.get(event.stream);
+    if (!before && !isWanted(event, filter)) continue;
+    rows.set(event.stream, rowOf(event, before));
+    if (rows.size > MOST_STREAMS) {
+      throw new AppError('too-large', `more than ${MOST_STREAMS} streams match: ask for fewer`);
+    }
+  }
+  const found = [...rows.values()].filter(
+    ({ stream }) => filter.chat === undefined || ofChat.has(actorStream(stream)),
+  );
+  yield* found.sort((a, b) => b.lastAt - a.lastAt);
+}
+
+async function* wholeLog(
+  store: Pick<EventStore, 'readAll'>,
+  signal?: AbortSignal,
+): AsyncGenerator<RecordedEvent> {
+  for (let after: Position | undefined; ; ) {
+    signal?.throwIfAborted();
+    const page = await store.readAll({ limit: PAGE_EVENTS, ...(after !== undefined && { after }) });
+    yield* page;
+    if (page.length < PAGE_EVENTS) return;
+    after = page.at(-1)?.position;
+  }
+}
+
+/** A deleted stream that was written anew begins again. */
+function rowOf(event: RecordedEvent, before: StreamRow | undefined): StreamRow {
+  const { stream, revision, type, metadata } = event;
+  return {
+    stream,
+    category: categoryOf(stream),
+    tenant: metadata.tenant,
+    name: nameOf(stream),
+    jid: null,
+    firstAt: before?.firstAt ?? metadata.at,
+    lastAt: metadata.at,
+    lastRevision: revision,
+    lastType: type,
+    erased: type === 'PersonalDataErased' || (before?.erased ?? false),
+  };
+}
+
+const nameOf = (stream: string): string => {
+  const actor = actorOf(stream);
+  if (!actor) return stream.slice(stream.indexOf('-') + 1);
+  return actor.kind === 'tenant' ? actor.tenant : actor.name;
+};
+
+/** The stream of the actor that a lane works for; of any other stream the stream itself. */
+const actorStream = (stream: string): string => /^lane-(.+)\.[^.]+$/.exec(stream)?.[1] ?? stream;
+
+function isWanted({ stream, metadata }: RecordedEvent, filter: StreamFilter): boolean {
+  const { category, tenant, jid, text } = filter;
+  return (
+    (category === undefined || categoryOf(stream) === category) &&
+    (tenant === undefined || metadata.tenant === tenant) &&
+    (text === undefined || stream.toLowerCase().includes(text.toLowerCase())) &&
+    (jid === undefined || fitsJid(stream, jid))
+  );
+}
+
+/** A store does not say which host a tenant has. So the local part alone is compared, which may end with an instance. */
+function fitsJid(stream: string, jid: string): boolean {
+  const actor = actorOf(actorStream(stream));
+  if (!actor || actor.kind === 'tenant') return false;
+  const local = (jid.split('@', 1)[0] ?? '').toLowerCase();
+  const name = actor.kind === 'visitor' ? `visitor.${actor.name}` : actor.name;
+  return local === name || local.startsWith(`${name}.`);
+}
