@@ -161,9 +161,17 @@ const isOfVisitor = (stream: string, key: string): boolean => {
   return of === key || (stream.startsWith('lane-') && of?.slice(0, of.lastIndexOf('.')) === key);
 };
 
+/** What was cut off or deleted may be in the whole log until it is removed from the disk. It is not exported. */
 async function* ofTenant(source: LogSource, tenant: string): AsyncGenerator<LogEvent> {
+  const firsts = new Map<string, number>();
   for await (const event of logEvents(source, { tenant })) {
-    if (!isInternal(event.stream)) yield event;
+    const { stream, revision } = event;
+    if (isInternal(stream)) continue;
+    if (!firsts.has(stream)) {
+      const [first] = await source.readStream(stream, { limit: 1 });
+      firsts.set(stream, first?.revision ?? Number.POSITIVE_INFINITY);
+    }
+    if (revision >= (firsts.get(stream) ?? 0)) yield event;
   }
 }
 

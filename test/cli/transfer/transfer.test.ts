@@ -104,9 +104,11 @@ async function* bytesOf(text: string) {
   for (let at = 0; at < bytes.length; at += 999) yield bytes.subarray(at, at + 999);
 }
 
+/** What is not cut off: the first events of one stream may still be on the disk. */
 const allOf = async (from: LogSource) =>
   (await Array.fromAsync(logEvents(from)))
     .filter(({ stream }) => !/^(key|service)-/.test(stream))
+    .filter(({ stream, revision }) => stream !== 'visitor-acme.cut' || revision >= 2)
     .map(({ position: _, ...event }) => event);
 
 /** Rows of the read models, without the streams of each log's own. */
@@ -161,6 +163,29 @@ describe('a round trip with personal data', () => {
 });
 
 describe('an export', () => {
+  it('has nothing of what was cut off or deleted, also while it is on the disk', async () => {
+    // As EventStoreDB has it until a scavenge.
+    const { store } = log;
+    const all = await store.readAll();
+    const unscavenged: EventStore = {
+      ...store,
+      readStream: (stream, options) =>
+        stream === 'visitor-acme.bob'
+          ? Promise.resolve([])
+          : store.readStream(stream, { ...options, from: Math.max(1, options?.from ?? 0) }),
+      readAll: async ({ after } = {}) => (after === undefined ? all : []),
+    };
+    const shown = openStoreSource({ store: unscavenged, name: 'log', serviceSecrets: [SECRET] });
+    const lines: string[] = [];
+    const screen = testScreen();
+    const reading = { source: shown, signal, screen };
+    await exportLog([], { tenant: 'acme' }, reading, (line) => lines.push(line));
+    const events = lines.slice(1, -1).map((line) => JSON.parse(line));
+    expect(events.length).toBeGreaterThan(10);
+    expect(events.filter(({ stream }) => stream === 'visitor-acme.bob')).toEqual([]);
+    expect(events.filter(({ revision }) => revision < 1)).toEqual([]);
+  });
+
   it('masks what is personal, the same value the same way, and folds all the same', async () => {
     const text = await exported([], { tenant: 'acme' });
     expect(text).not.toMatch(/Ann Example|shop\.test|How can I help|Hello/);
