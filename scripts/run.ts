@@ -49,6 +49,7 @@ function printDemo(demo: Demo): void {
   const folder = process.env.DATA_DIR || 'data';
   console.log(`
   API        ${demo.api} (documentation: ${demo.api}/docs)
+  console    ${demo.api}/console (adminToken in demo.json)
   tenant     ${demo.tenant}, API key ${demo.apiKey}
   operator   ${demo.operator.jid}, password ${demo.operator.password}
              log in with any XMPP client at ${demo.xmpp} (without TLS, on this machine only)

@@ -213,6 +213,14 @@ describe('the images', () => {
     },
   );
 
+  test('the service has the console, and nothing else that only its build needs', () => {
+    const file = read('Dockerfile');
+    const lastStage = file.slice(file.lastIndexOf('\nFROM '));
+    expect(lastStage).toContain('COPY --from=console /app/console/dist ./console/dist');
+    expect(lastStage).toContain('COPY --from=modules /app/node_modules ./node_modules');
+    expect(file).toMatch(/^RUN npm ci --omit=dev /m);
+  });
+
   test("the service's health check distinguishes a healthy process from others", async () => {
     const command: unknown = JSON.parse(
       /CMD (\["node", "-e".*\])$/m.exec(read('Dockerfile'))?.[1] ?? '',

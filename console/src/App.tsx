@@ -10,6 +10,7 @@ import type { Route } from './route.ts';
 import { to } from './route.ts';
 import { Link, useRoute } from './router.tsx';
 import { Shell } from './Shell.tsx';
+import { Boundary } from './ui/Boundary.tsx';
 import { Loading, PageHeading } from './ui/page.tsx';
 
 // The chart and its layout are the largest part: the other pages do not wait for them.
@@ -21,9 +22,11 @@ export function App() {
   if (token === null) return <LoginPage end={end} />;
   return (
     <Shell route={route}>
-      <Suspense fallback={<Loading what="the page" />}>
-        <Page route={route} />
-      </Suspense>
+      <Boundary place={location.pathname}>
+        <Suspense fallback={<Loading what="the page" />}>
+          <Page route={route} />
+        </Suspense>
+      </Boundary>
     </Shell>
   );
 }

@@ -2,6 +2,9 @@
 import { type ReactNode, useEffect, useRef } from 'react';
 import type { ApiError } from '../api/client.ts';
 
+/** Whether a page was shown before in this tab. */
+let wasShown = false;
+
 /** The heading of a page and the title of the tab. It takes the focus when the page opens, so that readers begin there. */
 export function PageHeading({
   title,
@@ -16,8 +19,12 @@ export function PageHeading({
     document.title = `${title} · xmpp-chat`;
   }, [title]);
   useEffect(() => {
-    // A page that puts the focus somewhere itself keeps it.
-    if (document.activeElement === document.body) heading.current?.focus({ preventScroll: true });
+    // Whoever came by a link of the head, or whose place is gone, goes on here. The first page does not take the focus.
+    const { activeElement } = document;
+    const isFirst = !wasShown;
+    wasShown = true;
+    if (isFirst || activeElement?.closest('main')) return;
+    heading.current?.focus({ preventScroll: true });
   }, []);
   return (
     <div className="page-heading">
