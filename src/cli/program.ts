@@ -16,6 +16,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   events: async () => (await import('./events.ts')).eventsCommand(),
   state: async () => (await import('./state.ts')).stateCommand(),
   diff: async () => (await import('./diff.ts')).diffCommand(),
+  trace: async () => (await import('./trace.ts')).traceCommand(),
+  replay: async () => (await import('./replay.ts')).replayCommand(),
   export: async () => (await import('./transfer/export.ts')).exportCommand(),
   import: async () => (await import('./transfer/import.ts')).importCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),

@@ -84,6 +84,55 @@ export async function ask(
   }
 }
 
+/** Characters of one line of an answer. */
+const MOST_LINE_CHARACTERS = 16 * 1024 * 1024;
+/** How long nothing may come while lines are expected: the service says how far it is much more often. */
+export const LINE_DEADLINE_MS = 60_000;
+
+/**
+ * Asks for an answer of one JSON value a line (NDJSON), which may take long as a whole.
+ * @throws {AppError} as {@link ask}, and with the answer of the service, if it refuses
+ */
+export async function* askLines(
+  { url, token }: ServiceAccess,
+  path: string,
+  signal: AbortSignal,
+): AsyncGenerator<unknown> {
+  const silence = new AbortController();
+  const tooLong = (): void =>
+    silence.abort(new AppError('timeout', `${url} says nothing any more`));
+  let timer = setTimeout(tooLong, LINE_DEADLINE_MS);
+  try {
+    const response = await fetch(new URL(path, url), {
+      headers: { authorization: `Bearer ${token}` },
+      signal: AbortSignal.any([signal, silence.signal]),
+    });
+    const requestId = response.headers.get('x-request-id');
+    if (response.status >= 400 || !response.body) {
+      const body: unknown = await response.json().catch(() => null);
+      throw refusalOf({ status: response.status, body, retryAfterMs: undefined, requestId });
+    }
+    let rest = '';
+    for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+      clearTimeout(timer);
+      timer = setTimeout(tooLong, LINE_DEADLINE_MS);
+      const lines = `${rest}${chunk}`.split('\n');
+      rest = lines.pop() ?? '';
+      if (rest.length > MOST_LINE_CHARACTERS) throw anotherProgram(url, response.status);
+      for (const line of lines) if (line !== '') yield JSON.parse(line);
+    }
+    if (rest !== '') yield JSON.parse(rest);
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    if (error instanceof AppError) throw error;
+    if (error instanceof SyntaxError) throw anotherProgram(url, 200);
+    const reason = messageOf(error instanceof Error ? (error.cause ?? error) : error);
+    throw new AppError('unavailable', `the answer of ${url} ended: ${reason}`);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** For an answer that this service never gives. */
 export const anotherProgram = (url: string, status: number): AppError =>
   new AppError(

@@ -37,11 +37,13 @@ export async function* scanStreams(
   yield* found.sort((a, b) => b.lastAt - a.lastAt);
 }
 
-async function* wholeLog(
+/** The events of the log, in pages. @param from exclusive */
+export async function* wholeLog(
   store: Pick<EventStore, 'readAll'>,
   signal?: AbortSignal,
+  from?: Position,
 ): AsyncGenerator<RecordedEvent> {
-  for (let after: Position | undefined; ; ) {
+  for (let after = from; ; ) {
     signal?.throwIfAborted();
     const page = await store.readAll({ limit: PAGE_EVENTS, ...(after !== undefined && { after }) });
     yield* page;

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import type { JsonObject, JsonValue } from '../../kit/json.ts';
-import { anotherProgram, ask, refusalOf, type ServiceAccess } from '../service-client.ts';
+import type { Change } from '../../replay/changes.ts';
+import { anotherProgram, ask, askLines, refusalOf, type ServiceAccess } from '../service-client.ts';
 import { type ActorAt, type LogSource, PAGE_EVENTS } from './source.ts';
 
 // What JSON.parse made is JSON, and a schema would only copy it.
@@ -82,6 +83,60 @@ const Streams = z.object({
 /** Streams in one request. */
 const PAGE_STREAMS = 100;
 
+const Trace = z.object({
+  id: z.string(),
+  traceId: z.string().nullable(),
+  nodes: z.array(
+    z.object({
+      id: z.string(),
+      parent: z.string().nullable(),
+      kind: z.enum(['request', 'fact', 'effect', 'attempt', 'callback']),
+      name: z.string(),
+      stream: z.string().nullable(),
+      revision: z.int().nullable(),
+      at: z.number(),
+      ms: z.number().nullable(),
+      outcome: z.string().nullable(),
+      detail: z.string().nullable(),
+    }),
+  ),
+  truncated: z.boolean(),
+});
+
+const AnyChange = z
+  .object({ path: z.array(z.union([z.string(), z.int()])) })
+  .loose()
+  .transform((change) => change as Change); // `before` and `after` are JSON, as everything in the answer
+const Replayed = z.union([
+  z.object({
+    progress: z.object({
+      events: z.int(),
+      position: z.string(),
+      total: z.int().optional(),
+    }),
+  }),
+  z.object({
+    unfit: z.object({
+      stream: z.string(),
+      revision: z.int(),
+      type: z.string(),
+      reason: z.string(),
+    }),
+  }),
+  z.object({
+    snapshot: z.object({ stream: z.string(), revision: z.int(), changes: z.array(AnyChange) }),
+  }),
+  z.object({
+    done: z.object({
+      events: z.int(),
+      streams: z.int(),
+      unfit: z.int(),
+      snapshots: z.int(),
+      ms: z.number(),
+    }),
+  }),
+]);
+
 type Query = Readonly<Record<string, string | number | undefined>>;
 
 /** A path with what is asked for in its query. */
@@ -151,6 +206,16 @@ export function openServiceSource(access: ServiceAccess): LogSource {
       }));
       return { ...found, changes };
     },
+    trace: (id) => get(Trace, `/debug/traces/${encodeURIComponent(id)}`),
+    async *replay({ tenant, from }, signal) {
+      const path = pathOf('/debug/replay', { tenant, from });
+      for await (const item of askLines(access, path, signal)) {
+        const { data } = Replayed.safeParse(item);
+        if (data === undefined) throw anotherProgram(access.url, 200);
+        yield data;
+      }
+    },
+    hasJournal: true,
     close: async () => {},
   };
 }

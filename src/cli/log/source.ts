@@ -96,6 +96,74 @@ export interface StreamFilter {
   readonly text?: string | undefined;
 }
 
+/** A part of a trace. */
+export interface TraceNode {
+  readonly id: string;
+  /** null for a root. */
+  readonly parent: string | null;
+  readonly kind: 'request' | 'fact' | 'effect' | 'attempt' | 'callback';
+  readonly name: string;
+  /** Of the fact that the node is, or is about. */
+  readonly stream: string | null;
+  readonly revision: number | null;
+  /** ms since 1970 */
+  readonly at: number;
+  /** How long it took; null where nothing says so. */
+  readonly ms: number | null;
+  readonly outcome: string | null;
+  readonly detail: string | null;
+}
+
+/** Everything that one request caused. */
+export interface Trace {
+  readonly id: string;
+  readonly traceId: string | null;
+  /** In order of time. `parent` makes the tree. */
+  readonly nodes: readonly TraceNode[];
+  readonly truncated: boolean;
+}
+
+export interface ReplayOptions {
+  readonly tenant?: string | undefined;
+  /** A position: only streams with events behind it. */
+  readonly from?: string | undefined;
+}
+
+/** What a replay of everything says, one after the other; `done` is the last. */
+export type Replayed =
+  | {
+      readonly progress: {
+        readonly events: number;
+        readonly position: string;
+        /** All of them, if it is known. */
+        readonly total?: number | undefined;
+      };
+    }
+  | {
+      readonly unfit: {
+        readonly stream: string;
+        readonly revision: number;
+        readonly type: string;
+        readonly reason: string;
+      };
+    }
+  | {
+      readonly snapshot: {
+        readonly stream: string;
+        readonly revision: number;
+        readonly changes: readonly Change[];
+      };
+    }
+  | {
+      readonly done: {
+        readonly events: number;
+        readonly streams: number;
+        readonly unfit: number;
+        readonly snapshots: number;
+        readonly ms: number;
+      };
+    };
+
 /** How far a long read is: events so far. */
 export type OnProgress = (events: number) => void;
 
@@ -119,6 +187,12 @@ export interface LogSource {
   state(stream: string, point: Point): Promise<ActorAt | null>;
   /** @returns null if there is no such stream, or it belongs to no actor */
   diff(stream: string, a: number, b: number): Promise<Difference | null>;
+  /** @returns null if nothing has this id. A store is scanned for it, and has facts alone */
+  trace(id: string, onProgress?: OnProgress, signal?: AbortSignal): Promise<Trace | null>;
+  /** Folds all streams with the machines of this version: on the service its own version, on a store that of the command. */
+  replay(options: ReplayOptions, signal: AbortSignal): AsyncIterable<Replayed>;
+  /** Whether requests, attempts and snapshots are known: they are not in the log. */
+  readonly hasJournal: boolean;
   close(): Promise<void>;
 }
 

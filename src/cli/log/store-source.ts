@@ -11,7 +11,9 @@ import { findStream, foldTo } from '../../replay/fold.ts';
 import { stateView } from '../../replay/steps.ts';
 import { deriveSecrets } from '../../runtime/vault/secrets.ts';
 import { createVault } from '../../runtime/vault/vault.ts';
+import { replayStore } from './replay-store.ts';
 import { scanStreams } from './scan-streams.ts';
+import { scanTrace } from './scan-trace.ts';
 import { type ActorAt, type LogEvent, type LogSource, PAGE_EVENTS } from './source.ts';
 
 export interface StoreSourceOptions {
@@ -102,6 +104,9 @@ export function openStoreSource({ store, name, serviceSecrets }: StoreSourceOpti
         timerChanges: timerChangesBetween(before.state.core.timers, after.state.core.timers),
       };
     },
+    trace: (id, onProgress = () => {}, signal) => scanTrace(store, id, onProgress, signal),
+    replay: (options, signal) => replayStore(store, options, signal, () => performance.now()),
+    hasJournal: false,
     close: () => store.close(),
   };
 }
