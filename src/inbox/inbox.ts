@@ -200,7 +200,12 @@ export function createInbox(
     counts.setAside += 1;
     logger.warn(what, 'a webhook event was set aside');
     const { tenant, visitor, operator, tell } = letter;
-    const sealingKey = sealingKeyOf(visitorRef(tenant, visitor));
+    // As new as the log: with an older key nobody could read it any more.
+    const state = await options.actors.visitor(tenant, visitor).latest();
+    const sealingKey = sealingKeyOf(
+      visitorRef(tenant, visitor),
+      state?.context.erasure.generation ?? 0,
+    );
     await setAside.keep({ queueId, seq, tenant, operator, sealingKey, reason, content });
     await tell().catch((error: unknown) => {
       if (isStoreAway(error)) throw error;

@@ -210,7 +210,10 @@ function createBuild(
   const { versions } = header;
   let { complete } = header;
   db.exec(complete ? WHEN_COMPLETE : WHILE_INCOMPLETE);
-  const tidy = createTidy(() => [db]);
+  const files = createTidy(() => [db]);
+  // A process that was killed may have left words in the file.
+  files.soon();
+  let hasErased = true;
   const isCurrent = nameOf(versions) === nameOf(VERSIONS);
   const fold = isCurrent
     ? createModelFold(options, db, {
@@ -220,7 +223,10 @@ function createBuild(
           db.exec(WHILE_INCOMPLETE);
           listener.onDropped(build);
         },
-        onErased: tidy.soon,
+        onErased: () => {
+          hasErased = true;
+          files.soon();
+        },
       })
     : null;
   const stored = fold ? null : storedPosition(db);
@@ -229,7 +235,15 @@ function createBuild(
     versions,
     fold,
     complete: () => complete,
-    tidy: () => hasRemovals(db) && transaction(db, () => removeWords(db)),
+    tidy: () => {
+      if (!hasRemovals(db)) return false;
+      const more = transaction(db, () => removeWords(db));
+      if (more) return true;
+      if (hasErased) files.soon();
+      else files.later();
+      hasErased = false;
+      return false;
+    },
     addIndexes: async () => {
       for (const sql of INDEXES) {
         db.exec(sql);
@@ -246,11 +260,11 @@ function createBuild(
     position: () => (fold ? fold.position() : stored),
     queries: queriesOf(db),
     close: () => {
-      tidy.stop();
+      files.stop();
       db.close();
     },
     remove: () => {
-      tidy.stop();
+      files.stop();
       db.close();
       removeFile(file);
     },

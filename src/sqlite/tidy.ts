@@ -11,9 +11,14 @@ export const TIDY_RETRY: RetryPolicy = { firstMs: 100, mostMs: 10_000 };
 /** After so many tries, some 40 s, the failure is told. The tries go on. */
 export const TIDY_TRIES_UNTOLD = 10;
 
+/** Deletions that follow each other all the time share one truncation: it waits for the disk. */
+export const TIDY_LATER_MS = 20_000;
+
 export interface Tidy {
   /** Truncates the write-ahead logs, now or as soon as no reader holds them. Never throws. */
   soon(): void;
+  /** The same within {@link TIDY_LATER_MS}. */
+  later(): void;
   /** Ends the tries. */
   stop(): void;
 }
@@ -42,6 +47,9 @@ export function createTidy(
       tries = 0;
       clearTimeout(timer);
       look();
+    },
+    later() {
+      timer ??= setTimeout(look, TIDY_LATER_MS).unref();
     },
     stop() {
       clearTimeout(timer);

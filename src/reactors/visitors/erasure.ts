@@ -231,6 +231,7 @@ export function createErasures(options: ErasureOptions): Erasures {
     start() {
       for (const pending of all()) vault.forget(personOf(pending), pending.generation);
       isStarted = true;
+      tidy(); // a process that was killed may have left words in the files
       look();
     },
     stop() {
