@@ -155,6 +155,10 @@ curl "$API/debug/streams/$STREAM/state?revision=2" -H "$ADMIN"
 # The same step by step: state, transitions, changes and timers; what differs between two facts; the state chart.
 curl "$API/debug/streams/$STREAM/steps?from=1&limit=10" -H "$ADMIN"
 curl "$API/debug/streams/$STREAM/diff?a=0&b=2" -H "$ADMIN"
+# What its facts have called for in XMPP and LHC, and everything that one request caused. Nobody sent this one: 404.
+curl "$API/debug/streams/$STREAM/effects?limit=10" -H "$ADMIN"
+REQUEST=none
+curl "$API/debug/traces/$REQUEST" -H "$ADMIN"
 # When each fact was, and of which type: for a list of a long stream.
 curl "$API/debug/streams/$STREAM/outline?limit=1000" -H "$ADMIN"
 KIND=visitor

@@ -14,6 +14,7 @@ import { addReplayEndpoints } from './debug/replay.ts';
 import { addDebugSearchEndpoint } from './debug/search.ts';
 import { addStreamListEndpoint } from './debug/stream-list.ts';
 import { addStreamReadingEndpoints } from './debug/streams.ts';
+import { addTraceEndpoints } from './debug/traces.ts';
 import { addWebhookReceiptsEndpoint } from './debug/webhooks.ts';
 import type { HttpDeps } from './deps.ts';
 import { DOCS_CSP, docsPage } from './docs.ts';
@@ -98,6 +99,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   addStreamReadingEndpoints(api, auth.admin, checkpoints);
   addReplayEndpoints(api, auth.admin, checkpoints);
   addOutlineEndpoint(api, auth.admin);
+  addTraceEndpoints(api, auth.admin);
   addProjectionEndpoints(api, auth.admin);
   addDeadLetterEndpoints(api, auth.admin);
   const { clockJump, advisories } = deps;

@@ -391,6 +391,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
     now: () => NOW,
     newId: () => randomUUIDv7(),
     logger: pino({ level: 'silent' }),
+    effectPlaces: [],
     journal: { record: () => undefined, of: () => [], requests: () => [] },
     version: '0.0.0-test',
     positionWaitMs: 20,

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { EventStore } from '../../eventstore/port.ts';
 import type { ReadModels } from '../../projections/read-models.ts';
 import type { JournalReader, JournalWriter } from '../../runtime/journal/entries.ts';
+import type { DestinationFilter } from '../../runtime/lanes/destination.ts';
 import type { LhcChats, LhcPeople } from '../../runtime/lhc-ports.ts';
 import type {
   Actors,
@@ -43,6 +44,8 @@ export interface EndpointDeps {
   /** A UUID of version 7. */
   readonly newId: () => string;
   readonly logger: Logger;
+  /** The lanes' places, for what facts have called for. */
+  readonly effectPlaces: readonly DestinationFilter[];
   /** Where requests that caused facts are written down. */
   readonly journal: JournalWriter & JournalReader;
   /** How long a query waits for its `minPosition`, in ms. Default `POSITION_WAIT_MS` (reading.ts). */

@@ -60,6 +60,7 @@ export function createApi(
     newId,
     logger,
     journal: runtime.journal,
+    effectPlaces: reactors.destinations,
     version,
   });
   return { app, stream };

@@ -235,6 +235,7 @@ export function createReactors(config: Config, runtime: Runtime) {
     admin,
     transport,
     callbacks,
+    destinations,
     lanes,
     routing,
     lhcPeople,

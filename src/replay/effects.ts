@@ -1,0 +1,151 @@
+/** What facts have called for outside, and what became of it: of the log alone, or with what a process has written down. */
+import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
+
+/** A place outside, as its lane selects the facts that it performs. */
+export interface EffectPlace {
+  readonly name: string;
+  concerns(event: RecordedEvent): boolean;
+}
+
+/** A fact by its place. */
+export interface Place {
+  readonly stream: string;
+  readonly revision: number;
+}
+
+interface Noted extends Place {
+  /** When it began, ms since 1970. */
+  readonly at: number;
+  readonly ms: number;
+  readonly reason: string | null;
+}
+
+/** What no fact says. A process has it in its journal; a bare log has none of it. */
+export type Note =
+  | (Noted & {
+      readonly kind: 'request';
+      readonly id: string;
+      readonly name: string;
+      readonly status: number | null;
+    })
+  | (Noted & {
+      readonly kind: 'attempt';
+      readonly destination: string;
+      readonly outcome: 'done' | 'retry' | 'parked' | 'dead';
+    })
+  | (Noted & {
+      readonly kind: 'callback';
+      readonly id: string;
+      readonly name: string;
+      readonly status: number | null;
+    });
+type AttemptNote = Extract<Note, { kind: 'attempt' }>;
+type CallbackNote = Extract<Note, { kind: 'callback' }>;
+
+export interface Attempt {
+  readonly note: AttemptNote;
+  readonly callbacks: readonly CallbackNote[];
+}
+
+export interface Effect {
+  readonly event: RecordedEvent;
+  readonly destination: string;
+  /** The name of the callback, if one was sent; otherwise the type of the fact. */
+  readonly name: string;
+  /** `unknown`: nothing says so, and it is too late for it to be pending. */
+  readonly outcome: 'pending' | 'done' | 'dead' | 'unknown';
+  /** When the last attempt ended, ms since 1970; null if none is known. */
+  readonly at: number | null;
+  readonly attempts: readonly Attempt[];
+}
+
+/** How far a lane came. */
+export interface Progress {
+  /** All effects up to this revision are done or given up; -1: none is, as far as the log says. */
+  readonly through: number;
+  /** Of effects that were given up: why. */
+  readonly dead: ReadonlyMap<number, string>;
+}
+
+/** Facts of a lane that are read. Only those that give up an effect say more than the last one. */
+const LANE_FACTS = 100;
+/** An effect becomes a dead letter after a day or, if its place was not seen to fail, an hour later. */
+const PENDING_MOST_MS = 26 * 3_600_000;
+/** Clocks of two processes may differ. A note that ended so long before its fact is about an older log. */
+const CLOCKS_DIFFER_MS = 60_000;
+
+/** Reads how far the lane of a stream came. */
+export async function progressOf(
+  store: Pick<EventStore, 'readStream'>,
+  stream: string,
+  destination: string,
+): Promise<Progress> {
+  const events = await store.readStream(`lane-${stream}.${destination}`, {
+    direction: 'backwards',
+    limit: LANE_FACTS,
+  });
+  const dead = new Map<number, string>();
+  for (const { data } of events) {
+    if (typeof data.dead === 'string') dead.set(Number(data.revision), data.dead);
+  }
+  return { through: Number(events[0]?.data.revision ?? -1), dead };
+}
+
+/** Only what can be about this fact. */
+export const notesAbout = <N extends Note>(
+  { stream, revision, metadata }: RecordedEvent,
+  notes: readonly N[],
+): N[] =>
+  notes.filter(
+    (note) =>
+      note.stream === stream &&
+      note.revision === revision &&
+      note.at + note.ms >= metadata.at - CLOCKS_DIFFER_MS,
+  );
+
+/**
+ * The effects of a fact, one for each place that it concerns.
+ * @param notes about this fact, the oldest first
+ * @param now ms since 1970
+ */
+export function effectsOf(
+  event: RecordedEvent,
+  places: readonly EffectPlace[],
+  notes: readonly Note[],
+  progress: (destination: string) => Progress,
+  now: number,
+): Effect[] {
+  const own = notesAbout(event, notes);
+  const callbacks = own.filter((note): note is CallbackNote => note.kind === 'callback');
+  return places
+    .filter((place) => place.concerns(event))
+    .map(({ name: destination }): Effect => {
+      const attempts = own
+        .filter((note): note is AttemptNote => note.kind === 'attempt')
+        .filter((note) => note.destination === destination)
+        .map((note) => ({ note, callbacks: callbacks.filter((each) => isWithin(each, note)) }));
+      const last = attempts.at(-1)?.note;
+      return {
+        event,
+        destination,
+        name: attempts.flatMap((each) => each.callbacks).at(0)?.name ?? event.type,
+        outcome: outcomeOf(event, last, progress(destination), now),
+        at: last ? last.at + last.ms : null,
+        attempts,
+      };
+    });
+}
+
+const isWithin = (inner: Note, outer: Note): boolean =>
+  inner.at >= outer.at && inner.at <= outer.at + outer.ms + 1;
+
+function outcomeOf(
+  { revision, metadata }: RecordedEvent,
+  last: AttemptNote | undefined,
+  { through, dead }: Progress,
+  now: number,
+): Effect['outcome'] {
+  if (dead.has(revision) || last?.outcome === 'dead') return 'dead';
+  if (through >= revision || last?.outcome === 'done') return 'done';
+  return now - metadata.at > PENDING_MOST_MS ? 'unknown' : 'pending';
+}
