@@ -28,6 +28,7 @@ export const SLOW_TESTS: readonly string[] = [
   'test/cli/root.test.ts',
   'test/docker.test.ts',
   'test/scripts/**',
+  'test/replay/test-file.test.ts',
   'test/eventstore/migration/**',
   'test/eventstore/sqlite/faults.test.ts',
   'test/eventstore/sqlite/kill.test.ts',

@@ -161,6 +161,8 @@ REQUEST=none
 curl "$API/debug/traces/$REQUEST" -H "$ADMIN"
 # When each fact was, and of which type: for a list of a long stream.
 curl "$API/debug/streams/$STREAM/outline?limit=1000" -H "$ADMIN"
+# And what would have happened if the visitor had stayed away for an hour.
+curl -X POST "$API/debug/streams/$STREAM/what-if" -H "$ADMIN" -H "$JSON" -d '{"at":{"revision":0},"actions":[{"wait":3600000}]}'
 KIND=visitor
 curl "$API/debug/machines/$KIND" -H "$ADMIN"
 curl "$API/debug/events?direction=backwards&limit=5" -H "$ADMIN"

@@ -2,7 +2,8 @@
  * src/effects: what facts call for outside, as pure functions. Lanes and reactors perform it; the debugger shows it
  * (src/replay). So there is one place that knows, and it cannot send anything.
  *
- * This file: what a fact calls for in XMPP. `lhc.ts` has the callbacks, `presence.ts` what changes a visitor's look.
+ * This file: what a fact calls for in XMPP. `lhc.ts` has the callbacks, `presence.ts` who is seen,
+ * and `effects.ts` all of it as a list for people.
  */
 import type { Username } from '../actors/ids.ts';
 import type { VisitorEvent, VisitorFact } from '../actors/visitor/facts.ts';

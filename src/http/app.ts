@@ -16,6 +16,7 @@ import { addStreamListEndpoint } from './debug/stream-list.ts';
 import { addStreamReadingEndpoints } from './debug/streams.ts';
 import { addTraceEndpoints } from './debug/traces.ts';
 import { addWebhookReceiptsEndpoint } from './debug/webhooks.ts';
+import { addWhatIfEndpoint } from './debug/what-if.ts';
 import type { HttpDeps } from './deps.ts';
 import { DOCS_CSP, docsPage } from './docs.ts';
 import { type Answer, respond } from './frame/answer.ts';
@@ -98,6 +99,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   const checkpoints = createCheckpoints();
   addStreamReadingEndpoints(api, auth.admin, checkpoints);
   addReplayEndpoints(api, auth.admin, checkpoints);
+  addWhatIfEndpoint(api, auth.admin, checkpoints);
   addOutlineEndpoint(api, auth.admin);
   addTraceEndpoints(api, auth.admin);
   addProjectionEndpoints(api, auth.admin);
