@@ -1,0 +1,101 @@
+/** The commands for the log as processes: pipes, signals, colours, files, exit codes. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, expect, it } from 'vitest';
+import { dataDirOf, newFolder, root, run, start } from '../backups.ts';
+
+let store: string;
+let dir: string;
+beforeAll(async () => {
+  const made = await dataDirOf(600);
+  dir = made.dir;
+  store = `sqlite:${join(dir, 'events.db')}`;
+  await made.store.close();
+});
+
+const ANNA = 'visitor-demo.anna';
+const CLI = join(import.meta.dirname, '../../../src/cli.ts');
+
+it('opens personal data with the secret beside the log, and has colours only if asked', async () => {
+  const plain = await run(newFolder(), ['events', ANNA, '--store', store, '--utc']);
+  expect(plain).toEqual({
+    code: 0,
+    output: '2023-11-14 22:13:20.000Z     0  PageViewed                n=0 nick=Anna\n',
+  });
+  const coloured = await run(newFolder(), ['events', ANNA, '--store', store, '--utc'], {
+    FORCE_COLOR: '1',
+  });
+  expect(coloured.output).toContain('\u001b[33mnick=Anna\u001b[39m');
+  const configured = await run(dir, ['events', ANNA, '--store', 'configured', '--json']);
+  expect(JSON.parse(configured.output)).toMatchObject({ personal: { nick: 'Anna' } });
+});
+
+it('ends quietly when nobody reads on, as head does', async () => {
+  const command = `"${process.execPath}" "${CLI}" events --all --store "${store}" | head -n 1`;
+  const child = spawn('/bin/sh', ['-c', command], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+  }
+  await once(child, 'close');
+  expect(output).toMatch(/^[^\n]+\n$/);
+});
+
+it('follows until Ctrl-C, and ends with 0', async () => {
+  const { child, ended } = start(newFolder(), ['events', ANNA, '-f', '--store', store]);
+  await once(child.stdout, 'data');
+  child.kill('SIGINT');
+  expect((await ended).code).toBe(0);
+});
+
+it('exports to a private file, imports it, replays it, and the service refuses it', async () => {
+  const folder = newFolder();
+  const file = join(folder, 'case.ndjson');
+  const target = `sqlite:${join(folder, 'case', 'events.db')}`;
+  const exported = await run(folder, ['export', ANNA, '--store', store, '-o', file]);
+  expect(exported).toEqual({
+    code: 0,
+    output: '1 events of 1 streams. Personal data is masked.\n',
+  });
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(readFileSync(file, 'utf8')).not.toContain('Anna');
+  const again = await run(folder, ['export', ANNA, '--store', store, '-o', file]);
+  expect(again).toMatchObject({ code: 1, output: expect.stringContaining('EEXIST') });
+  const imported = await run(folder, ['import', file, '--store', target]);
+  expect(imported.output).toMatch(
+    /^1 events of 1 streams are in sqlite:.*\n.*masked\.\nThe service/,
+  );
+  expect(imported.code).toBe(0);
+  // What the tests of the store append is no history of a visitor.
+  const replayed = await run(folder, ['replay', '--store', target]);
+  expect(replayed).toMatchObject({ code: 2, output: expect.stringMatching(/1 facts do not fit/) });
+  const served = await run(join(folder, 'case'), ['serve'], {
+    EVENT_STORE: target,
+    EJABBERD_API_URL: 'http://127.0.0.1:5281',
+    EJABBERD_API_USER: 'admin@localhost',
+    EJABBERD_API_PASSWORD: 'a-password-of-the-tests',
+    EJABBERD_XMPP: 'xmpp://127.0.0.1:5222',
+    EJABBERD_WEBHOOK_SECRET: `whsec_${Buffer.from('mod_lhc signs with this').toString('base64')}`,
+    LISTEN: '127.0.0.1:0',
+  });
+  expect(served).toMatchObject({
+    code: 1,
+    output: expect.stringMatching(/EVENT_STORE is a log that was imported/),
+  });
+});
+
+it('says in one line what is wrong', async () => {
+  for (const [args, reason] of [
+    [['events', '--store', '/srv/events.db'], /^--store has to be sqlite:PATH/],
+    [['events', '--store', `sqlite:${dir}/none.db`], /^--store: there is no event store at/],
+    [['import', 'none.ndjson', '--store', 'sqlite:x.db'], /^there is no file none\.ndjson/],
+  ] as const) {
+    const { code, output } = await run(newFolder(), args);
+    expect({ code, output }).toEqual({ code: 1, output: expect.stringMatching(reason) });
+    expect(output.trim().split('\n')).toHaveLength(1);
+  }
+});
