@@ -16,6 +16,8 @@ export interface Browser {
   key(name: keyof typeof KEYS): Promise<void>;
   /** Loads another page. */
   navigate(url: string): Promise<void>;
+  /** Requests for these addresses fail from here on; `*` stands for anything. None: all are answered again. */
+  block(addresses: readonly string[]): Promise<void>;
   /** What the page looks like from here on. Sizes in CSS pixels. */
   look(wish: {
     readonly width?: number;
@@ -169,6 +171,7 @@ async function connect(program: Program, portFile: string, url: string): Promise
       await call('Input.dispatchKeyEvent', { type: 'keyUp', ...key });
     },
     navigate: (to) => call('Page.navigate', { url: to }),
+    block: (urls) => call('Network.setBlockedURLs', { urls }),
     async look({ scheme, ...wish }) {
       Object.assign(size, wish);
       await call('Emulation.setDeviceMetricsOverride', {

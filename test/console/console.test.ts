@@ -105,8 +105,53 @@ it('shows dead letters, and discards one when asked twice', async () => {
 
 timelineTests(page, world);
 
+it('fits on a narrow screen', async () => {
+  await page.look({ width: 400, height: 800 });
+  const pages: [string, string][] = [
+    ['/console', 'longest'],
+    ['/console?tenant=acme', 'chatting'],
+    ['/console/streams', 'visitor-acme.7'],
+    ['/console/streams/visitor-acme.8', 'ChatStarted'],
+    ['/console/search?q=c8', '#c8'],
+    ['/console/dead-letters', 'Load again'],
+  ];
+  for (const [path, shows] of pages) {
+    await page.open(path);
+    await page.sees(shows);
+    await page.idle();
+    const over = await page.evaluate(
+      'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+    );
+    expect([path, over]).toEqual([path, 0]);
+  }
+  await page.look({ width: 1280, height: 800 });
+});
+
+it('says that a page is of an older build, instead of nothing', async () => {
+  await page.block(['*/console/assets/StreamPage-*']);
+  await page.open('/console');
+  await page.click('nav a', 'Streams');
+  await page.click('tbody a', 'visitor-acme.8');
+  await page.sees('This page could not be drawn');
+  await page.click('nav a', 'Dead letters');
+  await page.sees('There is no dead letter');
+  await page.block([]);
+});
+
 it('stays within its policy', () => {
-  expect(page.complaints()).toEqual([]);
+  // React reports what the test above has blocked.
+  const blocked = /StreamPage/;
+  expect(page.complaints().filter((each) => !blocked.test(each))).toEqual([]);
+});
+
+it('asks for the token again when the service takes it no more', async () => {
+  await page.evaluate("sessionStorage.setItem('xmpp-chat-admin-token', 'an old token')");
+  await page.open('/console/streams?category=tenant');
+  await page.sees('The service does not take the token any more');
+  expect(await stored()).toBe('{}');
+  await page.logIn(ADMIN_TOKEN);
+  await page.sees('tenant-acme');
+  expect(await address()).toBe('/console/streams?category=tenant');
 });
 
 it('forgets the token at the end', async () => {
