@@ -99,6 +99,8 @@ function apply(to: Statements, event: RecordedEvent): void {
   if (known === undefined)
     to.insert.run(...last, category, tenantOf(event), nameOf(stream, category), n);
   if (type === 'PersonalDataErased') to.erase.run(revision, n);
+  // The last fact of a data key. Its stream is deleted behind it.
+  if (type === 'DataKeyErased') to.remove.run(stream);
   // A lane says how far it came, again and again. No request asks for that, and its stream is cut all the time.
   if (category === 'lane') return;
   const seq = Number(to.next.get()?.last);
