@@ -1,12 +1,12 @@
 /**
- * The words of messages and visitors, in an FTS5 table (docs/adr/0051). A text in it is a *document*: a message, the last
- * profile of a visitor who has left, or the name that a visitor had in a chat. It is in a *shard* of one tenant and one
- * kind, and each of its words has the shard's number in front. So a search reads words of its tenant alone, and one shard
- * after the other, the newest first.
+ * The words of messages, and of the names that visitors had in chats, in an FTS5 table (docs/adr/0051). A text in it is a
+ * *document*. It is in a *shard* of one tenant and one kind, and each of its words has the shard's number in front. So a
+ * search reads words of its tenant alone, and one shard after the other, the newest first.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { wordsOf } from '../kit/words.ts';
 
+/** `visitors`: the names that they had in chats. */
 export const DOCUMENT_KINDS = ['visitors', 'messages'] as const;
 export type DocumentKind = (typeof DOCUMENT_KINDS)[number];
 
@@ -39,7 +39,6 @@ export const SEARCH_SCHEMA = `
     tenant TEXT NOT NULL,
     visitor TEXT NOT NULL,
     revision INTEGER NOT NULL,
-    profile TEXT,
     PRIMARY KEY (shard, document)
   ) STRICT, WITHOUT ROWID;
   CREATE UNIQUE INDEX search_documents_of ON search_documents (tenant, visitor, revision);
@@ -80,8 +79,6 @@ export interface NewDocument {
   /** Of the fact that it comes from. */
   readonly revision: number;
   readonly text: string;
-  /** Of a visitor; null for a document whose text is in another table. */
-  readonly profile: string | null;
 }
 
 /** Adds documents, in order of the log. */
@@ -92,7 +89,7 @@ export function documentWriter(db: DatabaseSync) {
   const next = db.prepare('UPDATE search_counter SET last = last + 1 RETURNING last');
   const addShard = db.prepare('INSERT INTO search_shards (shard, tenant, kind) VALUES (?, ?, ?)');
   const count = db.prepare('UPDATE search_shards SET documents = documents + 1 WHERE shard = ?');
-  const add = db.prepare('INSERT OR IGNORE INTO search_documents VALUES (?, ?, ?, ?, ?, ?)');
+  const add = db.prepare('INSERT OR IGNORE INTO search_documents VALUES (?, ?, ?, ?, ?)');
   const addWords = db.prepare('INSERT INTO search_words (rowid, words) VALUES (?, ?)');
   const number = (): number => Number(next.get()?.last);
 
@@ -104,12 +101,12 @@ export function documentWriter(db: DatabaseSync) {
     return shard;
   }
   return (document: NewDocument): void => {
-    const { tenant, visitor, revision, text, profile } = document;
+    const { tenant, visitor, revision, text } = document;
     const shard = shardOf(document);
     const words = indexed(shard, text);
     if (words === '') return;
     const id = number();
-    if (add.run(shard, id, tenant, visitor, revision, profile).changes === 0) return;
+    if (add.run(shard, id, tenant, visitor, revision).changes === 0) return;
     addWords.run(id, words);
     count.run(shard);
   };
@@ -119,8 +116,8 @@ export function documentWriter(db: DatabaseSync) {
 export const hasRemovals = (db: DatabaseSync): boolean =>
   db.prepare('SELECT 1 FROM search_removals LIMIT 1').get() !== undefined;
 
-/** Documents whose words are removed in one go: some 5 ms. */
-export const REMOVED_AT_ONCE = 20;
+/** Documents whose words are removed in one go: 1 to 5 ms. */
+export const REMOVED_AT_ONCE = 10;
 
 /**
  * Removes words of documents that are gone, {@link REMOVED_AT_ONCE} at most. No search finds them meanwhile. To remove the
@@ -145,5 +142,5 @@ export function removeWords(db: DatabaseSync): boolean {
     done.run(Number(document));
     closeShard.run(Number(shard), SHARD_DOCUMENTS);
   }
-  return gone.length === REMOVED_AT_ONCE;
+  return hasRemovals(db);
 }

@@ -3,7 +3,6 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { ApplyVisitorFact, OpenedVisitorFact, Recorded } from './facts.ts';
 import type { Model } from './model.ts';
 import { documentWriter, SEARCH_SCHEMA, SEARCH_TABLES } from './search-index.ts';
-import { FOUND_FIELDS, profileText } from './search-profile.ts';
 
 /**
  * Removes documents before the other models drop their texts, and adds documents after they have them. So there are two
@@ -14,9 +13,9 @@ export interface ApplyToSearch {
   readonly after: ApplyVisitorFact;
 }
 
-/** Reads the rows of messages, chats and visitors. */
+/** Reads the rows of messages and chats. */
 export const SEARCH: Model<ApplyToSearch> = {
-  version: 1,
+  version: 2,
   schema: SEARCH_SCHEMA,
   tables: SEARCH_TABLES,
   apply: (db) => {
@@ -41,13 +40,11 @@ type Remove = ReturnType<typeof remover>;
 
 /** The text of a document. Messages and chats do not change theirs any more when they are documents. */
 const TEXT = `coalesce(
-  (SELECT profile_text(profile) WHERE profile IS NOT NULL),
   (SELECT body FROM messages AS m WHERE m.tenant = d.tenant AND m.visitor = d.visitor AND m.revision = d.revision),
   (SELECT nick FROM chats AS c WHERE c.tenant = d.tenant AND c.visitor = d.visitor AND c.revision = d.revision),
   '')`;
 
 function remover(db: DatabaseSync) {
-  db.function('profile_text', { deterministic: true }, (profile) => profileText(String(profile)));
   /** Their words are removed later, little by little. */
   const remove = (which: string) => {
     const queue = db.prepare(
@@ -63,7 +60,6 @@ function remover(db: DatabaseSync) {
     all: remove('tenant = ?'),
     ofVisitor: remove('tenant = ? AND visitor = ?'),
     before: remove('tenant = ? AND visitor = ? AND revision < ?'),
-    profile: remove('tenant = ? AND visitor = ? AND profile IS NOT NULL'),
   };
 }
 
@@ -75,9 +71,6 @@ function removeBefore(remove: Remove, fact: OpenedVisitorFact, { tenant, name }:
       return fact.data.generation === undefined
         ? remove.before(tenant, name, fact.data.before)
         : remove.ofVisitor(tenant, name);
-    case 'VisitorArrived':
-    case 'CleanedUp':
-      return remove.profile(tenant, name);
     default:
       return;
   }
@@ -90,9 +83,6 @@ function adder(db: DatabaseSync) {
   const message = db.prepare(
     'SELECT body FROM messages WHERE tenant = ? AND visitor = ? AND revision = ?',
   );
-  const visitor = db.prepare(
-    `SELECT ${FOUND_FIELDS.join(', ')} FROM visitors WHERE tenant = ? AND key = ?`,
-  );
   const chat = db.prepare(
     `SELECT revision, nick FROM chats WHERE tenant = ? AND visitor = ? AND chat_id = ?
      ORDER BY revision DESC LIMIT 1`,
@@ -101,18 +91,13 @@ function adder(db: DatabaseSync) {
     message({ tenant, name, revision }: Recorded): void {
       const body = message.get(tenant, name, revision)?.body;
       if (typeof body !== 'string') return;
-      write({ kind: 'messages', tenant, visitor: name, revision, text: body, profile: null });
-    },
-    visitor({ tenant, name, revision }: Recorded): void {
-      const profile = JSON.stringify(visitor.get(tenant, name) ?? {});
-      const text = profileText(profile);
-      write({ kind: 'visitors', tenant, visitor: name, revision, text, profile });
+      write({ kind: 'messages', tenant, visitor: name, revision, text: body });
     },
     chat({ tenant, name }: Recorded, chatId: string): void {
       const row = chat.get(tenant, name, chatId);
       if (typeof row?.nick !== 'string') return;
       const revision = Number(row.revision);
-      write({ kind: 'visitors', tenant, visitor: name, revision, text: row.nick, profile: null });
+      write({ kind: 'visitors', tenant, visitor: name, revision, text: row.nick });
     },
   };
 }
@@ -125,8 +110,6 @@ function addAfter(add: Add, fact: OpenedVisitorFact, recorded: Recorded) {
     case 'OperatorCommandSent':
     case 'MessageWrittenInLhc':
       return add.message(recorded);
-    case 'TimedOut':
-      return add.visitor(recorded);
     case 'ChatClosed':
       return add.chat(recorded, fact.data.chatId);
     default:

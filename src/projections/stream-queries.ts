@@ -51,6 +51,8 @@ export interface StreamFilter extends PageRequest {
   readonly actors?: readonly string[] | undefined;
   /** A text in the stream's name, in upper or lower case. */
   readonly text?: string | undefined;
+  /** Actors whose streams belong to the text too, whatever their names are. */
+  readonly saying?: readonly string[] | undefined;
 }
 
 /** Where a fact is. */
@@ -130,18 +132,21 @@ function factsReader(db: DatabaseSync) {
 
 function list(
   db: DatabaseSync,
-  { tenant, category, actors, text, ...request }: StreamFilter,
+  { tenant, category, actors, text, saying = [], ...request }: StreamFilter,
   scanRows: number,
 ): Page<StreamView> {
   const [range, filter] = [new Conditions(), new Conditions()];
   if (tenant !== undefined) filter.add('tenant = ?', tenant);
   if (category) filter.add('category = ?', category);
-  if (text) filter.add(...mentions(['stream'], text));
-  // Few streams: found by their names, and then sorted.
-  if (actors) {
-    const names = actors.flatMap((actor) => streamsAround(db, actor));
-    range.add(`+stream IN (SELECT value FROM json_each(?))`, JSON.stringify(names));
+  const namesOf = (found: readonly string[]): string =>
+    JSON.stringify(found.flatMap((actor) => streamsAround(db, actor)));
+  const isNamed = 'stream IN (SELECT value FROM json_each(?))';
+  if (text) {
+    const [mentioned, ...values] = mentions(['stream'], text);
+    filter.add(`(${mentioned} OR ${isNamed})`, ...values, namesOf(saying));
   }
+  // Few streams: found by their names, and then sorted.
+  if (actors) range.add(`+${isNamed}`, namesOf(actors));
   const from = actors ? 'streams' : 'streams INDEXED BY streams_by_time';
   return readPage(
     db,

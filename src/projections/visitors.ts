@@ -16,7 +16,7 @@ import type { Model } from './model.ts';
 const TYPES: { readonly [F in ProfileField]?: string } = { visits: 'INTEGER' };
 
 export const VISITORS: Model<ApplyVisitorFact> = {
-  version: 4,
+  version: 5,
   // The department of the chat has a column of its own, because page views change the other during a chat.
   // Partial indexes: few of many visitors are online, and fewer are in a conversation.
   schema: `
@@ -42,6 +42,7 @@ export const VISITORS: Model<ApplyVisitorFact> = {
   indexes: {
     visitors_by_arrival: `ON visitors (tenant, arrived_at DESC, key)`,
     visitors_online: `ON visitors (tenant, arrived_at DESC, key) WHERE presence = 'online'`,
+    visitors_known: `ON visitors (tenant, arrived_at DESC, key) WHERE presence <> 'cleanedUp'`,
     visitors_conversing: `ON visitors (tenant, arrived_at DESC, key) WHERE conversation <> 'none'`,
     visitors_by_last_seen: `ON visitors (tenant, last_seen DESC, key)`,
     visitors_of_operators: `ON visitors (tenant, operator) WHERE operator IS NOT NULL`,

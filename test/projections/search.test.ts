@@ -1,5 +1,6 @@
 /** The search, on a real log that real actors write to. */
 import { randomUUIDv7 } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
@@ -64,6 +65,20 @@ async function all(filter: Partial<SearchFilter> & { readonly q: string }, of = 
 }
 const texts = async (filter: Partial<SearchFilter> & { readonly q: string }) =>
   (await all(filter)).map(({ found }) => found.map(({ text }) => text).join(' | '));
+
+const close = (chatId: string): VisitorCommand => ({
+  type: 'CloseChat',
+  chatId,
+  by: 'visitor',
+  reason: null,
+});
+
+/** All that the files of the read models have, with their write-ahead logs. */
+const bytesOfFiles = (): string =>
+  readdirSync(log.folder)
+    .filter((name) => name.startsWith('live.db'))
+    .map((name) => readFileSync(join(log.folder, name), 'latin1'))
+    .join('\n');
 
 /** The words that the file has, whether anybody finds them or not. */
 function wordsInFile(file = 'live.db', of = live): string[] {
@@ -184,13 +199,14 @@ describe('messages', () => {
 });
 
 describe('visitors', () => {
-  test('are found while they are online by the page that they see now, then by what was known last', async () => {
+  test('are found by the page that they see now, and when they have left by what was known last', async () => {
     await happens('anna', view({ page: '/shoes', nick: 'Zoë Müller', country: 'Schweiz' }));
     await happens('bert', view({ page: '/hats', title: 'Hüte' }));
     const found = async (q: string) =>
       (await all({ q, in: 'visitors' })).map((item) => [item.kind, item.visitor]);
     expect(await found('zoe')).toEqual([['visitor', 'anna']]);
     expect(await found('muller schweiz')).toEqual([['visitor', 'anna']]);
+    expect(await found('ber')).toEqual([['visitor', 'bert']]); // by their key
     expect(await found('hute')).toEqual([['visitor', 'bert']]);
     await happens('anna', view({ page: '/hats' }));
     expect(await found('shoes')).toEqual([]);
@@ -233,12 +249,12 @@ describe('visitors', () => {
     expect(items[0]?.at).toBeLessThan(before);
   });
 
-  test('are paged, those who are online first', async () => {
+  test('are paged, those who arrived last first, also if they have left', async () => {
     for (let n = 0; n < 6; n += 1) await happens(`v${n}`, view({ page: '/shop' }));
     log.passes(delays.hardTimeout);
     for (const n of [1, 3, 5]) await happens(`v${n}`, { type: 'Wake' });
     const found = await all({ q: 'shop', in: 'visitors', limit: 2 });
-    expect(found.map(({ visitor }) => visitor)).toEqual(['v4', 'v2', 'v0', 'v5', 'v3', 'v1']);
+    expect(found.map(({ visitor }) => visitor)).toEqual(['v5', 'v4', 'v3', 'v2', 'v1', 'v0']);
   });
 });
 
@@ -252,6 +268,27 @@ describe('what is erased or over', () => {
     expect(await all({ q: 'secretword' })).toEqual([]);
     expect(await all({ q: 'quentin', in: 'visitors' })).toEqual([]);
     await waitForWords(['other', 'words']);
+    await waitFor(() => !bytesOfFiles().includes('secretword'), { what: 'no byte of it' });
+    expect(bytesOfFiles()).toContain('other');
+  });
+
+  test('of an ended history leaves the file; what came behind it stays', async () => {
+    await happens('7', starts('c1', 'Quentin'), says('first history'));
+    const messageIds = [`m${messages}`];
+    await happens('7', { type: 'ReportMessageDelivered', messageIds, by: 'ping' }, close('c1'));
+    log.passes(delays.hardTimeout);
+    await happens('7', { type: 'Wake' });
+    log.passes(delays.cleanupAfter);
+    await happens('7', { type: 'Wake' });
+    const [end] = await log.store.readStream('visitor-acme.7', {
+      direction: 'backwards',
+      limit: 1,
+    });
+    await happens('7', starts('c2'), says('second history'), close('c2'));
+    await happens('7', { type: 'ApplyRetention', before: end?.revision ?? 0 });
+    expect(await texts({ q: 'history' })).toEqual(['second history']);
+    expect(await all({ q: 'quentin', in: 'visitors' })).toEqual([]);
+    await waitForWords(['second', 'history']);
   });
 
   test('of a removed tenant leaves the file', async () => {

@@ -13,6 +13,7 @@ import {
 import { line } from '../../actors/input-text.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import { firstEvent } from '../../eventstore/reading.ts';
+import { DOCUMENT_KINDS } from '../../projections/search-index.ts';
 import { STREAM_CATEGORIES, type StreamView } from '../../projections/stream-queries.ts';
 import type { Access } from '../frame/auth.ts';
 import type { EndpointDeps } from '../frame/deps.ts';
@@ -20,6 +21,8 @@ import { type Api, addEndpoint } from '../frame/endpoint.ts';
 import { awaitPosition, ListQuery, MAX_SEARCH_CHARACTERS, pageSchema } from '../frame/reading.ts';
 
 const MAX_JID_CHARACTERS = 300;
+/** Visitors, chats and messages with the words that count, the newest ones. */
+const MAX_SAYING = 200;
 
 const Stream = z
   .object({
@@ -50,7 +53,9 @@ const Query = ListQuery.extend({
   chat: ChatId.optional().openapi({ description: 'Streams of the visitors of this chat' }),
   text: line(MAX_SEARCH_CHARACTERS)
     .optional()
-    .openapi({ description: "A part of the stream's name" }),
+    .openapi({
+      description: `A part of the stream's name, or words of a visitor or their messages (of ${MAX_SAYING} results)`,
+    }),
 });
 
 /** The address of a visitor or an operator; null for everybody else, and for a tenant that is not known. */
@@ -84,6 +89,21 @@ async function actorsOf(
   return first.filter((stream) => others.every((other) => other.includes(stream)));
 }
 
+/** The visitors with these words in their profile or their messages. */
+async function actorsSaying(
+  { readModels }: Pick<EndpointDeps, 'readModels'>,
+  tenants: TenantDirectory,
+  { tenant, text }: z.infer<typeof Query>,
+): Promise<readonly string[]> {
+  if (text === undefined) return [];
+  const ids = tenant === undefined ? tenants.all().map(({ id }) => id) : [tenant];
+  const wish = { q: text, limit: MAX_SAYING };
+  const found = await Promise.all(
+    DOCUMENT_KINDS.map((kind) => readModels.search.anywhere(ids, { ...wish, in: kind })),
+  );
+  return [...new Set(found.flat().map((item) => streamOf(visitorRef(item.tenant, item.visitor))))];
+}
+
 /** GET /debug/streams */
 export function addStreamListEndpoint(
   api: Api,
@@ -110,7 +130,8 @@ export function addStreamListEndpoint(
       const position = await awaitPosition(deps, query);
       const { category, tenant, text, cursor, limit } = query;
       const actors = await actorsOf(deps, tenants, query);
-      const filter = { category, tenant, text, cursor, limit, actors };
+      const saying = await actorsSaying(deps, tenants, query);
+      const filter = { category, tenant, text, cursor, limit, actors, saying };
       const { items, next } = await deps.readModels.streams.list(filter);
       const streams = await Promise.all(items.map((item) => shown(deps, tenants, item)));
       return {

@@ -84,7 +84,7 @@ export function addSearchEndpoint(api: Api, access: Access<Caller>): void {
         q: filledLine(MAX_SEARCH_CHARACTERS),
         in: z.enum(DOCUMENT_KINDS).default('messages').openapi({
           description:
-            'Messages, the newest first. Visitors: by key, name, country, city, page, title and referrer; those who are online first, then those who have left, and closed chats by the name that the visitor had, the latest first',
+            'Messages, the newest first. Visitors: by key, name, country, city, page, title and referrer, until they are cleaned up, those who arrived last first; then closed chats by the name that the visitor had',
         }),
       }),
       success: { status: 200, description: 'A page of what was found', schema: pageSchema(Item) },
