@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   diff: async () => (await import('./diff.ts')).diffCommand(),
   trace: async () => (await import('./trace.ts')).traceCommand(),
   replay: async () => (await import('./replay.ts')).replayCommand(),
+  repl: async () => (await import('./repl.ts')).replCommand(),
   export: async () => (await import('./transfer/export.ts')).exportCommand(),
   import: async () => (await import('./transfer/import.ts')).importCommand(),
   doctor: async () => (await import('./doctor.ts')).doctorCommand(),
