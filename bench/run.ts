@@ -18,6 +18,7 @@ import { benchMessages } from './messages.ts';
 import { benchPageViews } from './page-views.ts';
 import { benchQueries } from './queries.ts';
 import { benchRebuild } from './rebuild.ts';
+import { benchReplay } from './replay.ts';
 import { benchRouting } from './routing.ts';
 import type { Row } from './row.ts';
 import { table } from './table.ts';
@@ -39,6 +40,7 @@ const benches: Record<string, () => Promise<Row[]>> = {
   esdb: benchEsdb,
   fold: benchFold,
   rebuild: benchRebuild,
+  replay: benchReplay,
   'page-views': () => benchPageViews(execArgv),
   batch: () => benchBatch(execArgv),
   xmppservice: () => benchXmppservice(execArgv),

@@ -163,6 +163,8 @@ curl "$API/debug/traces/$REQUEST" -H "$ADMIN"
 curl "$API/debug/streams/$STREAM/outline?limit=1000" -H "$ADMIN"
 # And what would have happened if the visitor had stayed away for an hour.
 curl -X POST "$API/debug/streams/$STREAM/what-if" -H "$ADMIN" -H "$JSON" -d '{"at":{"revision":0},"actions":[{"wait":3600000}]}'
+# Fold the whole log with the machines of this version: facts that do not fit, snapshots that differ.
+curl "$API/debug/replay?tenant=$TENANT" -H "$ADMIN"
 KIND=visitor
 curl "$API/debug/machines/$KIND" -H "$ADMIN"
 curl "$API/debug/events?direction=backwards&limit=5" -H "$ADMIN"

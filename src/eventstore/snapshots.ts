@@ -19,6 +19,21 @@ interface Snapshot {
   readonly state: JsonValue;
 }
 
+/** Reads a snapshot that this version of the machine saved for a stream, and changes nothing; null without one. */
+export type SnapshotReader = (stream: string, machine: string) => Snapshot | null;
+
+export function createSnapshotReader(db: DatabaseSync): SnapshotReader {
+  const select = db.prepare(
+    'SELECT revision, state FROM snapshots WHERE stream = ? AND machine = ?',
+  );
+  return (stream, machine) => {
+    const row = select.get(stream, machine);
+    if (row === undefined) return null;
+    // Only `save` fills this column.
+    return { revision: Number(row.revision), state: JSON.parse(String(row.state)) as JsonValue };
+  };
+}
+
 /** "xCSn" */
 const APPLICATION_ID = 0x7843536e;
 

@@ -17,6 +17,7 @@ import { addStreamReadingEndpoints } from './debug/streams.ts';
 import { addTraceEndpoints } from './debug/traces.ts';
 import { addWebhookReceiptsEndpoint } from './debug/webhooks.ts';
 import { addWhatIfEndpoint } from './debug/what-if.ts';
+import { addWholeReplayEndpoint } from './debug/whole-replay.ts';
 import type { HttpDeps } from './deps.ts';
 import { DOCS_CSP, docsPage } from './docs.ts';
 import { type Answer, respond } from './frame/answer.ts';
@@ -100,6 +101,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   addStreamReadingEndpoints(api, auth.admin, checkpoints);
   addReplayEndpoints(api, auth.admin, checkpoints);
   addWhatIfEndpoint(api, auth.admin, checkpoints);
+  addWholeReplayEndpoint(api, auth.admin);
   addOutlineEndpoint(api, auth.admin);
   addTraceEndpoints(api, auth.admin);
   addProjectionEndpoints(api, auth.admin);

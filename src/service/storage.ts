@@ -7,8 +7,10 @@ import type { Config } from '../config/config.ts';
 import { openEventStore } from '../eventstore/open.ts';
 import type { EventStore } from '../eventstore/port.ts';
 import {
+  createSnapshotReader,
   createSnapshotStore,
   openSnapshotFile,
+  type SnapshotReader,
   type SnapshotStore,
 } from '../eventstore/snapshots.ts';
 import { newId } from '../kit/id.ts';
@@ -30,6 +32,7 @@ export interface ServiceStorage {
   readonly log: LogIdentity;
   readonly store: EventStore;
   readonly snapshots: SnapshotStore;
+  readonly snapshotOf: SnapshotReader;
   /** The file of pending work. */
   readonly workFile: DatabaseSync;
   readonly journal: Journal;
@@ -67,6 +70,7 @@ export async function openStorage(config: Config, logger: Logger): Promise<Servi
       log,
       store,
       snapshots: createSnapshotStore(snapshotFile, { storeId: store.id }),
+      snapshotOf: createSnapshotReader(snapshotFile),
       workFile,
       journal,
       close,

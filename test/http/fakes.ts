@@ -429,7 +429,9 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
       ...(raw !== undefined && { body: raw }),
     });
     const text = await response.text();
-    const json = response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : null;
+    const json = /json\b(?<!ndjson)/.test(response.headers.get('content-type') ?? '')
+      ? JSON.parse(text)
+      : null;
     return { status: response.status, headers: response.headers, text, json };
   };
   return { app, ask, calls, deps };

@@ -1,6 +1,7 @@
 /** What endpoints need of the rest of the service, and where the frame counts what they answer. */
 import type { Logger } from 'pino';
 import type { EventStore } from '../../eventstore/port.ts';
+import type { SnapshotReader } from '../../eventstore/snapshots.ts';
 import type { ReadModels } from '../../projections/read-models.ts';
 import type { JournalReader, JournalWriter } from '../../runtime/journal/entries.ts';
 import type { DestinationFilter } from '../../runtime/lanes/destination.ts';
@@ -34,6 +35,8 @@ export interface EndpointDeps {
   readonly readModels: Omit<ReadModels, 'changes' | 'check' | 'settled'>;
   /** For /debug, and to parse positions. */
   readonly store: Pick<EventStore, 'readStream' | 'readAll' | 'parsePosition'>;
+  /** Stored snapshots, to be compared with the log. Absent: none are. */
+  readonly snapshotOf?: SnapshotReader;
   readonly vault: Pick<Vault, 'open'>;
   readonly deadLetters: DeadLetters;
   readonly eraseVisitor: EraseVisitor;

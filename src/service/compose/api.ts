@@ -60,6 +60,7 @@ export function createApi(
     newId,
     logger,
     journal: runtime.journal,
+    snapshotOf: runtime.snapshotOf,
     effectPlaces: reactors.destinations,
     version,
   });

@@ -53,6 +53,7 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
     db,
     secrets,
     journal: storage.journal,
+    snapshotOf: storage.snapshotOf,
     shared: config.sharedLog,
     now: clock.now,
     monotonic: clock.monotonic,
