@@ -205,10 +205,13 @@ async function wake(): Promise<void> {
       if (state?.presence === 'online') return;
       await send(name, { type: 'ReportLoggedOut', reason: 'left' });
       await perform(name);
-      if (state?.presence === 'cleanedUp') desired.accountRemoved({ tenant, key: keyOf(name) });
     }),
   );
   await Promise.all(all);
+  await caughtUp();
+  for (const { key, gone } of [...desired.pending(tenant)]) {
+    if (gone) desired.accountRemoved({ tenant, key });
+  }
 }
 
 const count = (file: DatabaseSync, sql: string): number => Number(file.prepare(sql).get()?.n);
