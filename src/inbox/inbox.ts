@@ -22,6 +22,7 @@ import type { Inbox } from '../runtime/ports.ts';
 import { createWebhookCommands, type WebhookCommandOptions } from './commands.ts';
 import { createDrops } from './drops.ts';
 import { isKnownType, Numbered, WebhookEvent } from './events.ts';
+import type { Letter } from './messages.ts';
 
 /** Tries of one event within its batch. */
 export const EVENT_TRIES = 3;
@@ -181,6 +182,23 @@ export function createInbox(
     }
   }
 
+  /**
+   * As new as the log: with an older key nobody could read the letter any more. For a visitor whose history does not fit
+   * the first one is taken; if it was destroyed, the letter is kept without its content.
+   */
+  async function generationNow({
+    tenant,
+    visitor,
+  }: Pick<Letter, 'tenant' | 'visitor'>): Promise<number> {
+    try {
+      const state = await options.actors.visitor(tenant, visitor).latest();
+      return state?.context.erasure.generation ?? 0;
+    } catch (error) {
+      if (isStoreAway(error)) throw error;
+      return 0;
+    }
+  }
+
   async function giveUp(
     { content, event, reason }: Failure,
     drops: ReturnType<typeof createDrops>,
@@ -200,12 +218,7 @@ export function createInbox(
     counts.setAside += 1;
     logger.warn(what, 'a webhook event was set aside');
     const { tenant, visitor, operator, tell } = letter;
-    // As new as the log: with an older key nobody could read it any more.
-    const state = await options.actors.visitor(tenant, visitor).latest();
-    const sealingKey = sealingKeyOf(
-      visitorRef(tenant, visitor),
-      state?.context.erasure.generation ?? 0,
-    );
+    const sealingKey = sealingKeyOf(visitorRef(tenant, visitor), await generationNow(letter));
     await setAside.keep({ queueId, seq, tenant, operator, sealingKey, reason, content });
     await tell().catch((error: unknown) => {
       if (isStoreAway(error)) throw error;

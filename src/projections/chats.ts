@@ -237,7 +237,7 @@ function apply(to: Statements, fact: OpenedVisitorFact, recorded: RecordedOfVisi
     case 'ChatClosed': {
       const { chatId, operator, by, reason } = fact.data;
       to.setOffers(recorded, chatId, '[]');
-      return to.close(recorded, chatId, operator, at, by, reason);
+      return to.close(recorded, chatId, operator, at, by, fact.personal?.reason ?? reason);
     }
     case 'RetentionApplied':
       for (const each of to.forgetBefore) {

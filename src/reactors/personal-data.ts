@@ -14,6 +14,8 @@ import type { NameOf } from './texts/names.ts';
 export interface PersonalData {
   /** The opened personal part of a fact; null if the fact has none, or the person was erased. */
   of(event: RecordedEvent): Promise<JsonObject | null>;
+  /** Why a chat was closed, in the words of whoever closed it; null if they gave no reason, or it was erased. */
+  reasonOf(event: RecordedEvent): Promise<string | null>;
   /** The text of a message; null if its person was erased. */
   bodyOf(event: RecordedEvent): Promise<string | null>;
   /** The page of the last page view, what was told last of the visitor, and the time of that page view. */
@@ -48,6 +50,10 @@ export function openPersonalData(store: EventStore, vault: Vault): PersonalData 
     async bodyOf(event) {
       const body = (await open(event))?.body;
       return typeof body === 'string' ? body : null;
+    },
+    async reasonOf(event) {
+      const reason = (await open(event))?.reason;
+      return typeof reason === 'string' ? reason : null;
     },
     async profileOf(tenant, key, { context }) {
       const stream = streamOf(visitorRef(tenant, key));

@@ -259,7 +259,12 @@ describe('rows', () => {
     await log.visitor('erased', { ...closeChat('e1'), reason: 'Zebedee was rude' });
     await live.projections.waitFor(await log.head(), 5000);
     expect(live.projections.visitors.get('acme', 'erased')).toMatchObject({ nick: 'Zebedee' });
-    expect(live.projections.chats.get('acme', 'e1', 'erased')).toMatchObject({ nick: 'Zebedee' });
+    expect(live.projections.chats.get('acme', 'e1', 'erased')).toMatchObject({
+      nick: 'Zebedee',
+      reason: 'Zebedee was rude',
+    });
+    const stored = JSON.stringify(await log.store.readStream('visitor-acme.erased'));
+    expect(stored).not.toContain('rude');
 
     await log.visitor('erased', { type: 'ErasePersonalData' });
     await log.vault.destroy('acme.erased');

@@ -150,7 +150,11 @@ it('!transfer to an operator, who sees the earlier messages; an operator without
   await command(pia, '!transfer olga', /^!transfer: this chat belongs to olga\./);
   olga.send(jid(), 'I ask my colleague');
   await acme.callback('chat.message', ofChat);
-  await command(olga, '!transfer nobody', /^!transfer: there is no operator or department nobody/);
+  await command(
+    olga,
+    '!transfer nobody',
+    /^!transfer: there is no operator or department of that name/,
+  );
   await command(olga, '!Transfer Pia', /^Chat #\S+ goes to pia\./);
   await waitForText(pia, /^olga transferred chat .*: Hello\?\n.*: I ask my colleague$/s);
   const transfer = await acme.callback('chat.transferred', ofChat);

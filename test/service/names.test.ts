@@ -41,7 +41,7 @@ it('a chat goes to the operator who is named, and everybody reads names', async 
   tom.send(jid, '!transfer Nobody');
   await hears(
     tom,
-    /!transfer: there is no operator or department Nobody; free now: Paula Meier \(!transfer p\.meier\), Paula Schmidt \(!transfer p\.schmidt\); departments: sales, support\./,
+    /!transfer: there is no operator or department of that name; free now: Paula Meier \(!transfer p\.meier\), Paula Schmidt \(!transfer p\.schmidt\); departments: sales, support\./,
   );
   tom.send(jid, '!transfer paula');
   await hears(

@@ -53,23 +53,28 @@ const NO_CHAT: Pick<Chat, 'id' | 'operator' | 'offeredTo'> = {
 
 /**
  * The fact that closes the open chat.
+ * @param reason in words of the service
  * @param closer the operator who closes it, if nobody has it
- * @param name of the person in LHC who closes it
+ * @param said `name`: of the person in LHC who closes it; `reason`: in the words of whoever closes it
  */
 export function chatClosed(
   { chat }: Pick<VisitorContext, 'chat'>,
   by: CloseParty,
   reason: string | null,
   closer: Username | null = null,
-  name?: string,
+  said: { name?: string | undefined; reason?: string | null } = {},
 ): VisitorFact {
+  const personal = {
+    ...(said.name && { name: said.name }),
+    ...(said.reason && { reason: said.reason }),
+  };
   const { id: chatId, offeredTo, ...open } = chat ?? NO_CHAT;
   const operator = open.operator ?? closer;
   const others = offeredTo.filter((each) => each !== closer);
   return {
     type: 'ChatClosed',
     data: { chatId, operator, by, reason, ...withdrawal(others) },
-    personal: name ? { name } : undefined,
+    personal: Object.keys(personal).length > 0 ? personal : undefined,
   };
 }
 

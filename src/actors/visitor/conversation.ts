@@ -190,7 +190,7 @@ function closeChat(
   else ownChat(context, command.operator, now, chatId);
   // LHC carries out a `!close` of an operator, so one has to be named.
   const closer = isByLhc(context) ? command.operator : null;
-  return [chatClosed(context, by, reason, closer, command.name)];
+  return [chatClosed(context, by, null, closer, { name: command.name, reason })];
 }
 
 /** The facts that a command causes; none for a repeat. @throws {AppError} `refused` with the reason */

@@ -218,6 +218,7 @@ export type VisitorFacts = {
     chatId: string;
     operator: Username | null;
     by: CloseParty;
+    /** In words of the service. Facts of release 0.1.0 have here what somebody wrote. */
     reason: string | null;
     /** Operators whose offer from a `broadcast` ends by this fact. */
     withdrawnFrom?: Username[];
@@ -259,7 +260,8 @@ export type VisitorPersonal = {
   ChatTakenInLhc: { name?: string };
   MessageWrittenInLhc: { name?: string; body: string };
   ChatTransferred: { name?: string };
-  ChatClosed: { name?: string };
+  /** `reason`: in the words of whoever closed it. */
+  ChatClosed: { name?: string; reason?: string };
   VisitorMessageSent: { body: string };
   OperatorMessageReceived: { body: string };
   NoteAdded: { body: string };

@@ -356,7 +356,7 @@ export const VISITOR_FACTS = {
   }),
   ChatClosed: factWith(
     { chatId: text, operator: operatorOrNull, by: party, reason: textOrNull, withdrawnFrom },
-    { name },
+    { name, reason: name },
   ),
   TimedOut: fact({ lastSeen: time, chatId: text.exactOptional() }),
   // What it keeps is the state that it meets. A fact that is made up has none of it.

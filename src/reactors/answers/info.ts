@@ -68,7 +68,8 @@ async function pastOf(
     const fact = visitorFact(event);
     if (fact?.type === 'VisitorArrived') arrivedAt ??= at;
     else if (fact?.type === 'ChatClosed') {
-      const { chatId, by, reason } = fact.data;
+      const { chatId, by } = fact.data;
+      const reason = (await personal.reasonOf(event)) ?? fact.data.reason;
       Object.assign(chat(chatId), { closedAt: at, by, reason });
     } else if (
       fact?.type === 'ChatAccepted' ||

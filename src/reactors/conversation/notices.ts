@@ -1,5 +1,5 @@
 /** The lines that tell operators what has happened to a chat, with people's names. */
-import type { VisitorFact } from '../../actors/visitor/facts.ts';
+import type { VisitorFact, VisitorFacts } from '../../actors/visitor/facts.ts';
 import type { VisitorState } from '../../actors/visitor/state.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import type { OperatorNames } from '../operator-names.ts';
@@ -23,7 +23,7 @@ export async function writeNotices(
     personal,
     names,
   }: {
-    personal: Pick<PersonalData, 'of' | 'profileOf'>;
+    personal: Pick<PersonalData, 'of' | 'reasonOf' | 'profileOf'>;
     names: Pick<OperatorNames, 'of'>;
   },
   { tenant, key }: Sender,
@@ -50,5 +50,15 @@ export async function writeNotices(
   const namesVisitor = fact.type === 'ChatClosed' || fact.type === 'InvitationExpired';
   const profile = namesVisitor ? (await personal.profileOf(tenant.id, key, state)).profile : {};
   const visitor = profile.nick ? visitorAs(key, profile) : 'The visitor';
-  return noticesOf(fact, nameOf, visitor, state.context.inviter, inLhc || null);
+  const told =
+    fact.type === 'ChatClosed'
+      ? { ...fact, data: { ...fact.data, reason: await reasonOf(personal, event, fact.data) } }
+      : fact;
+  return noticesOf(told, nameOf, visitor, state.context.inviter, inLhc || null);
 }
+
+const reasonOf = async (
+  personal: Pick<PersonalData, 'reasonOf'>,
+  event: RecordedEvent,
+  { reason }: VisitorFacts['ChatClosed'],
+): Promise<string | null> => (await personal.reasonOf(event)) ?? reason;

@@ -33,7 +33,7 @@ const paused = (lookMs: number): Outcome => ({ kind: 'parked', lookMs });
 export interface VisitorEffectParts {
   readonly actors: Pick<Actors, 'visitor'>;
   readonly store: Pick<EventStore, 'readStream'>;
-  readonly personal: Pick<PersonalData, 'of' | 'bodyOf' | 'profileOf'>;
+  readonly personal: Pick<PersonalData, 'of' | 'bodyOf' | 'reasonOf' | 'profileOf'>;
   readonly names: Pick<OperatorNames, 'of'>;
   readonly answers: Pick<Answers, 'confirmationsOf'>;
   readonly recipientOf: RecipientOf;

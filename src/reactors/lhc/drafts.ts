@@ -68,10 +68,11 @@ async function visitorDrafts(
       const { chatId } = fact.data;
       const data = { visitor, chatId, operator: await operatorOrNull(fact.data.operator) };
       if (fact.type === 'ChatAccepted') return [{ type: 'chat.accepted', data }];
-      const { reason } = fact.data;
-      return fact.type === 'ChatAssigned'
-        ? [{ type: 'chat.assigned', data: { ...data, reason } }]
-        : [{ type: 'chat.closed', data: { ...data, reason: reason ?? fact.data.by } }];
+      if (fact.type === 'ChatAssigned') {
+        return [{ type: 'chat.assigned', data: { ...data, reason: fact.data.reason } }];
+      }
+      const reason = (await personal.reasonOf(event)) ?? fact.data.reason ?? fact.data.by;
+      return [{ type: 'chat.closed', data: { ...data, reason } }];
     }
     case 'ChatUnassigned': {
       const { chatId, reason } = fact.data;

@@ -141,7 +141,9 @@ async function targetOf(
     departments.length > 0 ? `; departments: ${listed(departments, DEPARTMENTS_IN_REFUSAL)}` : '';
   const free = names ? await freeOperators(options, tenant, from) : '';
   const kind = names ? 'operator or department' : 'department';
-  return refuse(`there is no ${kind} ${name}${free}${known}`, { field: 'department' });
+  // What an operator has typed may be anybody's name, and the refusal becomes a fact.
+  const which = names ? 'of that name' : name;
+  return refuse(`there is no ${kind} ${which}${free}${known}`, { field: 'department' });
 }
 
 const transferTo = (

@@ -185,7 +185,7 @@ describe('a chat', () => {
       '!transfer: nobody has this chat yet; write !take first',
       '!transfer: @op2 cannot have it: this operator is away',
       '!transfer: @op3 cannot have it: this operator has no free place (1 of 1 chats)',
-      '!transfer: there is no operator or department nobody; nobody else is free now; departments: sales',
+      '!transfer: there is no operator or department of that name; nobody else is free now; departments: sales',
       '!transfer: you have this chat already',
       '!transfer: you have this chat already',
     ]);
@@ -210,8 +210,9 @@ describe('a chat', () => {
     await write('op2', '!close');
     await write('op1', '!close solved\nby phone');
     expect(await ofVisitor(['ChatClosed'])).toEqual([
-      ['ChatClosed', { chatId: 'c1', operator: 'op1', by: 'operator', reason: 'solved by phone' }],
+      ['ChatClosed', { chatId: 'c1', operator: 'op1', by: 'operator', reason: null }],
     ]);
+    expect(await bodies('ChatClosed')).toEqual([{ reason: 'solved by phone' }]);
     await write('op1', '!close');
     expect(await refusals('op2')).toEqual(['!close: this chat belongs to @op1']);
     expect(await refusals('op1')).toEqual(['!close: this visitor has no open chat']);

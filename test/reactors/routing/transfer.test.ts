@@ -183,7 +183,7 @@ describe('an operator who writes a name', () => {
 
   it('of nobody reads who is free, with what to type, and a bounded number of them', async () => {
     await expect(transfer('op1', { name: 'nobody' })).rejects.toThrow(
-      /^there is no operator or department nobody; free now: @op2 \(!transfer op2\); departments: billing, sales$/,
+      /^there is no operator or department of that name; free now: @op2 \(!transfer op2\); departments: billing, sales$/,
     );
     await rig.toOperator('op2', changePresence('dnd'));
     for (let n = 10; n < 10 + OPERATORS_IN_REFUSAL + 2; n++) await there(`op${n}`, `Pat ${n}`);
