@@ -174,7 +174,7 @@ class Found {
         const [from = 0] = left;
         // Facts of one request are close to each other.
         const near = left.filter((revision) => revision < from + RECEIPTS.facts);
-        if (!this.#mayRead(stream)) return;
+        if (!this.#mayRead(stream)) break;
         const limit = (near.at(-1) ?? from) - from + 1;
         const events = await this.#source.store.readStream(stream, { from, limit });
         for (const event of events) if (wanted.has(event.revision)) this.#keep(event);
@@ -217,10 +217,11 @@ class Found {
   }
 
   #mayRead(stream: string): boolean {
-    const isNew = !this.#streams.has(stream);
-    if (this.#isLate() || (isNew && this.#streams.size >= MAX_TRACE_STREAMS)) this.#isFull = true;
-    else this.#streams.add(stream);
-    return this.#streams.has(stream) && !this.#isLate();
+    const isTooMany = !this.#streams.has(stream) && this.#streams.size >= MAX_TRACE_STREAMS;
+    const may = !isTooMany && !this.#isLate();
+    if (may) this.#streams.add(stream);
+    else this.#isFull = true;
+    return may;
   }
 
   #keep(event: RecordedEvent): void {

@@ -19,6 +19,12 @@ import type { JournalEntry, JournalReader, JournalWriter, RequestEntry } from '.
 export const MAX_QUEUED_ENTRIES = 8_192;
 /** How long they wait. */
 export const WRITE_EVERY_MS = 500;
+/** Entries that are written at once, so that nobody waits for more than some milliseconds. */
+const WRITTEN_AT_ONCE = 128;
+/** The pause before the next ones, if more wait. */
+const WRITE_PAUSE_MS = 10;
+/** A tenant may have so much more than its bound, before it is counted again. */
+const TENANT_SLACK = 0.02;
 /** Entries of one tenant. The oldest go first. */
 export const MAX_ENTRIES_OF_TENANT = 50_000;
 /** Entries of all tenants. */
@@ -104,6 +110,8 @@ export function createJournal(options: Options): Journal {
   let queue: JournalEntry[] = [];
   let timer: NodeJS.Timeout | undefined;
   let trimAt = 0;
+  /** By tenant: entries that were added since they were counted last. */
+  const added = new Map<string, number>();
   let isTold = false;
   let closed = false;
 
@@ -127,19 +135,32 @@ export function createJournal(options: Options): Journal {
     }
   }
 
-  function write(): void {
+  /** Counting a tenant's entries takes milliseconds, so it is done once for many. */
+  function trimTenants(statements: Statements, entries: readonly JournalEntry[]): void {
+    for (const [tenant, { length }] of Map.groupBy(entries, tenantOf)) {
+      const more = (added.get(tenant) ?? 0) + length;
+      const isMany = more >= bounds.ofTenant * TENANT_SLACK;
+      if (isMany) trimTenant(statements, tenant, bounds);
+      added.set(tenant, isMany ? 0 : more);
+    }
+  }
+
+  /** Writes some of what waits, or all. */
+  function write(most = WRITTEN_AT_ONCE): void {
     clearTimeout(timer);
     timer = undefined;
-    const entries = queue;
-    queue = [];
+    const entries = queue.slice(0, most);
+    queue = queue.slice(most);
+    if (queue.length > 0) timer = setTimeout(() => write(), WRITE_PAUSE_MS).unref();
     if (entries.length === 0) return;
     const done = attempt((statements) =>
       transaction(statements.db, () => {
         for (const entry of entries) statements.add.run(...rowOf(entry));
-        for (const tenant of new Set(entries.map(tenantOf))) trimTenant(statements, tenant, bounds);
+        trimTenants(statements, entries);
         if (now() >= trimAt) {
           trimAt = now() + TRIM_EVERY_MS;
           trimAll(statements, bounds, now());
+          if (added.size > bounds.queued) added.clear();
         }
         return true;
       }),
@@ -156,23 +177,23 @@ export function createJournal(options: Options): Journal {
         return;
       }
       queue.push(entry);
-      timer ??= setTimeout(write, WRITE_EVERY_MS).unref();
+      timer ??= setTimeout(() => write(), WRITE_EVERY_MS).unref();
     },
     of(facts) {
-      write();
+      write(bounds.queued);
       const places = JSON.stringify(facts.map(({ stream, revision }) => [stream, revision]));
       const rows = attempt(({ ofFacts }) => ofFacts.all(places, MAX_ENTRIES_READ)) ?? [];
       return rows.map(entryOf);
     },
     requests(id) {
-      write();
+      write(bounds.queued);
       const rows = attempt(({ ofRequest }) => ofRequest.all(id, MAX_ENTRIES_READ)) ?? [];
       return rows.map(entryOf).filter((entry): entry is RequestEntry => entry.kind === 'request');
     },
     onCommit(events) {
       const gone = events.flatMap(goneWith);
       if (gone.length === 0) return;
-      write();
+      write(bounds.queued);
       attempt(({ db, forgetStream, forgetRange }) => {
         for (const name of gone) {
           if (typeof name === 'string') forgetStream.run(name);
@@ -183,7 +204,7 @@ export function createJournal(options: Options): Journal {
     },
     close() {
       if (closed) return;
-      write();
+      write(bounds.queued);
       closed = true;
       file.db.close();
     },

@@ -1,0 +1,189 @@
+/** The tree of what one request caused, of the log alone and with the notes of a process. */
+import { expect, test } from 'vitest';
+import type { RecordedEvent } from '../../src/eventstore/port.ts';
+import { traceIdOf } from '../../src/kit/trace-context.ts';
+import { effectsOf, type Note } from '../../src/replay/effects.ts';
+import { loadTrace, MAX_TRACE_FACTS, type TraceSource } from '../../src/replay/trace.ts';
+import { interleaved, recorded } from './memory-log.ts';
+
+const START = Date.UTC(2026, 0, 1);
+const VISITOR = 'visitor-acme.1';
+const OPERATOR = 'operator-acme.op1';
+
+interface Ids {
+  readonly command: string;
+  readonly correlation?: string;
+  readonly cause?: string;
+}
+const fact = (
+  stream: string,
+  revision: number,
+  type: string,
+  { command, correlation = 'req-1', cause = command }: Ids,
+  data: RecordedEvent['data'] = {},
+): RecordedEvent => {
+  const event = recorded(stream, { type, data }, revision, revision);
+  const ids = { commandId: command, correlationId: correlation, causationId: cause };
+  return { ...event, metadata: { ...event.metadata, at: START + revision * 1000, ...ids } };
+};
+const sent = fact(VISITOR, 0, 'VisitorMessageSent', { command: 'msg:m1' }, { messageId: 'm1' });
+
+const sourceOf = (
+  events: readonly RecordedEvent[],
+  notes: readonly Note[] = [],
+  more: Partial<TraceSource> = {},
+): TraceSource => ({
+  store: interleaved(events),
+  factsOf: async (id) =>
+    events.filter(({ id: own, metadata }) =>
+      [own, metadata.commandId, metadata.correlationId, traceIdOf(metadata)].includes(id),
+    ),
+  notesOf: (facts) =>
+    notes.filter((note) =>
+      facts.some((each) => each.stream === note.stream && each.revision === note.revision),
+    ),
+  requestsOf: (id) => notes.filter((note) => note.kind === 'request' && note.id === id),
+  places: [
+    { name: 'xmpp', concerns: ({ type }) => type === 'VisitorMessageSent' },
+    { name: 'lhc', concerns: ({ type }) => type === 'MessageDelivered' },
+  ],
+  now: () => START + 60_000,
+  monotonic: () => 0,
+  deadlineMs: 1_000,
+  ...more,
+});
+const treeOf = async (source: TraceSource, id = 'req-1') => {
+  const trace = await loadTrace(source, id);
+  return trace?.nodes.map((node) => `${node.parent ?? '-'} > ${node.id} ${node.outcome ?? ''}`);
+};
+const attempt = (event: RecordedEvent, more: Partial<Note> = {}): Note =>
+  ({
+    kind: 'attempt',
+    stream: event.stream,
+    revision: event.revision,
+    at: event.metadata.at,
+    ms: 5,
+    reason: null,
+    destination: 'xmpp',
+    outcome: 'done',
+    ...more,
+  }) as Note; // the parts of an attempt
+
+test('of the log alone: facts under their causes, across actors; effects as far as lanes came', async () => {
+  const reserved = fact(OPERATOR, 1, 'ChatReserved', { command: 'auto:2', cause: sent.id });
+  // The cause may be a command, and several facts may come of one.
+  const one = fact(OPERATOR, 2, 'ChatTaken', { command: 'auto:3', cause: 'auto:2' });
+  const two = fact(OPERATOR, 3, 'ChatReleased', { command: 'auto:3', cause: 'auto:2' });
+  const other = fact(OPERATOR, 4, 'ChatTaken', { command: 'auto:4', correlation: 'req-2' });
+  const lane = recorded(
+    `lane-${VISITOR}.xmpp`,
+    { type: 'LaneAdvanced', data: { revision: 0 } },
+    0,
+    9,
+  );
+  const source = sourceOf([sent, reserved, one, two, other, lane]);
+  const expected = [
+    `- > ${sent.id} `,
+    `${sent.id} > ${sent.id}/xmpp done`,
+    `${sent.id} > ${reserved.id} `,
+    `${reserved.id} > ${one.id} `,
+    `${reserved.id} > ${two.id} `,
+  ];
+  // By any of its ids.
+  for (const id of ['req-1', sent.id, 'auto:3', traceIdOf(sent.metadata)]) {
+    expect(await treeOf(source, id), id).toEqual(expected);
+  }
+  expect(await loadTrace(source, 'nobody')).toBeNull();
+});
+
+test('a receipt of several messages is in the trace of each, though it belongs to the first', async () => {
+  const second = fact(
+    VISITOR,
+    1,
+    'VisitorMessageSent',
+    { command: 'msg:m2', correlation: 'req-2' },
+    { messageId: 'm2' },
+  );
+  const receipt = fact(
+    VISITOR,
+    2,
+    'MessageDelivered',
+    { command: 'auto:9', cause: sent.id },
+    { messageIds: ['m1', 'm2'] },
+  );
+  const unrelated = fact(
+    VISITOR,
+    3,
+    'MessageDelivered',
+    { command: 'auto:10' },
+    { messageIds: [] },
+  );
+  const events = [sent, second, receipt, unrelated];
+  const webhook: Note = {
+    kind: 'request',
+    id: 'webhook:q:1',
+    name: 'webhook delivered',
+    status: null,
+    at: START + 1_999,
+    ms: 2,
+    reason: null,
+    stream: VISITOR,
+    revision: 2,
+  };
+  expect(await treeOf(sourceOf(events, [webhook]), 'req-2')).toEqual([
+    `- > ${second.id} `,
+    `${second.id} > ${second.id}/xmpp pending`,
+    `${second.id}/xmpp > request/webhook:q:1 done`,
+    `request/webhook:q:1 > ${receipt.id} `,
+    `${receipt.id} > ${receipt.id}/lhc pending`,
+  ]);
+  const trace = await loadTrace(sourceOf(events, [webhook]), 'req-2');
+  expect(trace?.traceId).toBe(traceIdOf(second.metadata));
+});
+
+test('the requests of a batch are found by the id of the batch', async () => {
+  const one = fact(VISITOR, 0, 'PageViewed', { command: 'key:a', correlation: 'req-9.0' });
+  const two = fact(OPERATOR, 1, 'OperatorRegistered', { command: 'key:b', correlation: 'req-9.1' });
+  expect(await treeOf(sourceOf([one, two]), 'req-9')).toEqual([`- > ${one.id} `, `- > ${two.id} `]);
+  expect((await loadTrace(sourceOf([one, two]), 'req-9'))?.traceId).toBeNull();
+});
+
+test('what an effect became', () => {
+  const places = [{ name: 'xmpp', concerns: () => true }];
+  const outcome = (
+    notes: readonly Note[],
+    through = -1,
+    dead: ReadonlyMap<number, string> = new Map(),
+    now = START,
+  ) => effectsOf(sent, places, notes, () => ({ through, dead }), now)[0]?.outcome;
+  expect(outcome([])).toBe('pending');
+  expect(outcome([], 0)).toBe('done');
+  expect(outcome([attempt(sent)])).toBe('done'); // its progress is not in the log yet
+  expect(outcome([attempt(sent, { outcome: 'retry' })])).toBe('pending');
+  expect(outcome([attempt(sent, { outcome: 'dead' })])).toBe('dead');
+  expect(outcome([], 0, new Map([[0, 'refused']]))).toBe('dead');
+  expect(outcome([], -1, new Map(), START + 27 * 3_600_000)).toBe('unknown');
+  // Of a log that was here before.
+  expect(outcome([attempt(sent, { at: START - 3_600_000 })])).toBe('pending');
+});
+
+test('bounds: facts, streams, time', async () => {
+  const many = Array.from({ length: MAX_TRACE_FACTS + 1 }, (_, revision) =>
+    fact(VISITOR, revision, 'PageViewed', { command: `auto:${revision}` }),
+  );
+  const full = await loadTrace(sourceOf(many), 'req-1');
+  expect(full?.truncated).toBe(true);
+  expect(full?.nodes.length).toBeLessThanOrEqual(MAX_TRACE_FACTS);
+  const streams = Array.from({ length: 101 }, (_, n) =>
+    fact(`visitor-acme.${n}`, 0, 'PageViewed', { command: `auto:${n}` }),
+  );
+  const wide = await loadTrace(sourceOf(streams), 'req-1');
+  expect([wide?.truncated, wide?.nodes.length]).toEqual([true, 100]);
+  let ms = 0;
+  const slow = sourceOf(streams, [], { monotonic: () => (ms += 300) });
+  const late = await loadTrace(slow, 'req-1');
+  expect(late?.truncated).toBe(true);
+  expect(late?.nodes.length).toBeLessThan(100);
+  const whole = await loadTrace(sourceOf([sent]), 'req-1');
+  expect(whole?.truncated).toBe(false);
+});
