@@ -22,10 +22,11 @@ const PERIOD_FACTS = 65_536;
 export type ApplyEvent = (event: RecordedEvent) => void;
 
 export const STREAMS: Model<ApplyEvent> = {
-  version: 1,
+  version: 2,
   // `n` stands for the stream in `facts_by_id`, and is never used again. `seq` is the order of the log: not every store
   // numbers its facts. Both come from `fact_seq`. `period` keeps the ids of facts together that came together: many ids are
-  // random, and each would change a page of its own. `first_revision`: facts before it were cut off.
+  // random, and each would change a page of its own. `first_revision`: facts before it were cut off. `circles`: how often the
+  // ids are to be swept through; two, because the first one may have begun before.
   schema: `
     CREATE TABLE streams (
       n INTEGER PRIMARY KEY,
@@ -47,8 +48,8 @@ export const STREAMS: Model<ApplyEvent> = {
       revision INTEGER NOT NULL,
       PRIMARY KEY (period, id, seq)
     ) STRICT, WITHOUT ROWID;
-    CREATE TABLE fact_seq (last INTEGER NOT NULL) STRICT;
-    INSERT INTO fact_seq VALUES (0);
+    CREATE TABLE fact_seq (last INTEGER NOT NULL, circles INTEGER NOT NULL) STRICT;
+    INSERT INTO fact_seq VALUES (0, 0);
   `,
   indexes: {
     streams_by_time: 'ON streams (last_at DESC, stream)',
@@ -66,11 +67,18 @@ export const STREAMS: Model<ApplyEvent> = {
   // The rows of `facts_by_id` go with the sweeps.
   forget: (db) => {
     const streams = db.prepare('DELETE FROM streams WHERE tenant = ?');
-    return (tenant) => void streams.run(tenant);
+    const sweep = db.prepare(SWEEP);
+    return (tenant) => {
+      streams.run(tenant);
+      sweep.run();
+    };
   },
 };
 
+const SWEEP = 'UPDATE fact_seq SET circles = 2';
+
 const prepare = (db: DatabaseSync) => ({
+  sweep: db.prepare(SWEEP),
   update: db.prepare(
     'UPDATE streams SET last_at = ?, last_revision = ?, last_type = ? WHERE stream = ? RETURNING n',
   ),
@@ -112,6 +120,7 @@ function apply(to: Statements, event: RecordedEvent): void {
 function retain(db: DatabaseSync, to: Statements, event: RecordedEvent): void {
   const fact = visitorFact(event);
   if (fact?.type !== 'RetentionApplied') return;
+  to.sweep.run();
   const { before, generation } = fact.data;
   if (generation === undefined) to.cut.run(before, event.stream);
   else for (const stream of streamsAround(db, event.stream)) to.remove.run(stream);
@@ -137,6 +146,8 @@ function sweeping(db: DatabaseSync): () => void {
     `SELECT period, id, seq, n, revision FROM facts_by_id WHERE (period, id, seq) > (?, ?, ?)
      ORDER BY period, id, seq LIMIT ?`,
   );
+  const due = db.prepare('SELECT circles FROM fact_seq');
+  const ended = db.prepare('UPDATE fact_seq SET circles = max(0, circles - 1)');
   const isThere = db.prepare('SELECT 1 FROM streams WHERE n = ? AND first_revision <= ?');
   const remove = db.prepare('DELETE FROM facts_by_id WHERE period = ? AND id = ? AND seq = ?');
   const beginning = [-1, new Uint8Array(), 0] as const;
@@ -145,7 +156,9 @@ function sweeping(db: DatabaseSync): () => void {
   return () => {
     events += 1;
     if (events % SWEEP_EVERY_EVENTS !== 0) return;
+    if (due.get()?.circles === 0) return;
     const found = rows.all(...behind, SWEPT_ROWS * SWEEP_EVERY_EVENTS);
+    if (found.length < SWEPT_ROWS * SWEEP_EVERY_EVENTS) ended.run();
     behind = beginning;
     for (const { period, id, seq, n, revision } of found) {
       // The table is STRICT.
