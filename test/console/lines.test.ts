@@ -56,12 +56,12 @@ describe('who is behind a fact', () => {
     ['timer', event('ChatClosed', { by: 'system', reason: 'idle', operator: null })],
     ['service', event('ChatAssigned', { operator: 'olga', reason: 'least-loaded' })],
     ['service', event('LoggedIn')],
-  ])('%s', (who, fact) => expect(whoText(whoOf(fact))).toBe(who));
+  ])('%s', (who, fact) => expect(whoText(whoOf(fact, fact.stream))).toBe(who));
 
   test('ejabberd, if a webhook brought it', () => {
     const fact = event('MessageDelivered');
     const metadata = { ...fact.metadata, hook: { queueId: 'q', seq: 1 } };
-    expect(whoText(whoOf({ ...fact, metadata }))).toBe('ejabberd');
+    expect(whoText(whoOf({ ...fact, metadata }, fact.stream))).toBe('ejabberd');
   });
 });
 

@@ -127,9 +127,15 @@ export function FollowingEffects({ effects }: { readonly effects: readonly Follo
       ) : (
         <ul className="effects">
           {effects.map((effect) => (
-            <li key={`${effect.destination} ${effect.name}`}>
+            <li key={`${effect.destination} ${effect.name} ${effect.detail}`}>
               <span className="chip">not performed</span> {effect.name}{' '}
               <span className="quiet">to {effect.destination}</span>
+              {effect.detail !== null && (
+                <>
+                  {': '}
+                  <Said text={effect.detail} />
+                </>
+              )}
             </li>
           ))}
         </ul>

@@ -130,7 +130,9 @@ function FactRow({
         {row?.unfit && <span className="chip bad">does not fit</span>}
         {row?.event.erased && <span className="chip">erased</span>}
       </span>
-      <span className="fact-who">{row ? <bdi>{whoText(whoOf(row.event))}</bdi> : '…'}</span>
+      <span className="fact-who">
+        {row ? <bdi>{whoText(whoOf(row.event, row.event.stream))}</bdi> : '…'}
+      </span>
       <span className="fact-time">{absolute(at, { millis: true })}</span>
     </div>
   );

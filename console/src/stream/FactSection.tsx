@@ -12,7 +12,15 @@ import { whoOf, whoText } from './who.ts';
 
 const NO_CHANGES: readonly { readonly path: Path }[] = [];
 
-export function FactSection({ row, isReal }: { readonly row: Row; readonly isReal: boolean }) {
+export function FactSection({
+  stream,
+  row,
+  isReal,
+}: {
+  readonly stream: string;
+  readonly row: Row;
+  readonly isReal: boolean;
+}) {
   const { event, revision, unfit } = row;
   const { type, data, personal, erased, metadata, id } = event;
   return (
@@ -24,7 +32,7 @@ export function FactSection({ row, isReal }: { readonly row: Row; readonly isRea
         {type}
       </h2>
       <p className="quiet">
-        <Time at={metadata.at} long millis /> · by <bdi>{whoText(whoOf(event))}</bdi>
+        <Time at={metadata.at} long millis /> · by <bdi>{whoText(whoOf(event, stream))}</bdi>
         {metadata.machine && ` · decided by ${metadata.machine}`}
       </p>
       {unfit && (

@@ -31,7 +31,7 @@ export function StepView({
   return (
     <div className={branch ? 'step not-real' : 'step'} data-revision={revision}>
       <div className="step-grid">
-        <FactSection row={row} isReal={branch === null} />
+        <FactSection stream={stream} row={row} isReal={branch === null} />
         {state && machine && <ChartSection machine={machine} value={state.value} taken={taken} />}
         <div className="step-rest">
           {state && <ContextSection key={revision} context={state.context} changes={changes} />}

@@ -43,8 +43,11 @@ const OF_TIMERS: ReadonlySet<string> = new Set([
 const fields = (value: Json): JsonObject =>
   value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as JsonObject) : {};
 
-/** @param event as the debugger shows it */
-export function whoOf({ type, data, metadata, stream }: RecordedEvent): Who {
+/** @param stream of the fact */
+export function whoOf(
+  { type, data, metadata }: Pick<RecordedEvent, 'type' | 'data' | 'metadata'>,
+  stream: string,
+): Who {
   const { operator, by, reason } = fields(data);
   const name = typeof operator === 'string' ? operator : null;
   if (by === 'lhc' || type.endsWith('InLhc') || reason === 'lhc') return { kind: 'LHC' };

@@ -211,7 +211,7 @@ function WaitForm({
     event.preventDefault();
     const ms = parseDuration(text);
     setFault(
-      ms === null ? 'Write a duration such as 90 s, 5 min, or 1 h 30 min: 400 d at most.' : '',
+      ms === null ? 'Write a duration such as 90 s, 5 min, or 1 h 30 min: 3,650 d at most.' : '',
     );
     if (ms !== null) add({ wait: ms });
   };

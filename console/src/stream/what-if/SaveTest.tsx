@@ -39,8 +39,9 @@ export function SaveTest({
       {isShown && (
         <>
           <p className="quiet">
-            A file for <code>npx vitest run</code> in the project. It has the facts of this stream
-            as data: look at what they say of people before you share it.
+            A test of the project: put it into <code>test/actors</code> and run{' '}
+            <code>npx vitest run test/actors</code>. Words of people are replaced in it; ids and
+            addresses are not.
           </p>
           <div className="buttons">
             <button type="button" className="primary" onClick={download}>

@@ -44,7 +44,8 @@ export interface FollowingEffect {
   readonly revision: number;
   readonly destination: string;
   readonly name: string;
-  readonly detail?: unknown;
+  /** For people; null if the name says all. */
+  readonly detail: string | null;
 }
 
 export const branchAt = (revision: number): Branch => ({ revision, actions: [], undone: [] });
@@ -134,8 +135,8 @@ const UNITS_MS: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
-/** A longer wait is a slip of the pen: no timer of the machines is that long. */
-export const MAX_WAIT_MS = 400 * 86_400_000;
+/** The service takes no longer wait. */
+export const MAX_WAIT_MS = 3_650 * 86_400_000;
 
 /** `90 s`, `1h 30min`, `250ms`, `2d`. @returns ms; null if it is no duration, or too long a one */
 export function parseDuration(text: string): number | null {
