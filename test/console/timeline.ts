@@ -1,4 +1,8 @@
 /** One stream through time: what the page shows is compared with the fold of the same facts. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DECIDERS } from '../../src/actors/deciders.ts';
 import { actorOf } from '../../src/actors/ids.ts';
@@ -11,6 +15,28 @@ import type { ConsolePage } from './page.ts';
 
 const STREAM = 'visitor-acme.7';
 const PAGE = `/console/streams/${STREAM}`;
+
+const ROOT = join(import.meta.dirname, '../..');
+
+/** Runs the tests of a folder in a process of its own. @returns what it printed, without colours */
+async function runVitest(folder: string): Promise<string> {
+  const vitest = join(ROOT, 'node_modules/vitest/vitest.mjs');
+  const args = [vitest, 'run', '--config', 'vitest.fast.config.ts', folder];
+  const env = { ...process.env, NO_COLOR: '1', VITEST: '' };
+  const child = spawn(process.execPath, args, {
+    cwd: ROOT,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let printed = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      printed += chunk.toString();
+    });
+  }
+  await once(child, 'close');
+  return printed;
+}
 
 type Recorded = StoredFact & { readonly id: string };
 
@@ -173,6 +199,105 @@ export function timelineTests(page: ConsolePage, world: World): void {
       await page.open(`${PAGE}?revision=${sent?.revision}`);
       await page.has('.said', '<b>redU+202E</b>');
       expect(await texts('.said .sign')).toEqual(['U+202E']);
+    });
+
+    it('tries what would happen otherwise, and nothing of it happens', async () => {
+      const facts = await factsOf(STREAM);
+      const accepted = facts.findIndex(({ type }) => type === 'ChatAccepted');
+      await page.open(`${PAGE}?revision=${accepted}`);
+      await page.click('button', 'Branch here');
+      await page.has('#what-if-heading', `from fact ${accepted} on`);
+
+      await put('.action-form select', 'CloseChat');
+      await page.has('.action-form label', 'chatId');
+      await page.click('.action-form button', 'Send the command');
+      await page.click('.branch-step', 'ChatClosed');
+      await page.sees(`Not real: would be fact ${accepted + 1} ChatClosed`);
+      await page.has('[data-region=conversation] strong', 'none');
+      await page.has('.effects li', 'not performed');
+      expect(await page.findings()).toEqual([]);
+
+      await page.click('label', 'Time passes');
+      await page.click('button', 'Until hardTimeout is due');
+      await page.has('.branch-step', 'TimedOut');
+      await page.evaluate('document.activeElement.blur()'); // among radio buttons the arrows choose one
+      await page.key('ArrowRight');
+      await page.has('[data-region=presence] strong', 'timedOut');
+      await page.key('ArrowLeft');
+      await page.key('ArrowLeft');
+      await atFact(accepted);
+      await page.has('#fact-heading', `Fact ${accepted}`);
+
+      await page.click('label', 'Command');
+      await put('.action-form select', 'AcceptChat');
+      await page.has('.action-form label', 'operator');
+      await put('.action-form input[type=text]', 'olga');
+      await page.click('.action-form button', 'Send the command');
+      await page.has('.refused', 'refused');
+      await page.click('button', 'Undo');
+      await waitFor(async () => !(await read("document.querySelector('.refused') !== null")), {
+        what: 'the refusal to go',
+      });
+      await page.click('button', 'Redo');
+      await page.has('.refused');
+
+      // The tab keeps the branch, and the log knows nothing of it.
+      await page.open(`${PAGE}?revision=0`);
+      await page.has('.branch-step', 'TimedOut');
+      expect((await factsOf(STREAM)).map(({ id }) => id)).toEqual(facts.map(({ id }) => id));
+    });
+
+    it('saves the branch as a test, which passes', async () => {
+      await page.click('button', 'Save as test');
+      const [file = ''] = (await texts('.test-file')) as string[]; // as the expression says
+      expect(file).toContain('ChatClosed');
+      expect(await page.findings('.what-if')).toEqual([]);
+      const folder = await mkdtemp(join(ROOT, 'test/actors/from-the-console-'));
+      try {
+        // Its imports are those of a file in test/actors.
+        const moved = file.replaceAll(
+          /from '(\.\.?\/)/g,
+          (_, up) => `from '${up === './' ? '../' : '../../'}`,
+        );
+        await writeFile(join(folder, 'saved.test.ts'), moved);
+        const run = await runVitest(relative(ROOT, folder));
+        expect(run).toMatch(/Tests\s+1 passed/);
+        await writeFile(
+          join(folder, 'saved.test.ts'),
+          moved.replaceAll('ChatClosed', 'ChatStarted'),
+        );
+        expect(await runVitest(relative(ROOT, folder))).toMatch(/Tests\s+1 failed/);
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+      await page.click('button', 'Close the branch');
+      await waitFor(async () => !(await read("document.querySelector('.what-if') !== null")), {
+        what: 'the branch to go',
+      });
+    });
+
+    it('follows a cause to the operator, and comes back', async () => {
+      const assigned = (await factsOf(STREAM)).find(({ type }) => type === 'ChatAssigned');
+      const here = `${PAGE}?revision=${assigned?.revision}`;
+      await page.open(here);
+      await page.click('.causes a', 'operator-acme.olga');
+      await page.has('h1', 'operator-acme.olga');
+      const revision = Number(/revision=(\d+)$/.exec(String(await address()))?.[1]);
+      const fact = (await factsOf('operator-acme.olga'))[revision];
+      expect(fact?.type).toMatch(/^Chat(Reserved|Confirmed)$/);
+      await page.has('#fact-heading', `Fact ${revision} ${fact?.type}`);
+      await page.evaluate('history.back()');
+      await page.has('#fact-heading', `Fact ${assigned?.revision} ChatAssigned`);
+      expect(await address()).toBe(here);
+    });
+
+    it('shows effects with their outcome and attempts', async () => {
+      const sent = (await factsOf(STREAM)).find(({ type }) => type === 'VisitorMessageSent');
+      await page.open(`${PAGE}?revision=${sent?.revision}`);
+      await page.has('.effects li', 'done');
+      await page.click('.effects summary', 'attempt');
+      await page.has('.effects ol li');
+      expect(await page.findings('.step')).toEqual([]);
     });
 
     it('says at its place that a fact does not fit, or cannot be loaded', async () => {

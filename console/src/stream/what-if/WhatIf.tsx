@@ -77,17 +77,21 @@ export function WhatIf({
           {...(actions.length > 0 && { retry: () => set({ ...branch }) })}
         />
       )}
-      {result && <BranchList result={result} revision={revision} chosen={chosen} choose={choose} />}
-      {isFull ? (
-        <p className="note">A branch has {MAX_ACTIONS} actions at most.</p>
-      ) : (
-        <ActionForm
-          machine={machine}
-          context={result ? endOf(result).state.context : undefined}
-          nextTimer={result && untilNextTimer(result)}
-          add={(action) => set(added(branch, action))}
-        />
-      )}
+      <div className="what-if-columns">
+        {result && (
+          <BranchList result={result} revision={revision} chosen={chosen} choose={choose} />
+        )}
+        {isFull ? (
+          <p className="note">A branch has {MAX_ACTIONS} actions at most.</p>
+        ) : (
+          <ActionForm
+            machine={machine}
+            context={result ? endOf(result).state.context : undefined}
+            nextTimer={result && untilNextTimer(result)}
+            add={(action) => set(added(branch, action))}
+          />
+        )}
+      </div>
       {result && actions.length > 0 && (
         <SaveTest stream={stream} revision={revision} test={result.test} />
       )}
