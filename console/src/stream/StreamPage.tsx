@@ -35,9 +35,7 @@ export default function StreamPage({ stream }: { readonly stream: string }) {
   useEffect(() => data.follow(), [data]);
   const machine = useLoad<Machine>(data.kind && `/debug/machines/${data.kind}`);
   const [asked] = useState(numberIn(useQuery(), 'revision'));
-  useEffect(() => {
-    if (asked !== null) data.pages.want([asked]); // before anything else is known
-  }, [data, asked]);
+  useEffect(() => data.warm(asked), [data, asked]);
   const view = useSyncExternalStore(data.subscribe, data.get);
   const { error, outline } = view;
   return (

@@ -38,6 +38,8 @@ export interface StreamData {
   readonly pages: StepPages<Row>;
   get(): StreamView;
   subscribe(listener: () => void): () => void;
+  /** Asks for the steps around a fact before anything else is known. @param revision null: the newest fact */
+  warm(revision: number | null): void;
   /** Loads the outline and follows the stream. @returns how to end it */
   follow(): () => void;
   /** Reads everything anew: personal data may have been erased meanwhile. */
@@ -130,6 +132,16 @@ export function openStream(stream: string): StreamData {
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
+    },
+    warm(revision) {
+      if (revision !== null) {
+        pages.want([revision]);
+        return;
+      }
+      ask<Answer<RecordedEvent>>(withQuery(path, { direction: 'backwards', limit: 1 })).then(
+        ({ items: [last] }) => last && pages.want([last.revision]),
+        () => undefined, // the outline, which is on its way, says what is wrong
+      );
     },
     follow() {
       end = follow();
