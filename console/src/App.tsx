@@ -1,4 +1,4 @@
-import { lazy, Suspense, useSyncExternalStore } from 'react';
+import { useSyncExternalStore } from 'react';
 import { session } from './api/session.ts';
 import { BoardPage } from './pages/BoardPage.tsx';
 import { DeadLettersPage } from './pages/DeadLettersPage.tsx';
@@ -11,10 +11,11 @@ import { to } from './route.ts';
 import { Link, useRoute } from './router.tsx';
 import { Shell } from './Shell.tsx';
 import { Boundary } from './ui/Boundary.tsx';
-import { Loading, PageHeading } from './ui/page.tsx';
+import { PageHeading } from './ui/page.tsx';
+import { Part } from './ui/part.tsx';
 
 // The chart and its layout are the largest part: the other pages do not wait for them.
-const StreamPage = lazy(() => import('./stream/StreamPage.tsx'));
+const loadStreamPage = () => import('./stream/StreamPage.tsx');
 
 export function App() {
   const { token, end } = useSyncExternalStore(session.subscribe, session.get);
@@ -23,9 +24,7 @@ export function App() {
   return (
     <Shell route={route}>
       <Boundary place={location.pathname}>
-        <Suspense fallback={<Loading what="the page" />}>
-          <Page route={route} />
-        </Suspense>
+        <Page route={route} />
       </Boundary>
     </Shell>
   );
@@ -38,7 +37,14 @@ function Page({ route }: { readonly route: Route }) {
     case 'streams':
       return <StreamsPage />;
     case 'stream':
-      return <StreamPage key={route.stream} stream={route.stream} />;
+      return (
+        <Part
+          key={route.stream}
+          load={loadStreamPage}
+          what="the page"
+          props={{ stream: route.stream }}
+        />
+      );
     case 'search':
       return <SearchPage />;
     case 'trace':
