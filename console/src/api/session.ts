@@ -33,7 +33,7 @@ export const session = {
   /** @param token the session that ends; an answer to an older one ends nothing */
   end(end: Exclude<SessionEnd, 'none'>, token = state.token): void {
     if (token !== state.token) return;
-    sessionStorage.removeItem(KEY);
+    sessionStorage.clear(); // branches of streams as well, which may have words of people
     set({ token: null, end });
   },
 };
