@@ -4,13 +4,16 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openConsole } from '../test/console/page.ts';
+import { type ConsolePage, openConsole } from '../test/console/page.ts';
 import { playScene, TENANTS } from '../test/console/scene.ts';
 import { ADMIN_TOKEN } from '../test/support/service.ts';
 import { startWorld } from '../test/support/world.ts';
 
 const FOLDER = join(import.meta.dirname, '../docs/console');
 const WIDE = { width: 1280, height: 720 };
+const TALL = { width: 1440, height: 1000 };
+/** `ChatAccepted`, in the scene. */
+const FACT = '/console/streams/visitor-acme.7?revision=8';
 
 /** A page by its address, and what it shows when it is there. */
 interface Picture {
@@ -19,6 +22,21 @@ interface Picture {
   readonly shows: string | RegExp;
   readonly size?: { readonly width: number; readonly height: number };
   readonly scheme?: 'light' | 'dark';
+  /** What somebody does on the page before the picture. */
+  readonly act?: (page: ConsolePage) => Promise<void>;
+}
+
+/** A branch behind the fact that is shown: the visitor closes the chat, and time passes. */
+async function branch(page: ConsolePage): Promise<void> {
+  await page.click('button', 'Branch here');
+  await page.choose('.action-form select', 'CloseChat');
+  await page.has('.action-form label', 'chatId');
+  await page.click('.action-form button', 'Send the command');
+  await page.has('.branch-step', 'ChatClosed');
+  await page.click('label', 'Time passes');
+  await page.click('button', 'Until hardTimeout is due');
+  await page.click('.branch-step', 'TimedOut');
+  await page.has('[data-region=presence]', 'timedOut');
 }
 
 const PICTURES: readonly Picture[] = [
@@ -32,7 +50,8 @@ const PICTURES: readonly Picture[] = [
     size: { width: 400, height: 720 },
   },
   { name: 'streams', path: '/console/streams', shows: 'visitor-acme.7' },
-  { name: 'stream', path: '/console/streams/visitor-acme.7?revision=6', shows: 'visitor-acme.7' },
+  { name: 'stream', path: FACT, shows: 'waiting → chatting', size: TALL },
+  { name: 'what-if', path: FACT, shows: 'waiting → chatting', size: TALL, act: branch },
   { name: 'search', path: '/console/search?q=c7', shows: '#c7' },
   { name: 'dead-letters', path: '/console/dead-letters', shows: 'event from ejabberd' },
 ];
@@ -49,10 +68,11 @@ try {
   await save('login');
   await page.logIn(ADMIN_TOKEN);
   await page.sees('Live board');
-  for (const { name, path, shows, size = WIDE, scheme = 'light' } of PICTURES) {
+  for (const { name, path, shows, size = WIDE, scheme = 'light', act } of PICTURES) {
     await page.look({ ...size, scheme });
     await page.open(path);
     await page.sees(shows);
+    await act?.(page);
     await page.idle();
     await save(name);
     console.log(`docs/console/${name}.png`);

@@ -22,6 +22,8 @@ export interface ConsolePage extends Browser {
   click(selector: string, text?: string): Promise<void>;
   /** Puts the focus into a field, and a text in the place of what it has. */
   fill(selector: string, text: string): Promise<void>;
+  /** Chooses an option of a select, or puts a value into a field that takes no typed text. */
+  choose(selector: string, value: string): Promise<void>;
   /** Opens a page of the console by its address, from `/console`. */
   open(path: string): Promise<void>;
   logIn(token: string): Promise<void>;
@@ -77,6 +79,17 @@ export async function openConsole(url: string): Promise<ConsolePage> {
     await browser.type(value);
   }
 
+  async function choose(selector: string, value: string): Promise<void> {
+    await has(selector);
+    // React looks at the setter of the element's kind.
+    await browser.evaluate(`(() => {
+      const field = ${element(selector)};
+      Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), 'value').set.call(field, ${JSON.stringify(value)});
+      field.dispatchEvent(new Event(field.matches('select') ? 'change' : 'input', { bubbles: true }));
+      return true;
+    })()`);
+  }
+
   async function findingsIn(scheme: 'light' | 'dark', within: string): Promise<Finding[]> {
     await browser.look({ scheme });
     await browser.evaluate(`Boolean(window.axe) || (() => { ${axe.source}; return true; })()`);
@@ -97,6 +110,7 @@ export async function openConsole(url: string): Promise<ConsolePage> {
     has,
     click,
     fill,
+    choose,
     async open(path) {
       await browser.navigate(`${url}${path}`);
     },

@@ -64,17 +64,6 @@ export function timelineTests(page: ConsolePage, world: World): void {
   const atFact = (revision: number) => page.has(`.step[data-revision="${revision}"]`);
   const address = () => read('location.pathname + location.search');
 
-  /** Puts a value into a field as a person does who types it. */
-  async function put(selector: string, value: string): Promise<void> {
-    await page.has(selector);
-    await page.evaluate(`(() => {
-      const field = document.querySelector(${JSON.stringify(selector)});
-      Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), 'value').set.call(field, ${JSON.stringify(value)});
-      field.dispatchEvent(new Event(field.matches('select') ? 'change' : 'input', { bubbles: true }));
-      return true;
-    })()`);
-  }
-
   /** What the page says of the state: in words, in the drawing, and the context as JSON. */
   async function shownState() {
     await page.click('[aria-labelledby=context-heading] summary', 'As JSON');
@@ -154,7 +143,7 @@ export function timelineTests(page: ConsolePage, world: World): void {
       const zone = Number(await read('new Date().getTimezoneOffset()'));
       const local = (at: number) => new Date(at - zone * 60_000).toISOString().slice(0, -1);
       const goTo = async (at: number, button: string) => {
-        await put('input[type=datetime-local]', local(at));
+        await page.choose('input[type=datetime-local]', local(at));
         await page.click('button', button);
       };
       const middle = facts[5]?.metadata.at ?? 0;
@@ -208,7 +197,7 @@ export function timelineTests(page: ConsolePage, world: World): void {
       await page.click('button', 'Branch here');
       await page.has('#what-if-heading', `from fact ${accepted} on`);
 
-      await put('.action-form select', 'CloseChat');
+      await page.choose('.action-form select', 'CloseChat');
       await page.has('.action-form label', 'chatId');
       await page.click('.action-form button', 'Send the command');
       await page.click('.branch-step', 'ChatClosed');
@@ -229,9 +218,9 @@ export function timelineTests(page: ConsolePage, world: World): void {
       await page.has('#fact-heading', `Fact ${accepted}`);
 
       await page.click('label', 'Command');
-      await put('.action-form select', 'AcceptChat');
+      await page.choose('.action-form select', 'AcceptChat');
       await page.has('.action-form label', 'operator');
-      await put('.action-form input[type=text]', 'olga');
+      await page.choose('.action-form input[type=text]', 'olga');
       await page.click('.action-form button', 'Send the command');
       await page.has('.refused', 'refused');
       await page.click('button', 'Undo');
