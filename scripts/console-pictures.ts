@@ -5,7 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ConsolePage, openConsole } from '../test/console/page.ts';
-import { playScene, TENANTS } from '../test/console/scene.ts';
+import { playScene, REQUEST, TENANTS } from '../test/console/scene.ts';
 import { ADMIN_TOKEN } from '../test/support/service.ts';
 import { startWorld } from '../test/support/world.ts';
 
@@ -52,6 +52,7 @@ const PICTURES: readonly Picture[] = [
   { name: 'streams', path: '/console/streams', shows: 'visitor-acme.7' },
   { name: 'stream', path: FACT, shows: 'waiting → chatting', size: TALL },
   { name: 'what-if', path: FACT, shows: 'waiting → chatting', size: TALL, act: branch },
+  { name: 'trace', path: `/console/traces/${REQUEST}`, shows: 'ChatStarted' },
   { name: 'search', path: '/console/search?q=c7', shows: '#c7' },
   { name: 'dead-letters', path: '/console/dead-letters', shows: 'event from ejabberd' },
 ];

@@ -38,7 +38,8 @@ export function treeOf(nodes: readonly TraceNode[]): TraceRow[] {
         offset: (one.at - start) / whole,
         share: Math.min(1, (one.ms ?? 0) / whole),
       });
-      const below = (children.get(one.id) ?? []).toSorted((a, b) => b.at - a.at);
+      // The last of them is taken first.
+      const below = (children.get(one.id) ?? []).toSorted((a, b) => a.at - b.at).reverse();
       open.push(...below.map((child) => ({ node: child, depth: depth + 1 })));
     }
   }

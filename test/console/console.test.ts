@@ -3,7 +3,7 @@ import { afterAll, expect, it } from 'vitest';
 import { ADMIN_TOKEN } from '../support/service.ts';
 import { testWorld } from '../support/test-world.ts';
 import { openConsole } from './page.ts';
-import { HOSTILE_NICK, playScene, TENANTS } from './scene.ts';
+import { HOSTILE_NICK, playScene, REQUEST, TENANTS } from './scene.ts';
 import { timelineTests } from './timeline.ts';
 
 const world = await testWorld({ tenants: TENANTS });
@@ -83,6 +83,17 @@ it('shows all results of a search', async () => {
   await page.open('/console/search?q=c7');
   await page.sees('#c7');
   expect(await page.findings()).toEqual([]);
+});
+
+it('shows what a request caused, and leads from a fact to its place', async () => {
+  await page.open(`/console/traces/${REQUEST}`);
+  await page.has('tbody a', 'ChatStarted');
+  await page.has('tbody .kind', 'request');
+  await page.has('tbody .kind', 'attempt');
+  expect(await page.findings()).toEqual([]);
+  await page.click('tbody a', 'ChatStarted');
+  await page.has('h1', 'visitor-acme.7');
+  expect(await address()).toBe('/console/streams/visitor-acme.7?revision=1');
 });
 
 it('shows dead letters, and discards one when asked twice', async () => {

@@ -8,6 +8,9 @@ import type { World } from '../support/world.ts';
 export const HOSTILE_NICK = '<img src=x onerror=alert(1)>';
 export const RTL_NICK = 'شهرزاد\u202e';
 
+/** The request that starts Ann's chat. */
+export const REQUEST = 'ann-asks';
+
 export const TENANTS = [
   { id: 'acme', host: 'xmpp.test' },
   { id: 'beta', host: 'beta.test' },
@@ -26,10 +29,13 @@ export async function playScene(world: World): Promise<void> {
     nick: 'Ann',
     country: 'Latvia',
   });
-  await acme.ask('POST', '/visitors/7/chats', {
-    chatId: 'c7',
-    message: { id: 'm1', body: 'Do you have red boots?' },
-  });
+  const question = { id: 'm1', body: 'Do you have red boots?' };
+  await acme.call(
+    'POST',
+    '/visitors/7/chats',
+    { chatId: 'c7', message: question },
+    { 'x-request-id': REQUEST },
+  );
   const jid = acme.visitorJid('7');
   await olga.waitFor(
     () => olga.messages.find(({ body }) => body === 'Do you have red boots?'),

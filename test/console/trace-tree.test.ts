@@ -27,8 +27,17 @@ it('has each step behind its cause, in the order of time', () => {
     node('lhc', 'sent', 3),
     node('attempt', 'xmpp', 6),
     node('second', 'request', 2),
+    node('at once', 'request', 2),
   ];
-  expect(drawn(nodes)).toEqual(['request', '.sent', '..lhc', '..xmpp', '...attempt', '.second']);
+  expect(drawn(nodes)).toEqual([
+    'request',
+    '.sent',
+    '..lhc',
+    '..xmpp',
+    '...attempt',
+    '.second',
+    '.at once',
+  ]);
 });
 
 it('shows what belongs to nobody at the top, and nothing twice', () => {
