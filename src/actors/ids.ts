@@ -109,6 +109,14 @@ export function actorOf(stream: string): ActorRef | null {
     : { kind, tenant, name: name as Username };
 }
 
+/** The stream of a lane: how far the effects of an actor's facts are done at one place. @param stream of the actor */
+export const laneStream = (stream: string, destination: string): string =>
+  `lane-${stream}.${destination}`;
+
+/** The stream of the actor that a lane works for; of any other stream the stream itself. */
+export const streamOfLane = (stream: string): string =>
+  /^lane-(.+)\.[^.]+$/.exec(stream)?.[1] ?? stream;
+
 /**
  * The name of the data key that encrypts an actor's personal data. Visitors have one each; other actors share their
  * tenant's.

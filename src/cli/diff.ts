@@ -2,8 +2,8 @@
 import { Command } from 'commander';
 import { AppError } from '../errors.ts';
 import type { JsonValue } from '../kit/json.ts';
+import type { Difference } from '../replay/points.ts';
 import { type Reading, withSource, withSourceOptions } from './log/open.ts';
-import type { Difference } from './log/source.ts';
 import { fieldLines, pathText, valueText } from './output/fields.ts';
 import { type Cell, columns } from './output/screen.ts';
 import { cut, jsonLine } from './output/terminal-text.ts';

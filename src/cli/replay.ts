@@ -1,8 +1,9 @@
 /** `xmpp-chat replay`: folds everything with the machines of this version, and says what no longer fits. */
 import { Command } from 'commander';
+import type { Report } from '../replay/whole-log.ts';
 import { differenceLines } from './diff.ts';
 import { type Reading, withSource, withSourceOptions } from './log/open.ts';
-import type { Replayed, ReplayOptions } from './log/source.ts';
+import { type ReplayOptions, shareOf } from './log/source.ts';
 import { createProgress } from './output/progress.ts';
 import { lineOf } from './output/screen.ts';
 import { jsonLine } from './output/terminal-text.ts';
@@ -14,12 +15,14 @@ export const EXIT_DIFFERS = 2;
 /** @returns whether everything fits */
 export async function runReplay(options: ReplayOptions, reading: Reading): Promise<boolean> {
   const { source, screen, json, signal } = reading;
+  const end = screen.isWatched ? await source.readLog({ direction: 'backwards', limit: 1 }) : null;
   const progress = createProgress(screen, 'events');
-  let done: Extract<Replayed, { readonly done: object }>['done'] | null = null;
+  let done: Extract<Report, { readonly done: object }>['done'] | null = null;
   for await (const item of source.replay(options, signal)) {
     signal.throwIfAborted();
     if ('progress' in item) {
-      progress.tick(item.progress.events, item.progress.total);
+      const { events, position } = item.progress;
+      progress.tick(events, shareOf(position, options.from, end?.through?.position ?? position));
       continue;
     }
     progress.done();
@@ -35,7 +38,7 @@ export async function runReplay(options: ReplayOptions, reading: Reading): Promi
   return done.unfit === 0 && done.snapshots === 0;
 }
 
-function linesOf({ screen, utc }: Reading, item: Replayed): string[] {
+function linesOf({ screen, utc }: Reading, item: Report): string[] {
   if ('unfit' in item) {
     const { stream, revision, type, reason } = item.unfit;
     return [
@@ -90,7 +93,7 @@ export function replayCommand(): Command {
   return withSourceOptions(new Command('replay'))
     .description('Fold all streams with the machines of this version, and say what does not fit')
     .option('--tenant <id>', 'only streams of this tenant')
-    .option('--from <position>', 'only streams with events behind this position of the log')
+    .option('--from <position>', 'only facts behind this position of the log')
     .addHelpText('after', EXAMPLES)
     .action((options: ReplayOptions, command: Command) =>
       withSource(command, async (reading) => {

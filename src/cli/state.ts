@@ -2,8 +2,9 @@
 import { Command } from 'commander';
 import { AppError } from '../errors.ts';
 import type { JsonValue } from '../kit/json.ts';
+import type { ActorAt } from '../replay/points.ts';
 import { type Reading, withSource, withSourceOptions } from './log/open.ts';
-import type { ActorAt, Point } from './log/source.ts';
+import type { Point } from './log/source.ts';
 import { fieldLines } from './output/fields.ts';
 import { type Cell, columns, lineOf } from './output/screen.ts';
 import { jsonLine } from './output/terminal-text.ts';

@@ -1,8 +1,8 @@
 /** `xmpp-chat trace`: everything that one request caused, across actors, as a tree. */
 import { Command } from 'commander';
 import { AppError } from '../errors.ts';
+import type { Trace, TraceNode } from '../replay/trace.ts';
 import { type Reading, withSource, withSourceOptions } from './log/open.ts';
-import type { Trace, TraceNode } from './log/source.ts';
 import { createProgress } from './output/progress.ts';
 import { lineOf, type Piece, type Style } from './output/screen.ts';
 import { jsonLine } from './output/terminal-text.ts';
@@ -28,7 +28,7 @@ export async function showTrace(id: string, reading: Reading): Promise<void> {
   if (trace.truncated) screen.note('there is more: the trace was cut at its bounds');
   if (!source.hasJournal) {
     screen.note(
-      'The log has facts alone. Requests, attempts of effects and callbacks are known to the running service: ask it without --store.',
+      'Requests, attempts and callbacks are not in the log. The running service knows them: ask it without --store.',
     );
   }
 }

@@ -1,5 +1,7 @@
 /** Queries on the index of streams. */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+import { actorOf } from '../actors/ids.ts';
+import type { RecordedEvent } from '../eventstore/port.ts';
 import { indexedId } from './fact-ids.ts';
 import {
   addCaseFolding,
@@ -29,12 +31,27 @@ export function categoryOf(stream: string): StreamCategory {
   return STREAM_CATEGORIES.find((each) => each === category) ?? 'other';
 }
 
+/** The visitor's key, the operator's username; of any other stream what its name has behind the category. */
+export function nameIn(stream: string): string {
+  const actor = actorOf(stream);
+  return actor && actor.kind !== 'tenant' ? actor.name : stream.slice(stream.indexOf('-') + 1);
+}
+
+/** The tenant whose stream it is; null for a stream of the service itself. */
+export const tenantOf = ({
+  stream,
+  metadata,
+}: Pick<RecordedEvent, 'stream' | 'metadata'>): string | null => {
+  const actor = actorOf(stream.startsWith('lane-') ? stream.slice('lane-'.length) : stream);
+  return actor?.tenant ?? metadata.tenant;
+};
+
 export interface StreamView {
   readonly stream: string;
   readonly category: StreamCategory;
   /** null for a stream of the service itself. */
   readonly tenant: string | null;
-  /** The visitor's key, the operator's username; of any other stream what its name has behind the category. */
+  /** As {@link nameIn}. */
   readonly name: string;
   /** When its last fact happened, in ms since 1970. */
   readonly lastAt: number;

@@ -4,11 +4,10 @@
  */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { visitorFact } from '../actors/facts.ts';
-import { actorOf } from '../actors/ids.ts';
 import type { RecordedEvent } from '../eventstore/port.ts';
 import { idsOf, indexedId } from './fact-ids.ts';
 import type { Model } from './model.ts';
-import { categoryOf, type StreamCategory, streamsAround } from './stream-queries.ts';
+import { categoryOf, nameIn, streamsAround, tenantOf } from './stream-queries.ts';
 
 /** Rows of `facts_by_id` to look at for each event. More than an event adds, so that the circle comes to its end. */
 const SWEPT_ROWS = 4;
@@ -104,8 +103,7 @@ function apply(to: Statements, event: RecordedEvent): void {
   const category = categoryOf(stream);
   const known = to.update.get(...last)?.n;
   const n = Number(known ?? to.next.get()?.last);
-  if (known === undefined)
-    to.insert.run(...last, category, tenantOf(event), nameOf(stream, category), n);
+  if (known === undefined) to.insert.run(...last, category, tenantOf(event), nameIn(stream), n);
   if (type === 'PersonalDataErased') to.erase.run(revision, n);
   // The last fact of a data key. Its stream is deleted behind it.
   if (type === 'DataKeyErased') to.remove.run(stream);
@@ -125,17 +123,6 @@ function retain(db: DatabaseSync, to: Statements, event: RecordedEvent): void {
   if (generation === undefined) to.cut.run(before, event.stream);
   else for (const stream of streamsAround(db, event.stream)) to.remove.run(stream);
 }
-
-/** The actor's name, or all behind the category. */
-const nameOf = (stream: string, category: StreamCategory): string => {
-  const actor = category === 'visitor' || category === 'operator' ? actorOf(stream) : null;
-  return actor && actor.kind !== 'tenant' ? actor.name : stream.slice(stream.indexOf('-') + 1);
-};
-
-const tenantOf = ({ stream, metadata }: RecordedEvent): string | null => {
-  const actor = actorOf(stream.startsWith('lane-') ? stream.slice('lane-'.length) : stream);
-  return actor?.tenant ?? metadata.tenant;
-};
 
 /**
  * Removes what `facts_by_id` has of streams that are gone, a few rows at a time, in a circle: a removed tenant may have

@@ -1,4 +1,5 @@
 /** What facts have called for outside, and what became of it: of the log alone, or with what a process has written down. */
+import { laneStream } from '../actors/ids.ts';
 import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 
 /** A place outside, as its lane selects the facts that it performs. */
@@ -67,6 +68,9 @@ export interface Progress {
   readonly dead: ReadonlyMap<number, string>;
 }
 
+/** Of a lane of which the log says nothing. */
+export const NO_PROGRESS: Progress = { through: -1, dead: new Map() };
+
 /** Facts of a lane that are read. Only those that give up an effect say more than the last one. */
 const LANE_FACTS = 100;
 /** An effect becomes a dead letter after a day or, if its place was not seen to fail, an hour later. */
@@ -80,7 +84,7 @@ export async function progressOf(
   stream: string,
   destination: string,
 ): Promise<Progress> {
-  const events = await store.readStream(`lane-${stream}.${destination}`, {
+  const events = await store.readStream(laneStream(stream, destination), {
     direction: 'backwards',
     limit: LANE_FACTS,
   });

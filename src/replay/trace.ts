@@ -8,6 +8,7 @@ import {
   type Effect,
   type EffectPlace,
   effectsOf,
+  NO_PROGRESS,
   type Note,
   notesAbout,
   type Place,
@@ -58,8 +59,8 @@ export interface Trace {
 
 export interface TraceSource {
   readonly store: Pick<EventStore, 'readStream'>;
-  /** Places of the facts that have this id: their own, of their command, their request or their trace. */
-  factsOf(id: string, limit: number): Promise<readonly Place[]>;
+  /** Places of the facts that have one of these ids: their own, of their command, their request or their trace. */
+  factsOf(ids: readonly string[], limit: number): Promise<readonly Place[]>;
   /** Notes about these facts, the oldest first. A bare log has none. */
   notesOf(facts: readonly Place[]): readonly Note[];
   /** Requests with this correlation id. */
@@ -81,9 +82,9 @@ export interface TraceSource {
 export async function loadTrace(source: TraceSource, id: string): Promise<Trace | null> {
   const until = source.monotonic() + source.deadlineMs;
   const found = new Found(source, () => source.monotonic() > until);
-  await found.add(id);
+  await found.add([id]);
   if (found.isEmpty) {
-    for (let n = 0; n < BATCH_REQUESTS && !found.isFull; n++) await found.add(`${id}.${n}`);
+    await found.add(Array.from({ length: BATCH_REQUESTS }, (_, n) => `${id}.${n}`));
   }
   if (found.isEmpty) return null;
   // A command or a fact was asked for: its request has the rest.
@@ -94,7 +95,7 @@ export async function loadTrace(source: TraceSource, id: string): Promise<Trace 
       )
       .map(({ metadata }) => metadata.correlationId),
   );
-  for (const each of [...wider].slice(0, MAX_CORRELATIONS)) await found.add(each);
+  if (wider.size > 0) await found.add([...wider].slice(0, MAX_CORRELATIONS));
   const receipts = await found.addReceipts();
   const { events } = found;
   const correlations = new Set(events.map(({ metadata }) => metadata.correlationId));
@@ -164,9 +165,9 @@ class Found {
     );
   }
 
-  /** Adds the facts with this id. */
-  async add(id: string): Promise<void> {
-    const places = await this.#source.factsOf(id, MAX_TRACE_FACTS);
+  /** Adds the facts with one of these ids. */
+  async add(ids: readonly string[]): Promise<void> {
+    const places = await this.#source.factsOf(ids, MAX_TRACE_FACTS);
     if (places.length >= MAX_TRACE_FACTS) this.#isFull = true;
     for (const [stream, revisions] of Map.groupBy(places, (place) => place.stream)) {
       const wanted = new Set(revisions.map(({ revision }) => revision));
@@ -213,7 +214,7 @@ class Found {
         known.set(lane, await progressOf(store, event.stream, place.name));
       }
     }
-    return (stream, name) => known.get(`${stream} ${name}`) ?? { through: -1, dead: new Map() };
+    return (stream, name) => known.get(`${stream} ${name}`) ?? NO_PROGRESS;
   }
 
   #mayRead(stream: string): boolean {

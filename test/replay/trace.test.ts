@@ -34,9 +34,11 @@ const sourceOf = (
   more: Partial<TraceSource> = {},
 ): TraceSource => ({
   store: interleaved(events),
-  factsOf: async (id) =>
-    events.filter(({ id: own, metadata }) =>
-      [own, metadata.commandId, metadata.correlationId, traceIdOf(metadata)].includes(id),
+  factsOf: async (ids) =>
+    events.filter(({ id, metadata }) =>
+      [id, metadata.commandId, metadata.correlationId, traceIdOf(metadata)].some((each) =>
+        ids.includes(each),
+      ),
     ),
   notesOf: (facts) =>
     notes.filter((note) =>

@@ -2,9 +2,11 @@
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import type { JsonObject, JsonValue } from '../../kit/json.ts';
-import type { Change } from '../../replay/changes.ts';
+import type { Change, TimerChange } from '../../replay/changes.ts';
+import type { ActorAt } from '../../replay/points.ts';
+import type { Report } from '../../replay/whole-log.ts';
 import { anotherProgram, ask, askLines, refusalOf, type ServiceAccess } from '../service-client.ts';
-import { type ActorAt, type LogSource, PAGE_EVENTS } from './source.ts';
+import { type LogSource, PAGE_EVENTS } from './source.ts';
 
 // What JSON.parse made is JSON, and a schema would only copy it.
 const Json = z.custom<JsonValue>((value) => value !== undefined);
@@ -36,30 +38,45 @@ const Items = z.object({ items: z.array(Event), next: z.string().nullable() });
 const Scanned = Items.extend({
   through: z.object({ position: z.string(), at: z.number() }).nullable(),
 });
-const State = z.object({
-  stream: z.string(),
-  machine: z.string(),
-  value: Json,
-  context: Json,
-  timers: z.record(z.string(), z.number()),
-  at: z.number(),
-  revision: z.int(),
-  unfit: z.object({ revision: z.int(), type: z.string(), reason: z.string() }).optional(),
-});
+const State = z
+  .object({
+    stream: z.string(),
+    machine: z.string(),
+    value: Json,
+    context: Part,
+    timers: z.record(z.string(), z.number()),
+    at: z.number(),
+    revision: z.int(),
+    unfit: z.object({ revision: z.int(), type: z.string(), reason: z.string() }).optional(),
+  })
+  // Without `unfit` where there is none.
+  .transform(({ unfit, ...state }): ActorAt => ({ ...state, ...(unfit && { unfit }) }));
 
+/** No `before`: it is new. No `after`: it is gone. */
+const Changed = z
+  .object({
+    path: z.array(z.union([z.string(), z.int()])),
+    before: Json.optional(),
+    after: Json.optional(),
+  })
+  .transform(
+    ({ path, before, after }): Change => ({
+      path,
+      ...(before !== undefined && { before }),
+      ...(after !== undefined && { after }),
+    }),
+  );
 const Side = z.object({ revision: z.int(), value: Json });
-const Difference = z.object({
+const Compared = z.object({
   a: Side,
   b: Side,
-  changes: z.array(
-    z.object({
-      path: z.array(z.union([z.string(), z.int()])),
-      before: Json.optional(),
-      after: Json.optional(),
-    }),
-  ),
+  changes: z.array(Changed),
   timerChanges: z.array(
-    z.object({ id: z.string(), before: z.number().nullable(), after: z.number().nullable() }),
+    z.object({
+      id: z.string(),
+      before: z.number().nullable(),
+      after: z.number().nullable(),
+    }) satisfies z.ZodType<TimerChange>,
   ),
 });
 
@@ -92,8 +109,8 @@ const Trace = z.object({
       parent: z.string().nullable(),
       kind: z.enum(['request', 'fact', 'effect', 'attempt', 'callback']),
       name: z.string(),
-      stream: z.string().nullable(),
-      revision: z.int().nullable(),
+      stream: z.string(),
+      revision: z.int(),
       at: z.number(),
       ms: z.number().nullable(),
       outcome: z.string().nullable(),
@@ -103,17 +120,9 @@ const Trace = z.object({
   truncated: z.boolean(),
 });
 
-const AnyChange = z
-  .object({ path: z.array(z.union([z.string(), z.int()])) })
-  .loose()
-  .transform((change) => change as Change); // `before` and `after` are JSON, as everything in the answer
-const Replayed = z.union([
+const Reported: z.ZodType<Report> = z.union([
   z.object({
-    progress: z.object({
-      events: z.int(),
-      position: z.string(),
-      total: z.int().optional(),
-    }),
+    progress: z.object({ events: z.int(), position: z.string() }),
   }),
   z.object({
     unfit: z.object({
@@ -124,7 +133,7 @@ const Replayed = z.union([
     }),
   }),
   z.object({
-    snapshot: z.object({ stream: z.string(), revision: z.int(), changes: z.array(AnyChange) }),
+    snapshot: z.object({ stream: z.string(), revision: z.int(), changes: z.array(Changed) }),
   }),
   z.object({
     done: z.object({
@@ -190,27 +199,13 @@ export function openServiceSource(access: ServiceAccess): LogSource {
       const { items, next, through } = await required(Scanned, '/debug/events', query);
       return { events: items, next, through };
     },
-    async state(stream, { revision, at }) {
-      const found = await get(State, streamPath(stream, '/state'), { revision, at });
-      if (!found) return null;
-      const { unfit, ...state } = found;
-      return { ...state, ...(unfit && { unfit }) } satisfies ActorAt;
-    },
-    async diff(stream, a, b) {
-      const found = await get(Difference, streamPath(stream, '/diff'), { a, b });
-      if (!found) return null;
-      const changes = found.changes.map(({ path, before, after }) => ({
-        path,
-        ...(before !== undefined && { before }),
-        ...(after !== undefined && { after }),
-      }));
-      return { ...found, changes };
-    },
+    state: (stream, { revision, at }) => get(State, streamPath(stream, '/state'), { revision, at }),
+    diff: (stream, a, b) => get(Compared, streamPath(stream, '/diff'), { a, b }),
     trace: (id) => get(Trace, `/debug/traces/${encodeURIComponent(id)}`),
     async *replay({ tenant, from }, signal) {
       const path = pathOf('/debug/replay', { tenant, from });
       for await (const item of askLines(access, path, signal)) {
-        const { data } = Replayed.safeParse(item);
+        const { data } = Reported.safeParse(item);
         if (data === undefined) throw anotherProgram(access.url, 200);
         yield data;
       }

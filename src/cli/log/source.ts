@@ -2,9 +2,11 @@
  * The log as the commands of engineers read it: from the running service over HTTP (service-source.ts), or from an event
  * store directly (store-source.ts). One test suite runs on both. Nothing here can write.
  */
-import type { JsonObject, JsonValue } from '../../kit/json.ts';
-import type { Change, TimerChange } from '../../replay/changes.ts';
+import type { JsonObject } from '../../kit/json.ts';
 import type { EventView } from '../../replay/event-view.ts';
+import type { ActorAt, Difference } from '../../replay/points.ts';
+import type { Trace } from '../../replay/trace.ts';
+import type { Report } from '../../replay/whole-log.ts';
 
 /** An event, its personal data opened. */
 export interface LogEvent extends EventView {
@@ -45,31 +47,6 @@ export interface Point {
   readonly at?: number | undefined;
 }
 
-/** An actor at a point of its history. */
-export interface ActorAt {
-  readonly stream: string;
-  /** With its version, such as `visitor/10`. */
-  readonly machine: string;
-  /** The active states. */
-  readonly value: JsonValue;
-  readonly context: JsonValue;
-  /** Due times in ms since 1970, by the timers' ids. */
-  readonly timers: Readonly<Record<string, number>>;
-  /** Of the last fact, in ms since 1970. */
-  readonly at: number;
-  readonly revision: number;
-  readonly unfit?: { readonly revision: number; readonly type: string; readonly reason: string };
-}
-
-/** What differs between two points of a stream. */
-export interface Difference {
-  readonly a: { readonly revision: number; readonly value: JsonValue };
-  readonly b: { readonly revision: number; readonly value: JsonValue };
-  /** Of the context. */
-  readonly changes: readonly Change[];
-  readonly timerChanges: readonly TimerChange[];
-}
-
 /** A stream as lists show it. */
 export interface StreamRow {
   readonly stream: string;
@@ -96,73 +73,11 @@ export interface StreamFilter {
   readonly text?: string | undefined;
 }
 
-/** A part of a trace. */
-export interface TraceNode {
-  readonly id: string;
-  /** null for a root. */
-  readonly parent: string | null;
-  readonly kind: 'request' | 'fact' | 'effect' | 'attempt' | 'callback';
-  readonly name: string;
-  /** Of the fact that the node is, or is about. */
-  readonly stream: string | null;
-  readonly revision: number | null;
-  /** ms since 1970 */
-  readonly at: number;
-  /** How long it took; null where nothing says so. */
-  readonly ms: number | null;
-  readonly outcome: string | null;
-  readonly detail: string | null;
-}
-
-/** Everything that one request caused. */
-export interface Trace {
-  readonly id: string;
-  readonly traceId: string | null;
-  /** In order of time. `parent` makes the tree. */
-  readonly nodes: readonly TraceNode[];
-  readonly truncated: boolean;
-}
-
 export interface ReplayOptions {
   readonly tenant?: string | undefined;
-  /** A position: only streams with events behind it. */
+  /** A position: only facts behind it. */
   readonly from?: string | undefined;
 }
-
-/** What a replay of everything says, one after the other; `done` is the last. */
-export type Replayed =
-  | {
-      readonly progress: {
-        readonly events: number;
-        readonly position: string;
-        /** All of them, if it is known. */
-        readonly total?: number | undefined;
-      };
-    }
-  | {
-      readonly unfit: {
-        readonly stream: string;
-        readonly revision: number;
-        readonly type: string;
-        readonly reason: string;
-      };
-    }
-  | {
-      readonly snapshot: {
-        readonly stream: string;
-        readonly revision: number;
-        readonly changes: readonly Change[];
-      };
-    }
-  | {
-      readonly done: {
-        readonly events: number;
-        readonly streams: number;
-        readonly unfit: number;
-        readonly snapshots: number;
-        readonly ms: number;
-      };
-    };
 
 /** How far a long read is: events so far. */
 export type OnProgress = (events: number) => void;
@@ -187,10 +102,10 @@ export interface LogSource {
   state(stream: string, point: Point): Promise<ActorAt | null>;
   /** @returns null if there is no such stream, or it belongs to no actor */
   diff(stream: string, a: number, b: number): Promise<Difference | null>;
-  /** @returns null if nothing has this id. A store is scanned for it, and has facts alone */
+  /** @returns null if nothing has this id. A store is scanned for it, and has no requests, attempts and callbacks */
   trace(id: string, onProgress?: OnProgress, signal?: AbortSignal): Promise<Trace | null>;
   /** Folds all streams with the machines of this version: on the service its own version, on a store that of the command. */
-  replay(options: ReplayOptions, signal: AbortSignal): AsyncIterable<Replayed>;
+  replay(options: ReplayOptions, signal: AbortSignal): AsyncIterable<Report>;
   /** Whether requests, attempts and snapshots are known: they are not in the log. */
   readonly hasJournal: boolean;
   close(): Promise<void>;
@@ -285,13 +200,20 @@ export const withoutPersonal = ({
 }: Pick<LogEvent, 'erased' | 'sealed'>): string | null =>
   sealed ? '(sealed)' : erased ? '(erased)' : null;
 
+const numberOf = (position: string): bigint =>
+  BigInt(position.slice(position.lastIndexOf(':') + 1));
+
 /** Both positions are of one log: they end with a number that grows. @returns negative if a is before b */
 export function compareInLog(a: { readonly position: string }, b: { readonly position: string }) {
-  const [one, other] = [a, b].map(({ position }) =>
-    BigInt(position.slice(position.lastIndexOf(':') + 1)),
-  );
-  if (one === undefined || other === undefined || one === other) return 0;
-  return one < other ? -1 : 1;
+  const [one, other] = [numberOf(a.position), numberOf(b.position)];
+  return one < other ? -1 : Number(one > other);
+}
+
+/** How much of the log is behind a reader, from 0 to 1. @param from where it began; undefined: at the beginning */
+export function shareOf(position: string, from: string | undefined, end: string): number {
+  const begin = from === undefined ? 0n : numberOf(from);
+  const whole = numberOf(end) - begin;
+  return whole > 0n ? Number(numberOf(position) - begin) / Number(whole) : 1;
 }
 
 /** True for the part that nobody sees, such as the secrets of a tenant. */

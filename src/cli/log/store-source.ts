@@ -2,19 +2,19 @@
 import { AppError, hasCode } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { scanLog } from '../../eventstore/reading.ts';
-import { stateAt } from '../../http/debug/state.ts';
 import type { JsonObject } from '../../kit/json.ts';
-import { changesBetween, timerChangesBetween } from '../../replay/changes.ts';
+import { XMPP_FILTER } from '../../reactors/conversation/xmpp-lane.ts';
+import { LHC_FILTER } from '../../reactors/lhc/drafts.ts';
 import { createCheckpoints } from '../../replay/checkpoints.ts';
 import { viewOf } from '../../replay/event-view.ts';
-import { findStream, foldTo } from '../../replay/fold.ts';
-import { stateView } from '../../replay/steps.ts';
+import { findStream } from '../../replay/fold.ts';
+import { actorAt, differenceBetween } from '../../replay/points.ts';
+import { loadTrace, type TraceSource } from '../../replay/trace.ts';
+import { replayLog } from '../../replay/whole-log.ts';
 import { deriveSecrets } from '../../runtime/vault/secrets.ts';
 import { createVault } from '../../runtime/vault/vault.ts';
-import { replayStore } from './replay-store.ts';
-import { scanStreams } from './scan-streams.ts';
-import { scanTrace } from './scan-trace.ts';
-import { type ActorAt, type LogEvent, type LogSource, PAGE_EVENTS } from './source.ts';
+import { scanFacts, scanStreams } from './scan.ts';
+import { type LogEvent, type LogSource, PAGE_EVENTS } from './source.ts';
 
 export interface StoreSourceOptions {
   readonly store: EventStore;
@@ -85,27 +85,41 @@ export function openStoreSource({ store, name, serviceSecrets }: StoreSourceOpti
         through: through && { position: through.position, at: through.metadata.at },
       };
     },
-    async state(stream, { revision, at }) {
-      const state = await stateAt(store, stream, { revision, at }, checkpoints);
-      if (!state) return null;
-      const { seen: _, ...rest } = state;
-      return rest as unknown as ActorAt; // what stateAt returns, as the service answers it
+    async state(stream, point) {
+      const actor = await actorAt(store, stream, point, checkpoints);
+      if (!actor) return null;
+      const { seen: _, ...rest } = actor;
+      return rest;
     },
     async diff(stream, a, b) {
       const found = await findStream(store, stream);
-      if (!found) return null;
-      const before = await foldTo(store, found, { revision: a }, checkpoints);
-      const after = await foldTo(store, found, { revision: b }, checkpoints);
-      const [old, young] = [stateView(before.state), stateView(after.state)];
-      return {
-        a: { revision: before.through, value: old.value },
-        b: { revision: after.through, value: young.value },
-        changes: changesBetween(old.context, young.context),
-        timerChanges: timerChangesBetween(before.state.core.timers, after.state.core.timers),
-      };
+      return found && differenceBetween(store, found, a, b, checkpoints);
     },
-    trace: (id, onProgress = () => {}, signal) => scanTrace(store, id, onProgress, signal),
-    replay: (options, signal) => replayStore(store, options, signal, () => performance.now()),
+    trace(id, onProgress = () => {}, signal) {
+      let looked = 0;
+      const onEvent = (): void => {
+        looked += 1;
+        if (looked % PAGE_EVENTS === 0) onProgress(looked);
+      };
+      const source: TraceSource = {
+        store,
+        factsOf: (ids, limit) => scanFacts(store, ids, limit, onEvent, signal),
+        notesOf: () => [],
+        requestsOf: () => [],
+        places: [XMPP_FILTER, LHC_FILTER],
+        now: Date.now,
+        monotonic: () => performance.now(),
+        deadlineMs: Number.POSITIVE_INFINITY, // Ctrl-C ends it
+      };
+      return loadTrace(source, id);
+    },
+    async *replay({ tenant, from }, signal) {
+      const position = from === undefined ? undefined : store.parsePosition(from);
+      for await (const report of replayLog(store, { tenant, from: position })) {
+        signal.throwIfAborted();
+        yield report;
+      }
+    },
     hasJournal: false,
     close: () => store.close(),
   };

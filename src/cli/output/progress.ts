@@ -6,8 +6,8 @@ const EVERY_MS = 100;
 const BAR_CELLS = 24;
 
 export interface Progress {
-  /** @param done so far; @param total of them, if it is known */
-  tick(done: number, total?: number): void;
+  /** @param done so far. @param share of the whole, from 0 to 1, if it is known */
+  tick(done: number, share?: number): void;
   done(): void;
 }
 
@@ -21,14 +21,14 @@ export function createProgress(screen: Screen, what: string): Progress {
   let at = Number.NEGATIVE_INFINITY;
   const began = screen.now();
   return {
-    tick(done, total) {
+    tick(done, share) {
       if (!screen.isWatched) return;
       const now = screen.now();
       if (now - at < EVERY_MS) return;
       at = now;
       const seconds = Math.max(0.001, (now - began) / 1_000);
       const rate = `${done} ${what}, ${Math.round(done / seconds)}/s`;
-      screen.status(total ? `${bar(done / total)}  ${rate}` : rate);
+      screen.status(share === undefined ? rate : `${bar(share)}  ${rate}`);
     },
     done: () => screen.status(''),
   };

@@ -6,6 +6,7 @@ import type { Action } from '../../replay/branch.ts';
 import { createCheckpoints } from '../../replay/checkpoints.ts';
 import { type ActorStream, findStream, foldTo, type StreamReader } from '../../replay/fold.ts';
 import { machineOf } from '../../replay/machines.ts';
+import type { ActorAt } from '../../replay/points.ts';
 import { stateView } from '../../replay/steps.ts';
 import {
   faultsOf,
@@ -16,7 +17,7 @@ import {
 } from '../../replay/what-if.ts';
 import { differenceLines } from '../diff.ts';
 import type { Reading } from '../log/open.ts';
-import type { ActorAt, LogSource } from '../log/source.ts';
+import type { LogSource } from '../log/source.ts';
 import { fieldsText } from '../output/fields.ts';
 import { lineOf } from '../output/screen.ts';
 import { visible } from '../output/terminal-text.ts';

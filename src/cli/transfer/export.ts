@@ -3,6 +3,7 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { Command } from 'commander';
 import { DECIDERS } from '../../actors/deciders.ts';
+import { actorOf, streamOfLane } from '../../actors/ids.ts';
 import { AppError } from '../../errors.ts';
 import { maskedEvent } from '../../replay/mask.ts';
 import { LOG_STREAM } from '../../runtime/log-identity.ts';
@@ -157,8 +158,8 @@ async function chosenEvents(
 
 /** The visitor's stream and its lanes. */
 const isOfVisitor = (stream: string, key: string): boolean => {
-  const [, of] = /^(?:lane-)?visitor-[^.]+\.(.+)$/.exec(stream) ?? [];
-  return of === key || (stream.startsWith('lane-') && of?.slice(0, of.lastIndexOf('.')) === key);
+  const actor = actorOf(streamOfLane(stream));
+  return actor?.kind === 'visitor' && actor.name === key;
 };
 
 /** What was cut off or deleted may be in the whole log until it is removed from the disk. It is not exported. */

@@ -88,7 +88,7 @@ export async function importFile(options: ImportOptions): Promise<Imported> {
       signal,
       onDone(step) {
         written += step.copied;
-        progress.tick(before + written, checked.end.events);
+        progress.tick(before + written, (before + written) / checked.end.events);
       },
     });
   } catch (error) {

@@ -1,12 +1,12 @@
 /** /debug: what happened in a stream and why, step by step, with the machines of this version. Nothing here can append or send. */
 import { z } from '@hono/zod-openapi';
 import { AppError } from '../../errors.ts';
-import { changesBetween, timerChangesBetween } from '../../replay/changes.ts';
 import type { Checkpoints } from '../../replay/checkpoints.ts';
 import { viewOf } from '../../replay/event-view.ts';
-import { type ActorStream, findStream, foldTo } from '../../replay/fold.ts';
+import { type ActorStream, findStream } from '../../replay/fold.ts';
 import { ACTOR_KINDS, machineOf } from '../../replay/machines.ts';
-import { stateView, stepsFrom } from '../../replay/steps.ts';
+import { differenceBetween } from '../../replay/points.ts';
+import { stepsFrom } from '../../replay/steps.ts';
 import type { Access } from '../frame/auth.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
 import { EventView, StreamParams } from './events.ts';
@@ -185,18 +185,7 @@ export function addReplayEndpoints(api: Api, access: Access<null>, checkpoints: 
     },
     async ({ params: { stream }, query: { a, b } }) => {
       const found = await streamOfActor(api, stream);
-      const before = await foldTo(store, found, { revision: a }, checkpoints);
-      const after = await foldTo(store, found, { revision: b }, checkpoints);
-      const [old, young] = [before, after].map(({ state }) => stateView(state));
-      return {
-        status: 200,
-        json: {
-          a: { revision: before.through, value: old?.value },
-          b: { revision: after.through, value: young?.value },
-          changes: changesBetween(old?.context, young?.context),
-          timerChanges: timerChangesBetween(before.state.core.timers, after.state.core.timers),
-        },
-      };
+      return { status: 200, json: await differenceBetween(store, found, a, b, checkpoints) };
     },
   );
 

@@ -4,15 +4,14 @@
  */
 import { z } from '@hono/zod-openapi';
 import { AppError } from '../../errors.ts';
-import type { EventStore, Position } from '../../eventstore/port.ts';
 import { type Scanned, scanLog } from '../../eventstore/reading.ts';
 import type { Checkpoints } from '../../replay/checkpoints.ts';
 import { viewOf } from '../../replay/event-view.ts';
+import { actorAt } from '../../replay/points.ts';
 import type { Access } from '../frame/auth.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
-import { MAX_POSITION_CHARACTERS, TimeParameter } from '../frame/reading.ts';
+import { MAX_POSITION_CHARACTERS, positionOf, TimeParameter } from '../frame/reading.ts';
 import { EventView, StreamName, StreamParams } from './events.ts';
-import { stateAt } from './state.ts';
 
 const MAX_NAME_CHARACTERS = 64;
 const MAX_TYPES_CHARACTERS = 1_000;
@@ -41,14 +40,6 @@ const StateView = z
     unfit: z.object({ revision: z.int(), type: z.string(), reason: z.string() }).optional(),
   })
   .openapi('State');
-
-function parseAfter(store: Pick<EventStore, 'parsePosition'>, text: string): Position {
-  try {
-    return store.parsePosition(text);
-  } catch {
-    throw new AppError('invalid', 'is not a position of this event store', { field: 'after' });
-  }
-}
 
 const notFound = () => new AppError('not-found', 'there is no such stream, or it is empty');
 
@@ -119,7 +110,7 @@ export function addStreamReadingEndpoints(
       problems: [404],
     },
     async ({ params: { stream }, query }) => {
-      const state = await stateAt(store, stream, query, checkpoints);
+      const state = await actorAt(store, stream, query, checkpoints);
       if (!state) throw notFound();
       return { status: 200, json: state };
     },
@@ -157,10 +148,11 @@ export function addStreamReadingEndpoints(
     },
     async ({ query }) => {
       const { after, prefix, tenant, type, ...options } = query;
+      const position = positionOf(store, after, 'after');
       const types = type && new Set(type);
       const scanned = await scanLog(store, {
         ...options,
-        ...(after !== undefined && { after: parseAfter(store, after) }),
+        ...(position !== null && { after: position }),
         ...(prefix !== undefined && { prefixes: [prefix] }),
         matches: (event) =>
           (tenant === undefined || event.metadata.tenant === tenant) &&

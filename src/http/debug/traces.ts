@@ -2,7 +2,14 @@
 import { z } from '@hono/zod-openapi';
 import { AppError } from '../../errors.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
-import { type Effect, effectsOf, type Progress, progressOf } from '../../replay/effects.ts';
+import {
+  type Effect,
+  effectsOf,
+  NO_PROGRESS,
+  type Place,
+  type Progress,
+  progressOf,
+} from '../../replay/effects.ts';
 import { loadTrace } from '../../replay/trace.ts';
 import type { Access } from '../frame/auth.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
@@ -137,7 +144,14 @@ requests are of the journal of this process.`,
       const trace = await loadTrace(
         {
           store,
-          factsOf: async (each, limit) => readModels.streams.factsOf(each, limit),
+          async factsOf(ids, limit) {
+            const found: Place[] = [];
+            for (const each of ids) {
+              if (found.length >= limit) break;
+              found.push(...(await readModels.streams.factsOf(each, limit - found.length)));
+            }
+            return found;
+          },
           notesOf: journal.of,
           requestsOf: journal.requests,
           places,
@@ -152,8 +166,6 @@ requests are of the journal of this process.`,
     },
   );
 }
-
-const NO_PROGRESS: Progress = { through: -1, dead: new Map() };
 
 const viewOf = ({
   event,

@@ -1,12 +1,10 @@
 /** /debug/replay: the whole log, folded with the machines of this version. */
 import { z } from '@hono/zod-openapi';
-import { AppError } from '../../errors.ts';
-import type { Position } from '../../eventstore/port.ts';
 import { type Report, replayLog } from '../../replay/whole-log.ts';
 import type { Access } from '../frame/auth.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
 import { tooMany } from '../frame/problem.ts';
-import { MAX_POSITION_CHARACTERS } from '../frame/reading.ts';
+import { MAX_POSITION_CHARACTERS, positionOf } from '../frame/reading.ts';
 
 const MAX_NAME_CHARACTERS = 64;
 /** Retry-After while another replay runs. */
@@ -72,7 +70,7 @@ export function addWholeReplayEndpoint(api: Api, access: Access<null>): void {
       problems: [429],
     },
     async ({ query: { tenant, from: text } }) => {
-      const from = text === undefined ? undefined : positionOf(store, text);
+      const from = positionOf(store, text, 'from') ?? undefined;
       if (running) return tooMany('another replay is running', RETRY_AFTER_S);
       running = true;
       const stream = linesOf(replayLog(store, { tenant, from, snapshotOf }), () => {
@@ -87,12 +85,4 @@ export function addWholeReplayEndpoint(api: Api, access: Access<null>): void {
       };
     },
   );
-}
-
-function positionOf(store: { parsePosition(text: string): Position }, text: string): Position {
-  try {
-    return store.parsePosition(text);
-  } catch {
-    throw new AppError('invalid', 'is not a position of this event store', { field: 'from' });
-  }
 }

@@ -1,7 +1,7 @@
 /** What all queries have in common: parameters, pages, and how fresh the answer is. */
 import { z } from '@hono/zod-openapi';
 import { AppError, hasCode } from '../../errors.ts';
-import type { Position } from '../../eventstore/port.ts';
+import type { EventStore, Position } from '../../eventstore/port.ts';
 import type { EndpointDeps } from './deps.ts';
 
 /** How long a query waits for its `minPosition`. */
@@ -79,6 +79,24 @@ export const pageSchema = <T extends z.ZodType>(item: T) =>
   });
 
 /**
+ * A position that a caller sent; null for none.
+ * @param field of the request
+ * @throws {AppError} `invalid`, which names the field
+ */
+export function positionOf(
+  store: Pick<EventStore, 'parsePosition'>,
+  text: string | undefined,
+  field: string,
+): Position | null {
+  try {
+    return text === undefined ? null : store.parsePosition(text);
+  } catch (error) {
+    if (!hasCode(error, 'invalid')) throw error;
+    throw new AppError('invalid', 'is not a position of this event store', { field });
+  }
+}
+
+/**
  * Waits until the read models have reached `minPosition`.
  * @returns a position that the rows have reached; null without any event
  * @throws {AppError} `timeout` if they have not in time; `invalid` if the text is not a position
@@ -87,15 +105,7 @@ export async function awaitPosition(
   { readModels, store, positionWaitMs = POSITION_WAIT_MS }: EndpointDeps,
   { minPosition: text }: { readonly minPosition?: string | undefined },
 ): Promise<Position | null> {
-  let position: Position | null = null;
-  try {
-    if (text !== undefined) position = store.parsePosition(text);
-  } catch (error) {
-    if (!hasCode(error, 'invalid')) throw error;
-    throw new AppError('invalid', 'is not a position of this event store', {
-      field: 'minPosition',
-    });
-  }
+  const position = positionOf(store, text, 'minPosition');
   try {
     // After a start the rows are ready in a moment. If they have to be rebuilt, the query throws an error that says so.
     return await readModels.reach(position, READY_WAIT_MS, positionWaitMs);

@@ -5,13 +5,18 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { actorOf, keyOfGeneration, sealingKeyOf, type TenantId } from '../../actors/ids.ts';
+import {
+  actorOf,
+  keyOfGeneration,
+  laneStream,
+  sealingKeyOf,
+  type TenantId,
+} from '../../actors/ids.ts';
 import { AHEAD_MOST_MS } from '../../actors/machine/timers.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import { messageOf } from '../../errors.ts';
 import { type EventStore, WrongExpectedRevision } from '../../eventstore/port.ts';
 import { eventAt, firstEvent, lastEvent } from '../../eventstore/reading.ts';
-import { laneStream } from '../../runtime/lanes/log.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
 import type { CommitListener } from '../../runtime/pending-work.ts';
 import type { Actors, Vault } from '../../runtime/ports.ts';

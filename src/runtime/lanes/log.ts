@@ -1,4 +1,5 @@
 /** How far a lane came, as facts in a stream of its own: `lane-{stream}.{destination}`. */
+import { laneStream } from '../../actors/ids.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { Lru } from '../../kit/lru.ts';
 import { causeOf } from '../cause.ts';
@@ -26,10 +27,6 @@ export interface LaneLog {
 export const LANE_CUT_FACTS = 64;
 /** Lanes of which it is remembered that this process has written a dead letter. Its facts are cut when it ends. */
 const BURIED_REMEMBERED = 10_000;
-
-/** The name of a lane's stream. @param stream of the actor */
-export const laneStream = (stream: string, destination: string): string =>
-  `lane-${stream}.${destination}`;
 
 export function createLaneLog(options: {
   store: EventStore;

@@ -1,12 +1,16 @@
 /** `xmpp-chat trace`, `replay` and `streams`: of a store, and of a service that answers as the contract says. */
+import { randomUUIDv7 } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openServiceSource } from '../../../src/cli/log/service-source.ts';
+import { shareOf } from '../../../src/cli/log/source.ts';
 import { openStoreSource } from '../../../src/cli/log/store-source.ts';
 import { runReplay } from '../../../src/cli/replay.ts';
 import { showStreams } from '../../../src/cli/streams.ts';
 import { showTrace } from '../../../src/cli/trace.ts';
+import { createLaneLog } from '../../../src/runtime/lanes/log.ts';
+import { sendMessage } from '../../actors/facts.ts';
 import { event } from '../../eventstore/events.ts';
 import { openScene, readingOf, VISITOR } from './scene.ts';
 
@@ -93,7 +97,7 @@ describe('trace', () => {
       const reading = readingOf(store);
       await showTrace(id, reading);
       expect(reading.screen.text()).toMatch(/^\+0 ms +PageViewed {2}visitor-acme\.42 @\d+$/m);
-      expect(reading.screen.notes.join()).toMatch(/The log has facts alone/);
+      expect(reading.screen.notes.join()).toMatch(/attempts and callbacks are not in the log/);
     }
     const json = readingOf(store, { json: true });
     await showTrace('request-1', json);
@@ -103,6 +107,22 @@ describe('trace', () => {
     await showTrace(nodes[0].id, byEvent);
     expect(JSON.parse(byEvent.screen.text()).nodes).toEqual(nodes);
     await expect(showTrace('none', json)).rejects.toThrow(/nothing in the log has the id none/);
+  });
+
+  it('has the effects of the facts on a store, with what the log says became of them', async () => {
+    const { rig, store } = scene;
+    const origin = { commandId: 'cmd-2', correlationId: 'batch-1.7', causationId: 'cmd-2' };
+    const { revision } = await rig.toVisitor('42', sendMessage('m9'), origin);
+    const outcome = async (): Promise<string> => {
+      const reading = readingOf(store);
+      await showTrace('batch-1', reading); // the id of the batch finds its requests
+      return reading.screen.lines.slice(2).join('\n');
+    };
+    expect(await outcome()).toMatch(/^\+0 ms +└─ → xmpp VisitorMessageSent {2}\w+ *$/);
+    const lanes = createLaneLog({ store: rig.store, now: rig.now, newId: randomUUIDv7 });
+    const [sent] = await rig.store.readStream(VISITOR, { from: revision });
+    await lanes.advance(VISITOR, 'xmpp', sent ?? expect.unreachable(), 'no such account');
+    expect(await outcome()).toMatch(/xmpp VisitorMessageSent {2}dead$/);
   });
 
   it('survives causes that go round in a circle', async () => {
@@ -117,25 +137,34 @@ describe('trace', () => {
 });
 
 describe('replay', () => {
-  it('folds a store, and says what does not fit', async () => {
-    const reading = readingOf(scene.store);
-    expect(await runReplay({}, reading)).toBe(false);
-    expect(reading.screen.lines[0]).toMatch(
-      /^does not fit {2}visitor-shop\.odd @0 FactOfTheFuture/,
-    );
-    expect(reading.screen.lines.at(-1)).toMatch(
-      /^\d+ events of 4 streams in .*: 1 facts do not fit/,
-    );
-    expect(await runReplay({ tenant: 'acme' }, readingOf(scene.store))).toBe(true);
+  it.each(['service', 'store'] as const)('folds the log of the %s', async (kind) => {
+    const source = scene[kind];
+    const { screen, ...reading } = readingOf(source);
+    expect(await runReplay({}, { screen, ...reading })).toBe(false);
+    expect(screen.lines[0]).toMatch(/^does not fit {2}visitor-shop\.odd @0 FactOfTheFuture/);
+    expect(screen.lines.at(-1)).toMatch(/^\d+ events of 4 streams in .*: 1 facts do not fit/);
+    expect(await runReplay({ tenant: 'acme' }, readingOf(source))).toBe(true);
+    const { events } = await source.readLog({ direction: 'backwards', limit: 1 });
+    const behind = readingOf(source, { json: true });
+    await runReplay({ from: events[0]?.position }, behind);
+    expect(JSON.parse(behind.screen.text()).done).toMatchObject({ events: 0, streams: 0 });
+    const nowhere = runReplay({ from: 'nowhere' }, readingOf(source));
+    await expect(nowhere).rejects.toThrow(/not a position of this event store/);
   });
 
-  it('folds only streams with events behind a position', async () => {
-    const { events } = await scene.store.readLog({ direction: 'backwards', limit: 1 });
-    const from = events[0]?.position;
-    const reading = readingOf(scene.store, { json: true });
-    await runReplay({ ...(from !== undefined && { from }) }, reading);
-    const done = JSON.parse(reading.screen.lines.at(-1) ?? '').done;
-    expect(done).toMatchObject({ events: 0, streams: 0 });
+  it('shows how much of the log is done, also behind a position', async () => {
+    const reading = readingOf(scene.store);
+    const shown: string[] = [];
+    const screen = {
+      ...reading.screen,
+      isWatched: true,
+      status: (text: string) => shown.push(text),
+    };
+    const { events } = await scene.store.readLog({ limit: 3 });
+    await runReplay({ from: events[1]?.position }, { ...reading, screen });
+    expect(shown.find((text) => text !== '')).toMatch(/^\[#{20,24}-*\] \d+ % {2}\d+ events/);
+    expect(shareOf('sqlite:15', 'sqlite:10', 'sqlite:20')).toBe(0.5);
+    expect(shareOf('sqlite:5', undefined, 'sqlite:20')).toBe(0.25);
   });
 
   it('tells what the service says', async () => {
@@ -169,7 +198,8 @@ describe('streams', () => {
     expect(await found({ jid: 'visitor.42@xmpp.test/web', category: 'visitor' })).toEqual([
       VISITOR,
     ]);
-    expect(await found({ chat: 'c1' })).toEqual([VISITOR]);
+    expect(await found({ chat: 'c1', category: 'visitor' })).toEqual([VISITOR]);
+    expect(await found({ chat: 'c1' })).toContain(`lane-${VISITOR}.xmpp`);
     expect(await found({ text: 'ODD' })).toEqual(['visitor-shop.odd']);
     expect(await found({ limit: 1 })).toHaveLength(1);
   });

@@ -7,13 +7,13 @@ import { operatorRef } from '../../../src/actors/ids.ts';
 import { serialize } from '../../../src/actors/machine/state-json.ts';
 import type { OperatorCommand } from '../../../src/actors/operator/decisions.ts';
 import { openEsdbEventStore } from '../../../src/eventstore/esdb/store.ts';
-import { stateAt } from '../../../src/http/debug/state.ts';
 import { XMPP_FILTER } from '../../../src/reactors/conversation/xmpp-lane.ts';
 import { LHC_FILTER } from '../../../src/reactors/lhc/drafts.ts';
 import { createOperatorSummaries } from '../../../src/reactors/operators/summaries.ts';
 import { ROUTING_TABLE } from '../../../src/reactors/routing/table-queries.ts';
 import { TABLES } from '../../../src/reactors/routing/table-schema.ts';
 import { createCheckpoints } from '../../../src/replay/checkpoints.ts';
+import { actorAt } from '../../../src/replay/points.ts';
 import { createLaneLog } from '../../../src/runtime/lanes/log.ts';
 import { laneTable } from '../../../src/runtime/lanes/pending-effects.ts';
 import { soleOwner } from '../../../src/runtime/leases/ownership.ts';
@@ -142,7 +142,7 @@ describe.each(Object.keys(STORES) as (keyof typeof STORES)[])('on %s', (name) =>
       })
       .load(ref);
     expect(cold && serialize(cold)).toEqual(live && serialize(live));
-    expect(await stateAt(rig.store, STREAM, {}, createCheckpoints())).toMatchObject({
+    expect(await actorAt(rig.store, STREAM, {}, createCheckpoints())).toMatchObject({
       value: 'available',
     });
     const state = await rig.operator('olga').state();

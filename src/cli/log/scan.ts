@@ -1,8 +1,10 @@
-/** The streams of a bare store, found by a scan of the whole log: there is no index beside it. */
-import { actorOf } from '../../actors/ids.ts';
+/** Streams and facts of a bare store, found by a scan of the whole log: there is no index beside it. */
+import { actorOf, streamOfLane } from '../../actors/ids.ts';
 import { AppError } from '../../errors.ts';
 import type { EventStore, Position, RecordedEvent } from '../../eventstore/port.ts';
-import { categoryOf } from '../../projections/stream-queries.ts';
+import { idsOf, indexedId } from '../../projections/fact-ids.ts';
+import { categoryOf, nameIn, tenantOf } from '../../projections/stream-queries.ts';
+import type { Place } from '../../replay/effects.ts';
 import type { OnProgress, StreamFilter, StreamRow } from './source.ts';
 
 /** Streams of one answer: all are kept until the newest is known. */
@@ -32,18 +34,45 @@ export async function* scanStreams(
     }
   }
   const found = [...rows.values()].filter(
-    ({ stream }) => filter.chat === undefined || ofChat.has(actorStream(stream)),
+    ({ stream }) => filter.chat === undefined || ofChat.has(streamOfLane(stream)),
   );
   yield* found.sort((a, b) => b.lastAt - a.lastAt);
 }
 
-/** The events of the log, in pages. @param from exclusive */
-export async function* wholeLog(
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+/**
+ * The facts that have one of these ids, as the index of the service finds them.
+ * @param limit facts at most
+ * @param onEvent called with each event that is looked at
+ */
+export async function scanFacts(
+  store: Pick<EventStore, 'readAll'>,
+  ids: readonly string[],
+  limit: number,
+  onEvent: () => void,
+  signal?: AbortSignal,
+): Promise<Place[]> {
+  const wanted = new Set(ids.map((id) => hex(indexedId(id))));
+  const found: Place[] = [];
+  for await (const event of wholeLog(store, signal)) {
+    onEvent();
+    const { stream, revision } = event;
+    // As in the index: a lane says how far it came, and is no part of what happened.
+    if (categoryOf(stream) === 'lane') continue;
+    if (![...idsOf(event)].some((id) => wanted.has(hex(indexedId(id))))) continue;
+    found.push({ stream, revision });
+    if (found.length >= limit) break;
+  }
+  return found;
+}
+
+/** The events of the log, in pages. */
+async function* wholeLog(
   store: Pick<EventStore, 'readAll'>,
   signal?: AbortSignal,
-  from?: Position,
 ): AsyncGenerator<RecordedEvent> {
-  for (let after = from; ; ) {
+  for (let after: Position | undefined; ; ) {
     signal?.throwIfAborted();
     const page = await store.readAll({ limit: PAGE_EVENTS, ...(after !== undefined && { after }) });
     yield* page;
@@ -58,8 +87,8 @@ function rowOf(event: RecordedEvent, before: StreamRow | undefined): StreamRow {
   return {
     stream,
     category: categoryOf(stream),
-    tenant: metadata.tenant,
-    name: nameOf(stream),
+    tenant: tenantOf(event),
+    name: nameIn(stream),
     jid: null,
     firstAt: before?.firstAt ?? metadata.at,
     lastAt: metadata.at,
@@ -69,20 +98,12 @@ function rowOf(event: RecordedEvent, before: StreamRow | undefined): StreamRow {
   };
 }
 
-const nameOf = (stream: string): string => {
-  const actor = actorOf(stream);
-  if (!actor) return stream.slice(stream.indexOf('-') + 1);
-  return actor.kind === 'tenant' ? actor.tenant : actor.name;
-};
-
-/** The stream of the actor that a lane works for; of any other stream the stream itself. */
-const actorStream = (stream: string): string => /^lane-(.+)\.[^.]+$/.exec(stream)?.[1] ?? stream;
-
-function isWanted({ stream, metadata }: RecordedEvent, filter: StreamFilter): boolean {
+function isWanted(event: RecordedEvent, filter: StreamFilter): boolean {
+  const { stream } = event;
   const { category, tenant, jid, text } = filter;
   return (
     (category === undefined || categoryOf(stream) === category) &&
-    (tenant === undefined || metadata.tenant === tenant) &&
+    (tenant === undefined || tenantOf(event) === tenant) &&
     (text === undefined || stream.toLowerCase().includes(text.toLowerCase())) &&
     (jid === undefined || fitsJid(stream, jid))
   );
@@ -90,7 +111,7 @@ function isWanted({ stream, metadata }: RecordedEvent, filter: StreamFilter): bo
 
 /** A store does not say which host a tenant has. So the local part alone is compared, which may end with an instance. */
 function fitsJid(stream: string, jid: string): boolean {
-  const actor = actorOf(actorStream(stream));
+  const actor = actorOf(streamOfLane(stream));
   if (!actor || actor.kind === 'tenant') return false;
   const local = (jid.split('@', 1)[0] ?? '').toLowerCase();
   const name = actor.kind === 'visitor' ? `visitor.${actor.name}` : actor.name;
