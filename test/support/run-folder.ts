@@ -13,7 +13,7 @@ const memory = '/dev/shm';
 const parent = existsSync(memory) ? memory : tmpdir();
 
 /** Workers and their processes inherit the variable. */
-const VARIABLE = 'XMPP_CHAT_TESTS';
+const VARIABLE = 'TEST_RUN_FOLDER';
 
 /** The folder of this run; without Vitest the folder that all runs share. */
 export const runFolder = (): string => process.env[VARIABLE] ?? parent;
