@@ -83,7 +83,7 @@ const WHAT = {
   request: 'request ',
   fact: '',
   effect: '→ ',
-  attempt: 'attempt ',
+  attempt: '',
   callback: 'callback ',
 } as const satisfies Record<TraceNode['kind'], string>;
 

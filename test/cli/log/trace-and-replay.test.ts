@@ -22,12 +22,12 @@ const scene = await openScene(async (rig) => {
 const NODES = [
   { id: 'r', parent: null, kind: 'request', name: 'POST /v1/acme/visitors/42/chats', ms: 12 },
   { id: 'f', parent: 'r', kind: 'fact', name: 'ChatStarted' },
-  { id: 'e', parent: 'f', kind: 'effect', name: 'message', ms: 350, outcome: 'done' },
+  { id: 'e', parent: 'f', kind: 'effect', name: 'xmpp ChatStarted', ms: 350, outcome: 'done' },
   {
     id: 'a',
     parent: 'e',
     kind: 'attempt',
-    name: 'xmpp',
+    name: 'attempt 1',
     ms: 90,
     outcome: 'retry',
     detail: 'no \u001b[2J answer',
@@ -77,8 +77,8 @@ describe('trace', () => {
     expect(reading.screen.lines.slice(1)).toEqual([
       '+0 ms        request POST /v1/acme/visitors/42/chats  12 ms',
       `+250 ms      └─ ChatStarted  ${VISITOR} @1`,
-      '+500 ms         ├─ → message  done  350 ms',
-      '+750 ms         │  └─ attempt xmpp  retry  90 ms  no \\u001b[2J answer',
+      '+500 ms         ├─ → xmpp ChatStarted  done  350 ms',
+      '+750 ms         │  └─ attempt 1  retry  90 ms  no \\u001b[2J answer',
       `+1 s            └─ VisitorMessageSent  ${VISITOR} @4`,
     ]);
     expect(reading.screen.notes).toEqual([]);
