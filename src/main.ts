@@ -2,6 +2,7 @@
 import pino from 'pino';
 import { readConfig } from './config/config.ts';
 import { messageOf } from './errors.ts';
+import { traceOfLine } from './runtime/cause.ts';
 import { startService } from './service/service.ts';
 import { version } from './version.ts';
 
@@ -14,7 +15,7 @@ export const STOP_DEADLINE_MS = 9_500;
  */
 export async function main(onListening: () => void): Promise<void> {
   const config = readConfig();
-  const logger = pino({ level: config.logLevel, base: null });
+  const logger = pino({ level: config.logLevel, base: null, mixin: traceOfLine });
   for (const warning of config.warnings) logger.warn({ warning }, 'a setting is probably a slip');
   const ending = new AbortController();
   const starting = startService(config, logger, version, ending.signal);

@@ -15,6 +15,7 @@ import { EVENT_STORE, isStoreAway, WrongExpectedRevision } from '../eventstore/p
 import { backoff, type RetryPolicy } from '../kit/backoff.ts';
 import { within } from '../kit/deadline.ts';
 import { createLimiter } from '../kit/limiter.ts';
+import { forRequest, type RequestCause } from '../runtime/cause.ts';
 import { Mailboxes } from '../runtime/host/mailbox.ts';
 import type { JournalWriter } from '../runtime/journal/entries.ts';
 import { observedRequest } from '../runtime/journal/observed.ts';
@@ -125,6 +126,11 @@ function requireKnownHosts(tenants: TenantDirectory, events: readonly unknown[])
   }
 }
 
+/** Each event is a request of its own: a batch has those of many people. */
+const causeOf = ({ queueId, seq }: Pick<WebhookEvent, 'queueId' | 'seq'>): RequestCause => ({
+  correlationId: `webhook:${queueId}:${seq}`,
+});
+
 export function createInbox(
   options: WebhookCommandOptions & {
     readonly logger: Logger;
@@ -138,10 +144,9 @@ export function createInbox(
 ): ServiceInbox {
   const { setAside, logger, storeWasAway, random = Math.random } = options;
   const commands = createWebhookCommands(options);
-  /** Each event is a request of its own: a batch has those of many people. */
   const handle = (event: WebhookEvent): Promise<void> =>
     observedRequest(
-      { correlationId: `webhook:${event.queueId}:${event.seq}` },
+      causeOf(event),
       { ...options, name: `webhook ${event.type}` },
       () => commands.handle(event),
       () => null,
@@ -231,8 +236,11 @@ export function createInbox(
     failure: Failure,
     drops: ReturnType<typeof createDrops>,
   ): Promise<void> {
+    const numbered = Numbered.safeParse(failure.content);
     try {
-      await giveUp(failure, drops);
+      await (numbered.success
+        ? forRequest(causeOf(numbered.data), () => giveUp(failure, drops))
+        : giveUp(failure, drops));
     } catch (error) {
       if (isStoreAway(error)) throw error;
       if (error instanceof WrongExpectedRevision) {

@@ -64,7 +64,10 @@ export function createPendingWork(options: {
   store: EventStore;
   tables: readonly WorkTable[];
   logger: Logger;
-  /** Opens what tables need of the sealed parts of a batch, before its transaction begins. */
+  /**
+   * Called before the transaction of a batch: opens what tables need of its sealed parts, and forgets what is in other
+   * files. If the process ends before the commit, the batch comes again.
+   */
   prepare?: (events: readonly RecordedEvent[]) => Promise<void>;
   /** Called when the rows were dropped because the log turned out to be an older copy. They are built again. */
   onDropped?: () => void;

@@ -1,6 +1,8 @@
 import { hash } from 'node:crypto';
+import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { METRICS_EVERY_MS } from '../../src/http/metrics.ts';
+import { traceOfLine } from '../../src/runtime/cause.ts';
 import { ADMIN, fakeApp, KEYS } from './fakes.ts';
 
 test('/healthz answers 200', async () => {
@@ -207,4 +209,19 @@ test('/docs loads nothing from other hosts, and its policy allows only its own s
   for (const code of ['refused', 'timeout', 'unsupported-media-type']) {
     expect(text).toContain(`id="${code}"`);
   }
+});
+
+test('the lines about a request have its trace', async () => {
+  const lines: Record<string, unknown>[] = [];
+  const write = (line: string) => void lines.push(JSON.parse(line));
+  const logger = pino({ base: null, level: 'debug', mixin: traceOfLine }, { write });
+  const { ask } = fakeApp({ logger });
+  const headers = {
+    'x-request-id': 'req-1',
+    traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+  };
+  await ask('GET', '/v1/acme/visitors', { headers });
+  const about = lines.filter(({ requestId }) => requestId === 'req-1');
+  expect(about.length).toBeGreaterThan(0);
+  for (const { traceId } of about) expect(traceId).toBe('4bf92f3577b34da6a3ce929d0e0e4736');
 });

@@ -1,7 +1,8 @@
 /** What facts inherit from the request or the fact that they are caused by. */
+import { pino } from 'pino';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { RecordedEvent } from '../../src/eventstore/port.ts';
-import { causedBy, forRequest, withoutCause } from '../../src/runtime/cause.ts';
+import { causedBy, forRequest, traceOfLine, withoutCause } from '../../src/runtime/cause.ts';
 import { createDeadlines, DEADLINES_TABLE } from '../../src/runtime/deadlines.ts';
 import { soleOwner } from '../../src/runtime/leases/ownership.ts';
 import { createServiceFacts } from '../../src/runtime/service-facts.ts';
@@ -175,4 +176,54 @@ test('a fact of the service alone causes itself', async () => {
   );
   const { id, metadata } = await last(rig, 'letter-x');
   expect(metadata).toMatchObject({ commandId: id, correlationId: id, causationId: id });
+});
+
+describe('a line of the log', () => {
+  const TRACE = TRACEPARENT.slice(3, 35);
+  function logged() {
+    const lines: Record<string, unknown>[] = [];
+    const write = (line: string) => void lines.push(JSON.parse(line));
+    const logger = pino({ base: null, level: 'debug', mixin: traceOfLine }, { write });
+    return { logger, lines };
+  }
+
+  test('has the trace of the request or the fact that the work is for', async () => {
+    const rig = await rigWith();
+    const { logger, lines } = logged();
+    await forRequest(TRACED, async () => {
+      await rig.visitor('1').send(viewPage());
+      logger.info('request');
+    });
+    const event = await last(rig, 'visitor-acme.1');
+    causedBy(event, () => logger.info('fact'));
+    forRequest(TRACED, () => {
+      causedBy({ stream: event.stream, revision: 0 }, () => logger.info('place'));
+      withoutCause(() => logger.info('others'));
+    });
+    logger.info('nothing');
+    expect(lines.map(({ msg, traceId }) => [msg, traceId])).toEqual([
+      ['request', TRACE],
+      ['fact', TRACE],
+      ['place', undefined],
+      ['others', undefined],
+      ['nothing', undefined],
+    ]);
+  });
+
+  test('about an effect that failed has the trace of its fact', async () => {
+    const rig = await rigWith();
+    const { logger, lines } = logged();
+    const lhc = place('lhc');
+    lhc.state.answer = async ({ n }) =>
+      n === 0 ? { kind: 'dead', reason: 'no' } : { kind: 'retry', reason: 'away' };
+    const { lanes } = await lanesOn(rig, [lhc.destination], soleOwner, { logger });
+    lanes.start();
+    await speak(rig, '1', [0, 1]);
+    await waitFor(() => lines.some(({ msg }) => msg === 'effect failed'));
+    await lanes.stop();
+    const [first, second] = await rig.facts('visitor-acme.1');
+    const of = (msg: string) => lines.find((line) => line.msg === msg)?.traceId;
+    expect(of('dead letter')).toBe(first?.metadata.correlationId.replaceAll('-', ''));
+    expect(of('effect failed')).toBe(second?.metadata.correlationId.replaceAll('-', ''));
+  });
 });

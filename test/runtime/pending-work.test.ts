@@ -70,3 +70,19 @@ it('is right after an update, after the way back, and after the next update', as
   expect(await now()).toEqual([{ stream, n: 7, more: 0 }]);
   expect(await now()).toEqual([{ stream, n: 7, more: 0 }]);
 });
+
+it('forgets elsewhere before a crash could say that the facts were seen', async () => {
+  const stream = 'visitor-acme.anna';
+  await store.append(stream, events(0, 2), 'no-stream');
+  const steps: string[] = [];
+  const prepare = async () => void steps.push('forgotten');
+  const beforeCheckpoint = () => {
+    steps.push('rows');
+    if (steps.length === 2) throw new Error('the process ends');
+  };
+  const options = { store, tables: [table(2)], logger: silent, prepare, beforeCheckpoint };
+  expect(await run((db) => createPendingWork({ db, ...options }))).toEqual([
+    { stream, n: 3, more: 0 },
+  ]);
+  expect(steps).toEqual(['forgotten', 'rows', 'forgotten', 'rows']);
+});

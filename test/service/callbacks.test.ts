@@ -161,6 +161,13 @@ it('one visitor’s message: the request, the fact, the send, the receipt, three
   expect(timed.filter(({ ms }) => ms === null || ms < 0)).toEqual([]);
   expect(JSON.stringify(nodes)).not.toContain('parcel');
 
+  // The log of the process leads to the trace.
+  const lines = service
+    .logs()
+    .split('\n')
+    .filter((line) => line.includes('"effect failed"'));
+  expect(lines.join()).toContain(`"traceId":"${TRACE}"`);
+
   // Each try has a parent id of its own, and the tree has it.
   const own = about('t').filter(
     ({ callback }) => callback?.type === 'message.delivered' && callback.data.messageId === 't1',

@@ -8,7 +8,9 @@ import { Webhook } from 'standardwebhooks';
 import { afterAll, expect, it } from 'vitest';
 import { openEventStore } from '../../src/eventstore/open.ts';
 import { lastEvent } from '../../src/eventstore/reading.ts';
+import { createJournal } from '../../src/runtime/journal/journal.ts';
 import { wordsInFiles } from '../support/file-words.ts';
+import { silent } from '../support/rig.ts';
 import { makeService, writeTenants } from '../support/service.ts';
 import { newTenantId, sharedLog } from '../support/shared-log.ts';
 import { testWorld } from '../support/test-world.ts';
@@ -37,6 +39,7 @@ const WORDS = {
   onItsWay: 'Tschilpspatz',
   deadLetter: 'Mondkalbig',
   reason: 'Schnurrbarsch',
+  refused: 'Zwitscherlied',
 };
 const ALL = Object.values(WORDS);
 /** The reason of a dead letter is what the service says. Its fact has it for good. */
@@ -74,7 +77,19 @@ async function post(event: object) {
 }
 
 it('the words are in files before', async () => {
-  const { nick, title, page, first, answer, note, command, setAside, onItsWay, deadLetter } = WORDS;
+  const {
+    nick,
+    title,
+    page,
+    first,
+    answer,
+    note,
+    command,
+    setAside,
+    onItsWay,
+    deadLetter,
+    refused,
+  } = WORDS;
   await acme.view('42', { page: `https://shop.test/${page}`, title, nick });
   const chat = { chatId: 'c1', message: { id: 'm1', body: `${first}?` } };
   await acme.ask('POST', '/visitors/42/chats', chat);
@@ -116,6 +131,17 @@ it('the words are in files before', async () => {
   const data = { stream: message.stream, destination: 'lhc', through, revision, dead };
   await store.append(lane, [{ ...last, id: randomUUID(), data }], 'any');
   await store.close();
+  // An LHC that repeats in its answer what it was sent.
+  const journal = createJournal({
+    path: join(service.dataDir, 'journal.db'),
+    now: Date.now,
+    logger: silent,
+  });
+  journal.record({
+    ...{ kind: 'attempt', at: Date.now(), ms: 1, stream: message.stream, revision },
+    ...{ destination: 'lhc', outcome: 'retry', reason: `LHC said: ${refused}` },
+  });
+  journal.close();
   await service.start({ XMPP_CHAT_FAILPOINTS: 'after-destroyed=1' });
   await waitFor(async () =>
     (await service.cli('dead-letters', 'list')).output.includes(deadLetter),
@@ -127,6 +153,7 @@ it('the words are in files before', async () => {
     expect(before).toContain(`projections.db: ${word}`);
   }
   expect(before).toContain(`work.db: ${deadLetter}`);
+  expect(before).toContain(`journal.db: ${refused}`);
   expect(before.join()).not.toContain(setAside);
   const data42 = await service.cli('visitors', 'data', 'acme', '42');
   expect(data42).toMatchObject({ code: 0 });

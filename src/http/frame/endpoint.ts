@@ -11,6 +11,7 @@ import { messageOf } from '../../errors.ts';
 import { createLineBudget } from '../../kit/line-budget.ts';
 import { inOurWords } from '../../kit/schema-words.ts';
 import type { TraceContext } from '../../kit/trace-context.ts';
+import { forRequest, type RequestCause } from '../../runtime/cause.ts';
 import { observedRequest } from '../../runtime/journal/observed.ts';
 import { type Answer, isProblem, respond } from './answer.ts';
 import type { Access } from './auth.ts';
@@ -147,16 +148,22 @@ export function addEndpoint<
     return hasEtag ? conditional(request, result) : withChanges(result, changed);
   };
 
-  /** Counts and logs what comes of a request. */
-  const observed = async (
+  /** Counts and logs what comes of a request. The lines are a part of its trace. */
+  const observed = (work: () => Promise<Answer | Problem>, source: ObservedSource) => {
+    const cause = { correlationId: source.requestId, ...source.trace };
+    return forRequest(cause, () => counted(cause, work, source));
+  };
+
+  const counted = async (
+    cause: RequestCause,
     work: () => Promise<Answer | Problem>,
-    { request, requestId, trace }: Pick<Source, 'request' | 'requestId' | 'trace'>,
+    { request, requestId }: ObservedSource,
   ): Promise<Answer | Problem> => {
     const startedAt = performance.now();
     let result: Answer | Problem;
     try {
       result = await observedRequest(
-        { correlationId: requestId, ...trace },
+        cause,
         { ...deps, name: `${method.toUpperCase()} ${path}` },
         work,
         ({ status }) => status,
@@ -182,6 +189,8 @@ export function addEndpoint<
   describe(app, spec);
   return (caller, source) => observed(() => admitted(caller, source), source);
 }
+
+type ObservedSource = Pick<Source, 'request' | 'requestId' | 'trace'>;
 
 interface Parts {
   params?: unknown;

@@ -40,7 +40,7 @@ export function sourceOf({ req: request, env }: Context, deps: EndpointDeps): So
     request,
     asked: { method, path, key: request.header('idempotency-key') },
     requestId: requestIdOf(request.header('x-request-id')) ?? freshId,
-    trace: traceContextOf(request.header('traceparent'), request.header('tracestate')),
+    trace: traceOf(request),
     freshId,
     env,
     params: () => request.param(),
@@ -51,6 +51,10 @@ export function sourceOf({ req: request, env }: Context, deps: EndpointDeps): So
     },
   };
 }
+
+/** The caller's trace, if it named one. */
+export const traceOf = (request: HonoRequest): TraceContext =>
+  traceContextOf(request.header('traceparent'), request.header('tracestate'));
 
 const NOT_JSON = problem('unsupported-media-type', 'send the body as application/json', [
   { field: 'Content-Type', reason: 'is not application/json' },

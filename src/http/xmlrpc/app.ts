@@ -11,8 +11,10 @@ import { within } from '../../kit/deadline.ts';
 import { newId } from '../../kit/id.ts';
 import { createLimiter } from '../../kit/limiter.ts';
 import { createLineBudget } from '../../kit/line-budget.ts';
-import { forRequest } from '../../runtime/cause.ts';
+import { forRequest, type RequestCause } from '../../runtime/cause.ts';
+import { observedRequest } from '../../runtime/journal/observed.ts';
 import { readBytes } from '../frame/body.ts';
+import { traceOf } from '../frame/source.ts';
 import { createCallerCheck, structOf } from './caller.ts';
 import { callNamed } from './calls.ts';
 import { FAULT, Fault, faultXml, parseCall, type RpcValue, responseXml } from './codec.ts';
@@ -59,7 +61,7 @@ export function createXmlRpc(options: XmlRpcOptions): Hono {
     new AppError('timeout', `it was not done within ${deadlineMs / 1000} s`);
 
   /** @throws {Fault} */
-  async function answer(text: string, instance: string): Promise<RpcValue> {
+  async function answer(text: string, instance: string, cause: RequestCause): Promise<RpcValue> {
     const { method, params } = parseCall(text);
     const host = hostOf(params[0]);
     const { handle, otherwise } = callNamed(method);
@@ -68,7 +70,12 @@ export function createXmlRpc(options: XmlRpcOptions): Hono {
       return await within(
         deadlineMs,
         limited(() =>
-          forRequest({ correlationId: newId() }, () => handle({ deps, host, instance }, args)),
+          observedRequest(
+            cause,
+            { ...options, name: `XML-RPC ${method}` },
+            () => handle({ deps, host, instance }, args),
+            () => null,
+          ),
         ),
         late,
       );
@@ -93,7 +100,9 @@ export function createXmlRpc(options: XmlRpcOptions): Hono {
     let xml: string;
     try {
       const bytes = await readBytes(c.req, MAX_CALL_BYTES, { deadlineMs: CALL_BODY_DEADLINE_MS });
-      xml = responseXml(await answer(new TextDecoder().decode(bytes), instance));
+      const cause = { correlationId: newId(), ...traceOf(c.req) };
+      const text = new TextDecoder().decode(bytes);
+      xml = responseXml(await forRequest(cause, () => answer(text, instance, cause)));
     } catch (error) {
       const fault = asFault(error);
       const line = lines(`fault ${fault.code} ${fault.message}`);

@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { TenantId, VisitorKey } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
+import type { JournalWriter } from '../../runtime/journal/entries.ts';
 import type { OperatorRooms } from '../../runtime/ports.ts';
 import type { Shown } from './presence.ts';
 
@@ -19,4 +20,6 @@ export interface XmlRpcDeps {
   /** A call about rooms of a host with instances named none of them. */
   readonly onRoomsWithoutTenant: (host: string) => void;
   readonly logger: Logger;
+  /** Where calls that caused facts are written down. */
+  readonly journal?: JournalWriter;
 }

@@ -12,10 +12,12 @@ import { AppError, messageOf, publicMessageOf } from '../../errors.ts';
 import { within } from '../../kit/deadline.ts';
 import { createLineBudget } from '../../kit/line-budget.ts';
 import { inOurWords } from '../../kit/schema-words.ts';
+import { forRequest, type RequestCause } from '../../runtime/cause.ts';
 import { observedRequest } from '../../runtime/journal/observed.ts';
 import { MAX_COMMAND_BYTES, parseJson, readBytes } from '../frame/body.ts';
 import { endsConnection } from '../frame/node-request.ts';
 import { invalid, ProblemError } from '../frame/problem.ts';
+import { traceOf } from '../frame/source.ts';
 import {
   type Answer,
   answered,
@@ -74,7 +76,7 @@ export function createXmppserviceApp(deps: XmppserviceDeps): Hono {
     }
   }
 
-  async function answer(c: Context, call: LhcCall): Promise<Answer> {
+  async function answer(c: Context, call: LhcCall, cause: RequestCause): Promise<Answer> {
     const startedAt = performance.now();
     const { answerWithinMs = ANSWER_WITHIN_MS } = deps;
     const leftMs = (): number => Math.max(0, answerWithinMs - (performance.now() - startedAt));
@@ -90,7 +92,7 @@ export function createXmppserviceApp(deps: XmppserviceDeps): Hono {
         if (!(await pace(callee, call.urgent, leftMs()))) throw overloaded();
         const resolved = await callees.resolve(call, callee);
         await observedRequest(
-          { correlationId: deps.newId() },
+          cause,
           { ...deps, name: `xmppservice ${call.path}` },
           () => call.carryOut(resolved, parsed.data),
           () => null,
@@ -114,7 +116,8 @@ export function createXmppserviceApp(deps: XmppserviceDeps): Hono {
     } else if (call) {
       running += 1;
       try {
-        result = await answer(c, call);
+        const cause = { correlationId: deps.newId(), ...traceOf(c.req) };
+        result = await forRequest(cause, () => answer(c, call, cause));
       } finally {
         running -= 1;
       }

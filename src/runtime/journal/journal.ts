@@ -9,9 +9,9 @@ import type { Logger } from 'pino';
 import { actorOf } from '../../actors/ids.ts';
 import { messageOf } from '../../errors.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
+import { Lru } from '../../kit/lru.ts';
 import { openDatabase, SQLITE, sqliteCode, transaction } from '../../sqlite/open.ts';
 import type { FactPlace } from '../cause.ts';
-import type { CommitListener } from '../pending-work.ts';
 import { rangeOfStreams, removedTenant } from '../removed-tenant.ts';
 import type { JournalEntry, JournalReader, JournalWriter, RequestEntry } from './entries.ts';
 
@@ -39,6 +39,9 @@ const TRIMMED_ROWS = 2_000;
 export const MAX_REASON_CHARACTERS = 200;
 /** Entries of one answer. */
 export const MAX_ENTRIES_READ = 5_000;
+
+/** Visitors whose erasure is remembered, for what was on its way then. That ends within a minute. */
+const FORGOTTEN_REMEMBERED = 1_000;
 
 /** "xCJn" */
 const APPLICATION_ID = 0x78434a6e;
@@ -72,9 +75,13 @@ export interface JournalCounts {
   dropped: number;
 }
 
-/** Subscribe it to the pending work: it forgets visitors whose data was erased, and tenants that were removed. */
-export interface Journal extends JournalWriter, JournalReader, CommitListener {
+export interface Journal extends JournalWriter, JournalReader {
   readonly counts: Readonly<JournalCounts>;
+  /**
+   * Forgets what these facts erase, what their retention ends, and the tenants that they remove; in the file too. If that
+   * fails the whole file goes. Call it before anything notes that the facts were seen: after a crash they come again. Does not throw.
+   */
+  forget(events: readonly RecordedEvent[]): void;
   /** Writes what waits, and closes the file. */
   close(): void;
 }
@@ -112,6 +119,7 @@ export function createJournal(options: Options): Journal {
   let trimAt = 0;
   /** By tenant: entries that were added since they were counted last. */
   const added = new Map<string, number>();
+  const forgottenAt = new Lru<number>(FORGOTTEN_REMEMBERED);
   let isTold = false;
   let closed = false;
 
@@ -127,11 +135,19 @@ export function createJournal(options: Options): Journal {
         'the journal cannot be read or written; its entries are dropped',
       );
       isTold = true;
-      if (isDamage(error)) {
-        file.db.close();
-        file = madeAnew(path);
-      }
+      if (isDamage(error)) beginAnew();
       return undefined;
+    }
+  }
+
+  /** Drops the file and what it has. */
+  function beginAnew(): void {
+    try {
+      if (file.db.isOpen) file.db.close();
+      file = madeAnew(path);
+    } catch (error) {
+      // What follows fails as well, and is dropped.
+      logger.error({ reason: messageOf(error) }, 'the journal cannot be made anew');
     }
   }
 
@@ -176,7 +192,10 @@ export function createJournal(options: Options): Journal {
         counts.dropped += 1;
         return;
       }
-      queue.push(entry);
+      const forgotten = forgottenAt.peek(entry.stream);
+      // What was on its way at an erasure may be answered with the words that it had.
+      const isOlder = forgotten !== undefined && entry.at <= forgotten;
+      queue.push(isOlder ? { ...entry, reason: null } : entry);
       timer ??= setTimeout(() => write(), WRITE_EVERY_MS).unref();
     },
     of(facts) {
@@ -190,17 +209,22 @@ export function createJournal(options: Options): Journal {
       const rows = attempt(({ ofRequest }) => ofRequest.all(id, MAX_ENTRIES_READ)) ?? [];
       return rows.map(entryOf).filter((entry): entry is RequestEntry => entry.kind === 'request');
     },
-    onCommit(events) {
+    forget(events) {
       const gone = events.flatMap(goneWith);
-      if (gone.length === 0) return;
+      if (gone.length === 0 || closed) return;
+      for (const { stream, type } of events) {
+        if (type === 'PersonalDataErased') forgottenAt.set(stream, now());
+      }
       write(bounds.queued);
-      attempt(({ db, forgetStream, forgetRange }) => {
-        for (const name of gone) {
-          if (typeof name === 'string') forgetStream.run(name);
-          else forgetRange.run(...name);
+      const done = attempt(({ db, forgetStream, forgetRange }) => {
+        for (const each of gone) {
+          if ('before' in each) forgetStream.run(each.stream, each.before);
+          else forgetRange.run(...each.range);
         }
         db.exec('PRAGMA wal_checkpoint(TRUNCATE)'); // so that no file has the words any more
+        return true;
       });
+      if (!done) beginAnew();
     },
     close() {
       if (closed) return;
@@ -211,15 +235,24 @@ export function createJournal(options: Options): Journal {
   };
 }
 
-/** The stream that is erased with this fact, or the streams of the tenant that it removed. */
-function goneWith(event: RecordedEvent): (string | readonly [string, string])[] {
-  if (event.type === 'PersonalDataErased') return [event.stream];
+type Gone =
+  | { readonly stream: string; readonly before: number }
+  | { readonly range: readonly [from: string, to: string] };
+
+/** What this fact says is over: facts of its visitor before a revision, or all streams of the tenant that it removed. */
+function goneWith(event: RecordedEvent): Gone[] {
+  const { stream, type, revision, data } = event;
+  if (type === 'PersonalDataErased') return [{ stream, before: revision }];
+  if (type === 'RetentionApplied') {
+    const before = data.generation === undefined ? Number(data.before) : revision + 1;
+    return [{ stream, before }];
+  }
   const tenant = removedTenant(event);
   if (tenant === null) return [];
   return [
-    rangeOfStreams(`visitor-${tenant}`),
-    rangeOfStreams(`operator-${tenant}`),
-    `tenant-${tenant}`,
+    { range: rangeOfStreams(`visitor-${tenant}`) },
+    { range: rangeOfStreams(`operator-${tenant}`) },
+    { stream: `tenant-${tenant}`, before: Number.MAX_SAFE_INTEGER },
   ];
 }
 
@@ -282,7 +315,7 @@ const prepare = (db: DatabaseSync) => ({
   tooOld: db.prepare(
     'DELETE FROM entries WHERE n IN (SELECT n FROM entries ORDER BY n LIMIT ?) AND at < ?',
   ),
-  forgetStream: db.prepare('DELETE FROM entries WHERE stream = ?'),
+  forgetStream: db.prepare('DELETE FROM entries WHERE stream = ? AND revision < ?'),
   forgetRange: db.prepare('DELETE FROM entries WHERE stream > ? AND stream < ?'),
 });
 

@@ -7,6 +7,7 @@ import { isTransient, messageOf } from '../../errors.ts';
 import { type EventStore, isStoreAway, type RecordedEvent } from '../../eventstore/port.ts';
 import { backoff } from '../../kit/backoff.ts';
 import type { LineBudget } from '../../kit/line-budget.ts';
+import { traceIdOf } from '../../kit/trace-context.ts';
 import { causedBy } from '../cause.ts';
 import type { Destination, Outcome } from './destination.ts';
 import type { Gate } from './gate.ts';
@@ -390,6 +391,7 @@ export class Lane {
 
   #about(event: RecordedEvent) {
     const { stream, destination } = this;
-    return { stream, destination: destination.name, event: event.id, type: event.type };
+    const traceId = traceIdOf(event.metadata);
+    return { stream, destination: destination.name, event: event.id, type: event.type, traceId };
   }
 }

@@ -88,7 +88,10 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
       RETENTION_TABLE,
       LETTER_FACTS_TABLE,
     ],
-    prepare: directory.prepare,
+    async prepare(events) {
+      storage.journal.forget(events);
+      await directory.prepare(events);
+    },
     onDropped: directory.onDropped,
     beforeCheckpoint: () => failpoint('in-fold'),
   });
@@ -135,7 +138,6 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
   work.subscribe(directory);
   work.subscribe(deadlines);
   if (leases) work.subscribe(leases);
-  work.subscribe(storage.journal);
   return { ...base, vault, rotation, work, leases, ownership, host, actors, deadlines, tenancy };
 }
 

@@ -6,6 +6,8 @@ import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
 import { AppError } from '../../../src/errors.ts';
 import { createXmlRpc, MAX_CALL_BYTES, type XmlRpcOptions } from '../../../src/http/xmlrpc/app.ts';
 import { parseCall, type RpcValue, responseXml } from '../../../src/http/xmlrpc/codec.ts';
+import { currentScope } from '../../../src/runtime/cause.ts';
+import type { JournalEntry } from '../../../src/runtime/journal/entries.ts';
 import type { OperatorRooms } from '../../../src/runtime/ports.ts';
 import { day, failures, rpcCalls } from '../../lhc-wire/recordings.ts';
 import { tenantWith } from '../../support/tenant.ts';
@@ -111,6 +113,28 @@ describe('the recorded calls', () => {
         { nick: 'Änna B. 👍 <&> #41', status: 'Sales\n| //shop.test/shoes\n| Active chat' },
       ],
     ]);
+  });
+
+  test('a nick is shown for its call, which may be a part of a trace', async () => {
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const entries: JournalEntry[] = [];
+    const place = { stream: 'visitor-acme.7', revision: 3 };
+    const seen: unknown[] = [];
+    const { app } = listener({
+      journal: { record: (entry) => void entries.push(entry) },
+      visitors: {
+        isOnline: async () => true,
+        async show() {
+          const request = currentScope()?.request;
+          seen.push(request?.traceparent);
+          request?.onFact?.(place);
+        },
+      },
+    });
+    const body = recorded('send_stanza_c2s');
+    await app.request('/', { method: 'POST', body, headers: { traceparent } });
+    expect(seen).toEqual([traceparent]);
+    expect(entries).toMatchObject([{ kind: 'request', name: 'XML-RPC send_stanza_c2s', ...place }]);
   });
 
   test('a visitor who is online has one session, and nobody else has one', async () => {

@@ -5,6 +5,8 @@ import { serve } from '../../../src/http/serve.ts';
 import { ANSWER_WITHIN_MS, CALLS_AT_ONCE } from '../../../src/http/xmppservice/app.ts';
 import { createPace, TURN_WAIT_MS } from '../../../src/http/xmppservice/pace.ts';
 import { NO_MESSAGE } from '../../../src/http/xmppservice/visitors.ts';
+import { traceOfLine } from '../../../src/runtime/cause.ts';
+import type { JournalEntry } from '../../../src/runtime/journal/entries.ts';
 import { apiCalls, day, hosting } from '../../lhc-wire/recordings.ts';
 import { acme, HOST, OK, openWire, SECRET, type WireRig } from './rig.ts';
 
@@ -143,6 +145,30 @@ describe('a key', () => {
       expect.stringMatching(/"field":"jid"/),
     ]);
     expect(lines.join()).not.toContain('legacy-secret');
+  });
+
+  it('is a part of the caller’s trace: its facts, the journal, the log', async () => {
+    const lines: string[] = [];
+    const entries: JournalEntry[] = [];
+    const logger = pino(
+      { base: null, level: 'debug', mixin: traceOfLine },
+      { write: (line) => void lines.push(line) },
+    );
+    const journal = { record: (entry: JournalEntry) => void entries.push(entry) };
+    const { app, factsOf } = await open({ deps: { logger, journal } });
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const headers = { 'Content-Type': 'application/json', traceparent };
+    const post = (body: object) =>
+      app.request('/xmpp', { method: 'POST', headers, body: JSON.stringify(body) });
+    await post({ ...page('visitor.7'), secret_key: SECRET });
+    await post({ ...page('visitor.7'), secret_key: 'legacy-secret-2' });
+    const facts = await factsOf('visitor-acme.7');
+    expect(facts.map(({ metadata }) => metadata.traceparent)).toEqual(facts.map(() => traceparent));
+    expect(entries).toMatchObject([
+      { kind: 'request', name: 'xmppservice /xmpp', id: facts[0]?.metadata.correlationId },
+    ]);
+    const refusals = lines.filter((line) => line.includes('was refused'));
+    expect(refusals).toEqual([expect.stringContaining(`"traceId":"${traceparent.slice(3, 35)}"`)]);
   });
 
   it('of one tenant serves that tenant alone; the common one serves all', async () => {

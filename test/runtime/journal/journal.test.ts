@@ -1,6 +1,7 @@
 /** The journal: bounded, forgetful, and never in the way. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { RecordedEvent } from '../../../src/eventstore/port.ts';
 import { causedBy, forRequest } from '../../../src/runtime/cause.ts';
@@ -128,23 +129,64 @@ test('a damaged file is made anew', () => {
   expect(anew.of([of('1')])).toHaveLength(1);
 });
 
+const fact = (stream: string, type: string, revision = 0, data = {}) =>
+  ({ stream, type, revision, data }) as unknown as RecordedEvent;
+
 test('it forgets a visitor who was erased, and a tenant that was removed, in the file too', () => {
   const { journal, path } = journalAt();
-  const about = { at: NOW, tenant: 'acme' };
-  const fact = (stream: string, type: string) =>
-    ({ stream, type, metadata: about }) as unknown as RecordedEvent;
   journal.record(attempt('1', 0, { reason: 'Ada Lovelace said no' }));
+  journal.record(attempt('1', 4, { reason: 'they are back' }));
   journal.record(attempt('2', 0, { reason: 'Grace Hopper said no' }));
   journal.record(attempt('3', 0, { stream: 'visitor-other.3' }));
   expect(journal.of([of('1')])).toHaveLength(1);
-  journal.onCommit([fact('visitor-acme.1', 'PersonalDataErased')]);
+  journal.forget([fact('visitor-acme.1', 'PersonalDataErased', 3)]);
   expect(journal.of([of('1')])).toEqual([]);
+  expect(journal.of([of('1', 4)])).toHaveLength(1);
   expect(bytesOf(path)).not.toContain('Lovelace');
   expect(bytesOf(path)).toContain('Hopper');
-  journal.onCommit([fact('tenant-acme', 'TenantRemoved')]);
+  journal.forget([fact('tenant-acme', 'TenantRemoved')]);
   expect(journal.of([of('2')])).toEqual([]);
   expect(bytesOf(path)).not.toContain('Hopper');
   expect(journal.of([{ stream: 'visitor-other.3', revision: 0 }])).toHaveLength(1);
+});
+
+test('it forgets what a retention ends', () => {
+  const { journal } = journalAt();
+  for (const revision of [0, 1, 2, 3]) journal.record(attempt('1', revision));
+  const revisions = () =>
+    journal.of([0, 1, 2, 3].map((each) => of('1', each))).map(({ revision }) => revision);
+  journal.forget([fact('visitor-acme.1', 'RetentionApplied', 2, { before: 1 })]);
+  expect(revisions()).toEqual([1, 2, 3]);
+  journal.forget([fact('visitor-acme.1', 'RetentionApplied', 4, { before: 1, generation: 0 })]);
+  expect(revisions()).toEqual([]);
+});
+
+test('what was on its way at an erasure leaves no reason, and what begins later does', () => {
+  let now = NOW;
+  const { journal, path } = journalAt(undefined, { now: () => now });
+  journal.forget([fact('visitor-acme.1', 'PersonalDataErased', 3)]);
+  now += 1_000;
+  journal.record(attempt('1', 2, { reason: 'Ada Lovelace said no' }));
+  journal.record(attempt('1', 2, { at: now, reason: 'answered 503' }));
+  expect(journal.of([of('1', 2)]).map(({ reason }) => reason)).toEqual([null, 'answered 503']);
+  expect(bytesOf(path)).not.toContain('Lovelace');
+});
+
+test('a file that cannot forget goes', () => {
+  const { journal, path } = journalAt();
+  journal.record(attempt('1', 0, { reason: 'Ada Lovelace said no' }));
+  journal.record(attempt('2'));
+  expect(journal.of([of('1'), of('2')])).toHaveLength(2);
+  const other = new DatabaseSync(path);
+  other.exec(
+    "CREATE TRIGGER never BEFORE DELETE ON entries BEGIN SELECT raise(ABORT, 'never'); END",
+  );
+  other.close();
+  journal.forget([fact('visitor-acme.1', 'PersonalDataErased', 3)]);
+  expect(journal.of([of('1'), of('2')])).toEqual([]);
+  expect(bytesOf(path)).not.toContain('Lovelace');
+  journal.record(attempt('2'));
+  expect(journal.of([of('2')])).toHaveLength(1);
 });
 
 describe('what is observed', () => {
