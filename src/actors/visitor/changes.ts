@@ -68,9 +68,24 @@ export const EMPTY_CONTEXT: VisitorContext = {
   erasure: { generation: 0, destroyed: 0, clean: false },
 };
 
+/** Nothing is known of the visitor. */
+export const isUnknown = ({ lastSeen }: Pick<VisitorContext, 'lastSeen'>): boolean =>
+  lastSeen === 0;
+
+/**
+ * The first fact of a life says which data key is its own. What a process remembers of the life before may be in the log no
+ * more, and EventStoreDB takes an append behind the last fact of a deleted stream.
+ */
+function begin(context: VisitorContext, event: Of<'VisitorArrived'>): Change {
+  if (!isUnknown(context)) return {};
+  const { generation = 0 } = event.data;
+  return { erasure: { generation, destroyed: generation, clean: false } };
+}
+
 function arrive(context: VisitorContext, event: Of<'VisitorArrived' | 'PageViewed'>): Change {
   const { digest, department, delays, told = TOLD_BY_PAGE_VIEW } = event.data;
   return {
+    ...(event.type === 'VisitorArrived' && begin(context, event)),
     delays,
     digest,
     digestAt: event.at,

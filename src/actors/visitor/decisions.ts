@@ -4,6 +4,7 @@ import { type Core, type Decider, type DecisionContext, refuse } from '../machin
 import type { SeenSummary } from '../machine/idempotency.ts';
 import { isFromTheFuture } from '../machine/timers.ts';
 import { type AddressMessage, addressMessage } from './addressing.ts';
+import { isUnknown } from './changes.ts';
 import { chatClosed, invitationExpired, timedOut } from './chat-facts.ts';
 import { decidePlacement, type PlacementCommand } from './chat-placement.ts';
 import { type ConversationCommand, decideConversation } from './conversation.ts';
@@ -55,16 +56,36 @@ export const visitorState = (core: VisitorCore): VisitorState => {
   return { presence, conversation, offer, context: core.snapshot.context };
 };
 
+interface Arrival {
+  readonly digest: string | null;
+  readonly department: string | null;
+  readonly delays: VisitorDelays;
+}
+
 const visitorArrived = (
-  digest: string | null,
-  department: string | null,
-  delays: VisitorDelays,
+  context: VisitorContext,
+  { digest, department, delays }: Arrival,
   profile?: Profile,
-): VisitorFact => ({
-  type: 'VisitorArrived',
-  data: { digest, department, delays, ...(profile && { told: facetsOf(profile) }) },
-  personal: profile,
-});
+): VisitorFact => {
+  const { generation } = context.erasure;
+  return {
+    type: 'VisitorArrived',
+    data: {
+      digest,
+      department,
+      delays,
+      ...(profile && { told: facetsOf(profile) }),
+      ...(isUnknown(context) && generation > 0 && { generation }),
+    },
+    personal: profile,
+  };
+};
+
+const arrivesByChat = (
+  context: VisitorContext,
+  delays: VisitorDelays,
+  department: string | null,
+): VisitorFact => visitorArrived(context, { digest: null, department, delays });
 
 function viewPage(
   core: VisitorCore,
@@ -76,9 +97,14 @@ function viewPage(
   const { digest, department, delays, profile } = command;
   if (conversation === 'none' && isTooLong(context, { revision, at: now })) {
     const moved = department ?? context.department;
-    return [silentEnd(context), visitorArrived(digest, moved, delays, profile)];
+    return [
+      silentEnd(context),
+      visitorArrived(context, { digest, department: moved, delays }, profile),
+    ];
   }
-  if (presence !== 'online') return [visitorArrived(digest, department, delays, profile)];
+  if (presence !== 'online') {
+    return [visitorArrived(context, { digest, department, delays }, profile)];
+  }
   // A reload causes no fact. If `hardTimeout` is short, it must not expire while the visitor reloads pages.
   const within = Math.min(SAME_PAGE_MS, delays.hardTimeout / 2);
   const moved = department !== null && department !== context.department;
@@ -156,24 +182,23 @@ function decideVisitor(
   if (command.type === 'StartChat') {
     const chat = decideConversation(state, command, decision);
     if (presence === 'online') return chat;
-    return [
-      visitorArrived(null, command.department ?? context.department, command.delays),
-      ...chat,
-    ];
+    const { delays, department } = command;
+    return [arrivesByChat(context, delays, department ?? context.department), ...chat];
   }
   if (command.type === 'AddressMessage') {
     const facts = addressMessage(context, command, decision);
     if (presence === 'online' || facts.length === 0) return facts;
-    const department = command.department ?? context.department;
-    return [visitorArrived(null, department, command.delays), ...facts];
+    const { delays, department } = command;
+    return [arrivesByChat(context, delays, department ?? context.department), ...facts];
   }
   if (command.type === 'SendMessage' && presence === 'timedOut') {
     // A chat waited while the visitor was away.
     const message = decideConversation(state, command, decision);
     if (message.length === 0) return [];
-    return [visitorArrived(null, context.department, context.delays), ...message];
+    return [arrivesByChat(context, context.delays, context.department), ...message];
   }
   if (presence === 'unknown') {
+    if (command.type === 'Forget') return [];
     throw new AppError('not-found', 'this visitor is not known; they have viewed no page yet');
   }
   switch (command.type) {

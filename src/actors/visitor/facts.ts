@@ -41,12 +41,17 @@ export type RefusedByLhc =
 
 /** Facts by type, with their data. Personal data is encrypted in a part of its own ({@link VisitorPersonal}). */
 export type VisitorFacts = {
-  /** `digest` null: the visitor came by a chat, and there is no profile. `told`: what the profile says of the visitor. */
+  /**
+   * `digest` null: the visitor came by a chat, and there is no profile. `told`: what the profile says of the visitor.
+   * `generation`: that of the data key which this life begins with, behind a `RetentionApplied`; absent for 0. The stream
+   * may be without that fact (docs/adr/0050).
+   */
   VisitorArrived: {
     digest: string | null;
     department: string | null;
     delays: VisitorDelays;
     told?: Facet[];
+    generation?: number;
   };
   /** Facts of release 0.1.0 have no `told`. */
   PageViewed: { digest: string; department: string | null; delays: VisitorDelays; told?: Facet[] };

@@ -37,6 +37,8 @@ export const visitorMachine = setup({
     chatIdle: ({ context }) => context.delays.chatIdle,
   },
   guards: {
+    hasNotComeBack: ({ event }) =>
+      event.type === 'RetentionApplied' && event.data.generation !== undefined,
     noOpenChat: ({ context }) => context.chat === null,
     nobodyHasAnswered: ({ context: { chat } }) => !chat?.accepted,
     isAnswered: ({ context: { chat } }) => chat?.accepted === true,
@@ -126,7 +128,11 @@ export const visitorMachine = setup({
           after: { cleanupAfter: { guard: 'noOpenChat', actions: 'cleanUp' } },
         },
         cleanedUp: {
-          on: { PersonalDataErased: { actions: 'change' } },
+          on: {
+            PersonalDataErased: { actions: 'change' },
+            // The stream is deleted behind this fact, and the state has to be that of a stream without facts.
+            RetentionApplied: { guard: 'hasNotComeBack', target: 'unknown', actions: 'change' },
+          },
         },
       },
     },

@@ -204,7 +204,13 @@ const name = text.exactOptional();
 
 export const VISITOR_FACTS = {
   VisitorArrived: factWith(
-    { digest: textOrNull, department: textOrNull, delays, told: told.exactOptional() },
+    {
+      digest: textOrNull,
+      department: textOrNull,
+      delays,
+      told: told.exactOptional(),
+      generation: count.exactOptional(),
+    },
     PROFILE,
   ),
   PageViewed: factWith(

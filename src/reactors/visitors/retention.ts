@@ -209,10 +209,18 @@ async function inSteps(
 
 /** Everything of a visitor who has not come back is over. */
 async function forget(state: State, { stream, revision }: Over): Promise<void> {
+  const { vault, store } = state;
   const actor = actorOf(stream);
   if (actor?.kind !== 'visitor' || state.tables.isHeld(stream, revision + 1)) return;
   if (state.tables.hasAccount(actor.tenant, actor.name)) return;
-  await visitorOf(state, stream)?.send({ type: 'Forget', revision });
+  const visitor = state.actors.visitor(actor.tenant, actor.name);
+  const generation = (await visitor.state())?.context.erasure.generation ?? 0;
+  // A key for facts behind the end of an earlier life, whose append was refused. Nothing is sealed with it.
+  await vault.retire(
+    keyOfGeneration(sealingKeyOf(actor), generation + 1),
+    async () => (await lastEvent(store, stream))?.revision === revision,
+  );
+  await visitor.send({ type: 'Forget', revision });
 }
 
 async function cut(state: State, { stream, revision }: Over): Promise<void> {

@@ -1,8 +1,9 @@
 /** Histories whose retention is over go, on both event stores, and nobody who comes back loses anything. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { visitorRef } from '../../../src/actors/ids.ts';
+import { Username, visitorRef } from '../../../src/actors/ids.ts';
 import { serialize } from '../../../src/actors/machine/state-json.ts';
 import type { VisitorCommand } from '../../../src/actors/visitor/decisions.ts';
+import type { VisitorContext } from '../../../src/actors/visitor/state.ts';
 import { openEsdbEventStore } from '../../../src/eventstore/esdb/store.ts';
 import type { EventStore } from '../../../src/eventstore/port.ts';
 import { XMPP_FILTER } from '../../../src/reactors/conversation/xmpp-lane.ts';
@@ -274,6 +275,61 @@ describe.each(Object.keys(STORES) as (keyof typeof STORES)[])('on %s', (name) =>
     ]);
     expect((await late.load(ref))?.seen).toEqual((await rig.makeHost().load(ref))?.seen);
     expect(await w.nick()).toEqual(['Ada Lovelace']);
+  });
+
+  it.each([
+    ['brings it back', true],
+    ['finds the next life there', false],
+  ])('a process that has read the last fact of a deleted stream %s', async (_what, isFirst) => {
+    const ref = visitorRef(ACME, visitorKey('7'));
+    const found: { late?: Rig['host'] } = {};
+    const rig: Rig = await STORES[name]((store) => ({
+      ...store,
+      deleteStream: async (stream, options) => {
+        if (stream === STREAM && !found.late) {
+          found.late = rig.makeHost({ shared: true });
+          expect(await found.late.load(ref)).not.toBeNull();
+        }
+        return store.deleteStream(stream, options);
+      },
+    }));
+    const w = await start(rig);
+    await w.visit('c1');
+    rig.clock.passes(RETENTION_DAYS * DAY);
+    await w.retention.look();
+    expect(await w.streams()).toEqual([]);
+    const late = found.late ?? expect.unreachable();
+    // Nothing but an arrival begins a life, whatever the process remembers.
+    const operator = Username.parse('ada');
+    const note = { type: 'AddNote', operator, noteId: 'n1', body: 'rich' } as const;
+    await expect(rig.toVisitor('7', note, undefined, late)).rejects.toThrow('is not known');
+
+    const [first, second] = isFirst ? [late, rig.host] : [rig.host, late];
+    const view = { ...viewPage('home'), profile: PROFILE } as VisitorCommand;
+    await rig.toVisitor('7', view, undefined, first);
+    await rig.toVisitor('7', startChat('c2', 'm9'), undefined, second);
+    expect(await rig.types(STREAM)).toEqual([
+      'VisitorArrived',
+      'ChatStarted',
+      'VisitorMessageSent',
+    ]);
+    const keys = (await rig.facts(STREAM)).flatMap(({ personal }) => personal?.key ?? []);
+    expect(new Set(keys).size).toBe(1);
+    const erasureIn = async (host: Rig['host']) => {
+      const state = (await host.latest(ref)) ?? expect.unreachable();
+      return (serialize(state) as unknown as { context: VisitorContext }).context.erasure;
+    };
+    expect(await erasureIn(late)).toEqual(await erasureIn(rig.makeHost()));
+    expect(await w.nick()).toEqual(['Ada Lovelace']);
+
+    await w.send({ type: 'ReportMessageDelivered', messageIds: ['m9'], by: 'ping' });
+    await w.send(closeChat('c2'));
+    await w.send({ type: 'Wake' }, HOUR);
+    await w.send({ type: 'Wake' }, DAY);
+    await w.perform();
+    rig.clock.passes(RETENTION_DAYS * DAY);
+    await w.retention.look();
+    expect(await w.streams()).toEqual([]);
   });
 });
 
