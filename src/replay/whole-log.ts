@@ -2,13 +2,15 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { DECIDERS } from '../actors/deciders.ts';
 import { actorOf } from '../actors/ids.ts';
-import { serialize } from '../actors/machine/state-json.ts';
+import { type Core, emptyCore, evolve } from '../actors/machine/decider.ts';
+import { serializeCore } from '../actors/machine/state-json.ts';
+import { hasCode } from '../errors.ts';
 import type { EventStore, Position, RecordedEvent } from '../eventstore/port.ts';
 import { firstEvent } from '../eventstore/reading.ts';
 import type { JsonValue } from '../kit/json.ts';
-import { Lru } from '../kit/lru.ts';
 import { type Change, changesBetween } from './changes.ts';
-import { beforeAll, type Folded, factsOf, foldOne } from './fold.ts';
+import { type AnyDecider, factsOf } from './fold.ts';
+import { Recent } from './recent.ts';
 
 export type LogReader = Pick<EventStore, 'readStream' | 'readAll'>;
 
@@ -54,13 +56,21 @@ interface Stored {
   readonly state: JsonValue;
 }
 
+/** The state of a stream. A replay compares no commands, so it has no memory of them. */
+interface Known {
+  readonly decider: AnyDecider;
+  /** The stored snapshot. */
+  readonly stored: Stored | null;
+  core: Core;
+}
+
 /** Events that are read and folded at once. Between two portions others have their turn. */
 export const PORTION_EVENTS = 500;
 /**
- * States that are kept. Facts of a stream stand close together in the log, so this is nearly always enough; a stream that
+ * States that are kept, at least those of the last half as many streams. Facts of a stream stand close together in the log, so this is nearly always enough; a stream that
  * comes again after that is folded anew.
  */
-export const MAX_STATES = 20_000;
+export const MAX_STATES = 40_000;
 
 /** Folds the log. It reads page by page while the caller iterates, and ends with `done`. */
 export async function* replayLog(
@@ -72,7 +82,7 @@ export async function* replayLog(
     tenant === undefined
       ? ['visitor-', 'operator-', 'tenant-']
       : [`visitor-${tenant}.`, `operator-${tenant}.`, `tenant-${tenant}`];
-  const states = new Lru<{ folded: Folded; stored: Stored | null }>(MAX_STATES);
+  const states = new Recent<Known>(MAX_STATES);
   let [events, streams, unfit, snapshots] = [0, 0, 0, 0];
   for (let after = from; ; ) {
     const page = await reader.readAll({
@@ -82,26 +92,26 @@ export async function* replayLog(
     });
     for (const event of page) {
       const { stream, revision, type } = event;
-      const actor = actorOf(stream);
-      if (!actor || (tenant !== undefined && actor.tenant !== tenant)) continue;
       let known = states.get(stream);
       if (!known) {
-        const folded = await foldedBefore(reader, event);
-        if (!folded) continue;
-        if (folded.through < 0) streams += 1;
-        known = { folded, stored: snapshotOf?.(stream, folded.decider.version) ?? null };
+        const actor = actorOf(stream);
+        if (!actor || (tenant !== undefined && actor.tenant !== tenant)) continue;
+        const decider = DECIDERS[actor.kind];
+        const before = await coreBefore(reader, decider, event);
+        if (!before) continue;
+        if (before.isFirst) streams += 1;
+        const stored = snapshotOf?.(stream, decider.version) ?? null;
+        known = { decider, stored, core: before.core };
+        states.set(stream, known);
       }
-      const { stored } = known;
-      const { unfit: fault, ...rest } = foldOne({ ...known.folded, unfit: null }, event);
-      const folded = { ...rest, unfit: null };
-      states.set(stream, { folded, stored });
+      const reason = advance(known, event);
       events += 1;
-      if (fault) {
+      if (reason !== null) {
         unfit += 1;
-        yield { unfit: { stream, revision, type, reason: fault.reason } };
+        yield { unfit: { stream, revision, type, reason } };
       }
-      if (stored?.revision !== revision) continue;
-      const changes = differences(folded, stored.state);
+      if (known.stored?.revision !== revision) continue;
+      const changes = differences(known.core, known.stored.state);
       if (changes.length === 0) continue;
       snapshots += 1;
       yield { snapshot: { stream, revision, changes } };
@@ -117,28 +127,43 @@ export async function* replayLog(
 }
 
 /**
+ * Takes a fact into the state. A fact that does not fit is left out.
+ * @returns why it does not fit; null if it does
+ */
+function advance(known: Pick<Known, 'decider' | 'core'>, fact: RecordedEvent): string | null {
+  try {
+    known.core = evolve(known.decider.machine, known.core, fact, fact.metadata.at);
+    return null;
+  } catch (error) {
+    if (!hasCode(error, 'unfit')) throw error;
+    return error.message;
+  }
+}
+
+/**
  * The state before a fact whose stream has no kept state.
  * @returns null if the fact is hidden: its stream was cut or deleted, and the store has not removed the fact yet
  */
-async function foldedBefore(reader: LogReader, event: RecordedEvent): Promise<Folded | null> {
-  const { stream, revision } = event;
-  const actor = actorOf(stream);
-  if (!actor) return null;
-  let folded = beforeAll(DECIDERS[actor.kind]);
-  if (revision === 0) return folded;
+async function coreBefore(
+  reader: LogReader,
+  decider: AnyDecider,
+  { stream, revision }: RecordedEvent,
+): Promise<{ readonly core: Core; readonly isFirst: boolean } | null> {
+  const before = { decider, core: emptyCore(decider) };
+  if (revision === 0) return { core: before.core, isFirst: true };
   const first = await firstEvent(reader, stream);
   if (!first || first.revision > revision) return null;
-  if (first.revision === revision) return folded;
+  if (first.revision === revision) return { core: before.core, isFirst: true };
   for await (const fact of factsOf(reader, stream, first.revision)) {
     if (fact.revision >= revision) break;
-    folded = foldOne(folded, fact);
+    advance(before, fact);
   }
-  return folded;
+  return { core: before.core, isFirst: false };
 }
 
 /** The memory of commands is left out: that of a stream that was cut may have older entries in a snapshot. */
-function differences({ state }: Folded, stored: JsonValue): readonly Change[] {
-  const { seen: _, ...folded } = JSON.parse(JSON.stringify(serialize(state))); // as it is stored
+function differences(core: Core, stored: JsonValue): readonly Change[] {
+  const folded = JSON.parse(JSON.stringify(serializeCore(core))); // as it is stored
   const { seen: _memory, ...snapshot } = stored as { seen?: JsonValue }; // a snapshot is an object
   return changesBetween(folded, snapshot);
 }

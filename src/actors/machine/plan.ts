@@ -1,8 +1,9 @@
 /**
- * Fast transitions. If a fact has no guard, its exited states, entered states and actions depend on the active states
- * alone. So XState works them out once, and they are kept as a plan. A plan is kept only if its first run had the same
- * result as XState. XState itself takes every other transition: those with guards, nested entries, or actions that are
- * neither assigns nor timers. A differential test compares both over random histories.
+ * Fast transitions. The exited states, entered states and actions of a fact depend on the active states and on the outcomes
+ * of its guards alone. So XState works them out once for each of these, and they are kept as a plan. A plan is kept only if
+ * its first run had the same result as XState. XState itself takes every other transition: those with guards that are no
+ * plain functions, nested entries, or actions that are neither assigns nor timers. A differential test compares both over
+ * random histories.
  */
 import type { AnyMachineSnapshot, AnyStateMachine, AnyStateNode } from 'xstate';
 
@@ -36,25 +37,38 @@ type Operation =
 interface Plan {
   readonly operations: readonly Operation[];
   /** Guards of eventless transitions that may follow. If one is true, XState has to take the step. */
-  readonly eventless: readonly ((scope: Scope) => boolean)[];
+  readonly eventless: readonly Guard[];
   readonly nodes: AnyMachineSnapshot['_nodes'];
   readonly value: AnyMachineSnapshot['value'];
   readonly tags: AnyMachineSnapshot['tags'];
 }
 
-/** Plans by type of fact. null: this type cannot be planned. */
-type Plans = Map<string, Plan | null>;
+type Guard = (scope: Scope) => boolean;
+
+/** The plans of one type of fact in the same active states. */
+interface Choice {
+  /** Of this type in these states. */
+  readonly guards: readonly Guard[];
+  /** By the outcomes of the guards, one bit each. null: cannot be planned. */
+  readonly plans: Map<number, Plan | null>;
+}
+
+/** One bit for each in a number. */
+const MAX_GUARDS = 16;
+
+/** By type of fact. null: this type cannot be planned. */
+type Choices = Map<string, Choice | null>;
 
 interface PlanCache {
   /** By the array of active states. Plans return the same arrays, so this is nearly always a hit. */
-  readonly byNodes: WeakMap<object, Plans>;
+  readonly byNodes: WeakMap<object, Choices>;
   /** By the ids of the active states, for a restored snapshot. */
-  readonly byIds: Map<string, Plans>;
+  readonly byIds: Map<string, Choices>;
 }
 
 const caches = new WeakMap<AnyStateMachine, PlanCache>();
 
-function plansOf(machine: AnyStateMachine, nodes: readonly AnyStateNode[]): Plans {
+function choicesOf(machine: AnyStateMachine, nodes: readonly AnyStateNode[]): Choices {
   let cache = caches.get(machine);
   if (!cache) {
     cache = { byNodes: new WeakMap(), byIds: new Map() };
@@ -63,23 +77,66 @@ function plansOf(machine: AnyStateMachine, nodes: readonly AnyStateNode[]): Plan
   const found = cache.byNodes.get(nodes);
   if (found) return found;
   const ids = nodes.map((node) => node.id).join(' ');
-  const plans: Plans = cache.byIds.get(ids) ?? new Map();
-  cache.byIds.set(ids, plans);
-  cache.byNodes.set(nodes, plans);
-  return plans;
+  const choices: Choices = cache.byIds.get(ids) ?? new Map();
+  cache.byIds.set(ids, choices);
+  cache.byNodes.set(nodes, choices);
+  return choices;
+}
+
+/** @returns null if a guard is no plain function, or if a wildcard may take the fact */
+function choiceFor(
+  machine: AnyStateMachine,
+  nodes: readonly AnyStateNode[],
+  type: string,
+): Choice | null {
+  const guards: Guard[] = [];
+  for (const { transitions } of nodes) {
+    if ([...transitions.keys()].some((key) => key.includes('*'))) return null;
+    for (const { guard } of transitions.get(type) ?? []) {
+      if (guard === undefined) continue;
+      const predicate = predicateOf(machine, guard);
+      if (!predicate) return null;
+      guards.push(predicate);
+    }
+  }
+  return guards.length <= MAX_GUARDS ? { guards, plans: new Map() } : null;
+}
+
+function outcomeOf(guards: readonly Guard[], scope: Scope): number {
+  let outcome = 0;
+  for (const guard of guards) outcome = outcome * 2 + (guard(scope) ? 1 : 0);
+  return outcome;
+}
+
+/** @returns null for a guard that is not a plain function */
+function predicateOf(machine: AnyStateMachine, guard: unknown): Guard | null {
+  const predicate: unknown =
+    typeof guard === 'string' ? machine.implementations.guards[guard] : null;
+  return typeof predicate === 'function' && !('check' in predicate)
+    ? (scope) => predicate(scope)
+    : null;
 }
 
 /** A transition function that uses plans, and `slow` where there is none. Each new plan is compared with `slow`. */
 export const plannedBy =
   (slow: Advance): Advance =>
   (machine, snapshot, event) => {
-    const plans = plansOf(machine, snapshot._nodes);
-    const plan = plans.get(event.type);
+    const choices = choicesOf(machine, snapshot._nodes);
+    let choice = choices.get(event.type);
+    if (choice === undefined) {
+      choice = choiceFor(machine, snapshot._nodes, event.type);
+      choices.set(event.type, choice);
+    }
+    if (choice === null) return slow(machine, snapshot, event);
+    const { guards, plans } = choice;
+    // Contexts of machines are objects.
+    const outcome = outcomeOf(guards, { context: snapshot.context as Context, event });
+    const plan = plans.get(outcome);
     if (plan) return carryOut(plan, snapshot, event) ?? slow(machine, snapshot, event);
     const step = slow(machine, snapshot, event);
     if (plan === undefined) {
       const result = planFor(machine, snapshot, event, step);
-      if (result !== undefined) plans.set(event.type, result);
+      if (result !== undefined) plans.set(outcome, result);
     }
     return step;
   };
@@ -106,7 +163,7 @@ function carryOut(plan: Plan, snapshot: AnyMachineSnapshot, event: Event): Step 
 
 /**
  * The plan of a step that XState has just taken.
- * @returns null if this type of fact cannot be planned from here; undefined if this step does not show it
+ * @returns null if such a step cannot be planned; undefined if this step does not show it
  */
 function planFor(
   machine: AnyStateMachine,
@@ -153,7 +210,7 @@ function domainOf(source: AnyStateNode, target: AnyStateNode, reenter: boolean) 
 
 /**
  * All actions of a step, in SCXML's order: exit actions, transition actions, entry actions.
- * @returns null if the step has a guard or a shape that plans do not cover
+ * @returns null if the step has a shape that plans do not cover
  */
 function actionsOf(
   machine: AnyStateMachine,
@@ -161,10 +218,6 @@ function actionsOf(
   event: Event,
 ): readonly unknown[] | null {
   const active: readonly AnyStateNode[] = snapshot._nodes;
-  for (const { transitions } of active) {
-    if ([...transitions.keys()].some((type) => type.includes('*'))) return null;
-    if (transitions.get(event.type)?.some(({ guard }) => guard !== undefined)) return null;
-  }
   const enabled = machine.getTransitionData(snapshot as never, event); // `never`: see `step`
   if (enabled.length === 0) return null;
   const exited: AnyStateNode[] = [];
@@ -235,12 +288,6 @@ function eventlessGuards(machine: AnyStateMachine, nodes: readonly AnyStateNode[
     for (let at: AnyStateNode | undefined = node; at; at = at.parent) withAncestors.add(at);
   }
   return [...withAncestors].flatMap((node) =>
-    (node.always ?? []).map(({ guard }) => {
-      const predicate: unknown =
-        typeof guard === 'string' ? machine.implementations.guards[guard] : null;
-      return typeof predicate === 'function' && !('check' in predicate)
-        ? (scope: Scope): boolean => predicate(scope)
-        : null;
-    }),
+    (node.always ?? []).map(({ guard }) => predicateOf(machine, guard)),
   );
 }

@@ -1,20 +1,22 @@
 /** A state as JSON, for a stored snapshot. A snapshot is a cache: it is dropped when the machine's version differs. */
 import type { AnyMachineSnapshot } from 'xstate';
 import type { JsonObject, JsonValue } from '../../kit/json.ts';
-import type { ActorState, Decider } from './decider.ts';
+import type { ActorState, Core, Decider } from './decider.ts';
 import { Seen, type SeenSummary } from './idempotency.ts';
 
-export function serialize(state: ActorState): JsonObject {
-  const { snapshot, timers, at, revision } = state.core;
-  return {
-    value: snapshot.value as JsonValue, // names of states
-    context: snapshot.context as JsonValue, // contexts of our machines are plain JSON
-    timers: Object.fromEntries(timers),
-    at,
-    revision,
-    seen: state.seen.summary() as unknown as JsonValue, // a summary is plain JSON by its type
-  };
-}
+export const serialize = ({ core, seen }: ActorState): JsonObject => ({
+  ...serializeCore(core),
+  seen: seen.summary() as unknown as JsonValue, // a summary is plain JSON by its type
+});
+
+/** A state without the memory of commands. */
+export const serializeCore = ({ snapshot, timers, at, revision }: Core): JsonObject => ({
+  value: snapshot.value as JsonValue, // names of states
+  context: snapshot.context as JsonValue, // contexts of our machines are plain JSON
+  timers: Object.fromEntries(timers),
+  at,
+  revision,
+});
 
 /** The inverse of {@link serialize}. @throws if the machine no longer has the state. The caller then folds all facts */
 export function deserialize<S extends AnyMachineSnapshot>(
