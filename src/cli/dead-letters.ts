@@ -1,6 +1,7 @@
 /** `xmpp-chat dead-letters`: through the running service, because no other process may write to its log. */
 import { Command } from 'commander';
 import { z } from 'zod';
+import { visible } from './output/terminal-text.ts';
 import {
   accessOf,
   anotherProgram,
@@ -56,7 +57,7 @@ async function list(access: ServiceAccess, { tenant }: { tenant?: string }): Pro
     for (const { id, at, kind, type, operator, stream, destination, reason } of items) {
       const time = new Date(at).toISOString();
       const what = `${kind} ${type ?? '-'}  ${operator ?? '-'}`;
-      console.log(`${id}  ${time}  ${what}  ${stream} -> ${destination}  ${reason}`);
+      console.log(visible(`${id}  ${time}  ${what}  ${stream} -> ${destination}  ${reason}`));
     }
     cursor = next;
   }

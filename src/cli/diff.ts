@@ -17,17 +17,18 @@ export async function showDiff(stream: string, a: string, b: string, reading: Re
   if (!found) throw new AppError('not-found', `${stream} has no facts of an actor`);
   if (json) return screen.line(jsonLine({ stream, ...found }));
   screen.line(`${stream}: revision ${found.a.revision} → ${found.b.revision}`);
-  const sections = differenceLines(reading, found);
+  const sections = differenceLines(reading, found, found);
   for (const line of sections) screen.line(line);
   if (sections.length === 0) screen.line('nothing differs');
 }
 
 const ARROW = '→';
 
-/** A line for each difference, by sections. */
+/** A line for each difference, by sections. @param states those of before and after, if they are to be compared */
 export function differenceLines(
   { screen, utc }: Pick<Reading, 'screen' | 'utc'>,
-  { a, b, changes, timerChanges }: Difference,
+  { changes, timerChanges }: Pick<Difference, 'changes' | 'timerChanges'>,
+  states?: Pick<Difference, 'a' | 'b'>,
 ): string[] {
   // Two values stand in a line: each gets half of what the terminal has.
   const half = Math.max(16, Math.floor((screen.columns - 30) / 2));
@@ -41,7 +42,14 @@ export function differenceLines(
   ];
   const due = (ms: number | null): string => (ms === null ? 'not running' : timeText(ms, utc));
   const sections: [string, Cell[][]][] = [
-    ['states', regionChanges(a.value, b.value).map(([name, from, to]) => row(name, from, to))],
+    [
+      'states',
+      states
+        ? regionChanges(states.a.value, states.b.value).map(([name, from, to]) =>
+            row(name, from, to),
+          )
+        : [],
+    ],
     [
       'context',
       changes.map(({ path, before, after }) => row(pathText(path), side(before), side(after))),

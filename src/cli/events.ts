@@ -282,8 +282,10 @@ function printerOf(
   };
 }
 
+type Content = Pick<LogEvent, 'data' | 'personal' | 'erased' | 'sealed'>;
+
 /** What is in an event, in one line: its data, then what is personal. */
-function contentOf(event: LogEvent, isCut: boolean): readonly Piece[] {
+export function contentOf(event: Content, isCut: boolean): readonly Piece[] {
   const data = fieldsText(event.data, isCut);
   const none = withoutPersonal(event);
   const personal = event.personal ? personalText(event, isCut) : null;
@@ -294,7 +296,7 @@ function contentOf(event: LogEvent, isCut: boolean): readonly Piece[] {
   ];
 }
 
-const personalText = ({ personal }: LogEvent, isCut: boolean): string =>
+const personalText = ({ personal }: Content, isCut: boolean): string =>
   isHidden(personal) ? '(hidden)' : fieldsText(personal ?? {}, isCut);
 
 function longLines(screen: Reading['screen'], event: LogEvent): string[] {

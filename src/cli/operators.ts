@@ -3,8 +3,8 @@ import { Command } from 'commander';
 import { COLUMNS, readText } from './operators-file.ts';
 import { importOperators } from './operators-import.ts';
 import { type Operator, type OperatorsService, operatorsService } from './operators-service.ts';
+import { columns, processScreen } from './output/screen.ts';
 import { accessOf, withAccessOptions } from './service-client.ts';
-import { table } from './table.ts';
 
 const withOptions = (command: Command): Command =>
   withAccessOptions(command, "the tenant's API key or the admin token").requiredOption(
@@ -43,7 +43,7 @@ async function list(service: OperatorsService, options: ListOptions): Promise<vo
   });
   if (json) console.log(JSON.stringify(items, null, 2));
   else if (items.length === 0) console.log('no operators');
-  else for (const line of table([HEADER, ...items.map(rowOf)])) console.log(line);
+  else for (const line of columns(processScreen(), HEADER, items.map(rowOf))) console.log(line);
 }
 
 export function operatorsCommand(): Command {

@@ -58,13 +58,10 @@ function linesOf({ screen, utc }: Reading, item: Report): string[] {
   }
   if ('snapshot' in item) {
     const { stream, revision, changes } = item.snapshot;
-    const nothing = { revision, value: null };
+    const differences = differenceLines({ screen, utc }, { changes, timerChanges: [] });
     return [
       lineOf(screen, [{ text: 'snapshot differs', style: 'bad' }, `${stream} @${revision}`], []),
-      ...differenceLines(
-        { screen, utc },
-        { a: nothing, b: nothing, changes, timerChanges: [] },
-      ).map((line) => `  ${line}`),
+      ...differences.map((line) => `  ${line}`),
     ];
   }
   if ('done' in item) {

@@ -6,7 +6,11 @@ import { randomUUID } from 'node:crypto';
 import { Command } from 'commander';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
+import type { JsonValue } from '../kit/json.ts';
 import { readText } from './operators-file.ts';
+import { fieldLines } from './output/fields.ts';
+import { columns, processScreen } from './output/screen.ts';
+import { visible } from './output/terminal-text.ts';
 import {
   accessOf,
   anotherProgram,
@@ -16,7 +20,6 @@ import {
   type ServiceRequest,
   withAccessOptions,
 } from './service-client.ts';
-import { table } from './table.ts';
 
 const PATH = '/v1/tenants';
 
@@ -74,17 +77,7 @@ async function list(access: ServiceAccess, { json }: { readonly json?: true }): 
     state,
     callbackFlavour,
   ]);
-  for (const line of table([HEADER, ...rows])) console.log(line);
-}
-
-/** `routing.policy: least-loaded`, a line for each setting. */
-function linesOf(value: unknown, name = ''): string[] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return [`${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`];
-  }
-  return Object.entries(value).flatMap(([key, each]) =>
-    linesOf(each, name === '' ? key : `${name}.${key}`),
-  );
+  for (const line of columns(processScreen(), HEADER, rows)) console.log(line);
 }
 
 async function show(
@@ -94,7 +87,9 @@ async function show(
 ): Promise<void> {
   const body = await bodyOf(access, { method: 'GET', path: pathOf(id) });
   if (json) return printJson(body);
-  for (const line of linesOf(body)) console.log(line);
+  const settings = body as JsonValue; // JSON.parse made it
+  // `routing.policy: least-loaded`, a line for each setting.
+  for (const { name, text } of fieldLines(settings)) console.log(visible(`${name}: ${text}`));
 }
 
 interface PutOptions {

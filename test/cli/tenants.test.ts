@@ -17,7 +17,7 @@ afterEach(async () => {
 const SHOP = {
   id: 'shop',
   host: 'hosting.test',
-  instance: 'shop',
+  instance: 'shop\u001b[2J',
   source: 'http',
   state: 'active',
   callbackFlavour: 'native',
@@ -61,12 +61,14 @@ async function run(...args: string[]) {
   return { asked, said: said.join('\n'), warned: warned.join('\n'), error };
 }
 
-it('lists and shows tenants, for people and for programs', async () => {
+it('lists and shows tenants, for people and for programs, and obeys nothing that stands in it', async () => {
   const listed = await run('list');
-  expect(listed.said).toMatch(/^TENANT +HOST.*\nshop +hosting.test +shop +http +active +native$/);
+  expect(listed.said).toMatch(
+    /^TENANT +HOST.*\nshop +hosting.test +shop\\u001b\[2J +http +active +native$/,
+  );
   expect(JSON.parse((await run('list', '--json')).said)).toEqual([SHOP]);
   expect((await run('show', 'shop')).said).toMatch(
-    /^host: hosting.test$.*^routing.policy: least/ms,
+    /^host: hosting.test$.*^instance: .*\\u001b\[2J.*^routing.policy: least/ms,
   );
   expect(JSON.parse((await run('show', 'shop', '--json')).said)).toEqual(SHOP);
 });

@@ -2,7 +2,7 @@
 import { AppError } from '../../errors.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import type { JsonObject } from '../../kit/json.ts';
-import type { Action } from '../../replay/branch.ts';
+import type { Action, BranchFact } from '../../replay/branch.ts';
 import { createCheckpoints } from '../../replay/checkpoints.ts';
 import { type ActorStream, findStream, foldTo, type StreamReader } from '../../replay/fold.ts';
 import { machineOf } from '../../replay/machines.ts';
@@ -16,10 +16,10 @@ import {
   whatIf,
 } from '../../replay/what-if.ts';
 import { differenceLines } from '../diff.ts';
+import { contentOf } from '../events.ts';
 import type { Reading } from '../log/open.ts';
-import type { LogSource } from '../log/source.ts';
-import { fieldsText } from '../output/fields.ts';
-import { lineOf } from '../output/screen.ts';
+import type { LogEvent, LogSource } from '../log/source.ts';
+import { type Cell, lineOf } from '../output/screen.ts';
 import { visible } from '../output/terminal-text.ts';
 import { durationOf, timeText } from '../output/times.ts';
 import { stateLines } from '../state.ts';
@@ -58,7 +58,7 @@ interface Here {
   branch: WhatIf | null;
 }
 
-/** The reads of REPLAY's library. What is personal plays no part in it. */
+/** The reads of src/replay. What is personal plays no part there. */
 const readerOf = (source: LogSource): StreamReader => ({
   readStream: async (stream, options) =>
     (await source.readStream(stream, options)).map(
@@ -66,6 +66,12 @@ const readerOf = (source: LogSource): StreamReader => ({
       (event) => ({ ...event, personal: null }) as unknown as RecordedEvent,
     ),
 });
+
+/** A fact of the history, or of a branch. */
+type Shown = Pick<BranchFact, 'revision' | 'type' | 'data' | 'personal' | 'metadata'> &
+  Partial<Pick<LogEvent, 'erased' | 'sealed'>>;
+
+const indented = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
 
 const VERBS = [
   'load',
@@ -142,21 +148,7 @@ export function createSession(reading: Reading): Session {
       const [event] = await source.readStream(now.found.stream, { from: from + 1, limit: 1 });
       const difference = await source.diff(now.found.stream, from, from + 1);
       if (!event || !difference) break;
-      const { revision, metadata, type, data, personal } = event;
-      const content = `${fieldsText(data, false)} ${personal ? fieldsText(personal, false) : ''}`;
-      lines.push(
-        lineOf(
-          screen,
-          [
-            { text: timeText(metadata.at, utc), style: 'time' },
-            String(revision),
-            { text: type, style: 'name' },
-            content.trim(),
-          ],
-          [],
-        ),
-        ...differenceLines(reading, difference).map((line) => `  ${line}`),
-      );
+      lines.push(factLine(event), ...indented(differenceLines(reading, difference, difference)));
     }
     return lines.length > 0 ? lines : ['this is the last fact'];
   }
@@ -189,29 +181,25 @@ export function createSession(reading: Reading): Session {
   function outcomeLines({ refused, steps, effects }: WhatIfItem): string[] {
     if (refused) return [screen.style('bad', visible(`${refused.code}: ${refused.reason}`))];
     if (steps.length === 0) return ['no facts: nothing has to be done'];
-    return steps.flatMap(({ revision, event, changes, timerChanges }) => {
-      const nothing = { revision, value: null };
-      return [
-        lineOf(
-          screen,
-          [
-            { text: timeText(event.metadata.at, utc), style: 'time' },
-            String(revision),
-            { text: event.type, style: 'name' },
-            fieldsText(event.data, false),
-          ],
-          [],
+    return steps.flatMap(({ revision, event, changes, timerChanges }) => [
+      factLine(event),
+      ...indented(differenceLines(reading, { changes, timerChanges })),
+      ...effects
+        .filter((effect) => effect.revision === revision)
+        .map(({ destination, name, detail }) =>
+          visible(`  → ${destination}: ${name}${detail === null ? '' : ` (${detail})`}`),
         ),
-        ...differenceLines(reading, { a: nothing, b: nothing, changes, timerChanges }).map(
-          (line) => `  ${line}`,
-        ),
-        ...effects
-          .filter((effect) => effect.revision === revision)
-          .map(({ destination, name, detail }) =>
-            visible(`  → ${destination}: ${name}${detail === null ? '' : ` (${detail})`}`),
-          ),
-      ];
-    });
+    ]);
+  }
+
+  function factLine(fact: Shown): string {
+    const cells: Cell[] = [
+      { text: timeText(fact.metadata.at, utc), style: 'time' },
+      String(fact.revision),
+      { text: fact.type, style: 'name' },
+      contentOf({ erased: false, ...fact }, false),
+    ];
+    return lineOf(screen, cells, []);
   }
 
   const verbs: Readonly<Record<string, (rest: string) => string[] | Promise<string[]>>> = {
@@ -233,7 +221,7 @@ export function createSession(reading: Reading): Session {
       const [a, b] = rest.split(/\s+/).map((text) => countOf('diff', text));
       if (a === undefined || b === undefined) throw new AppError('invalid', 'diff A B');
       const difference = await source.diff(loaded().found.stream, a, b);
-      const lines = difference ? differenceLines(reading, difference) : [];
+      const lines = difference ? differenceLines(reading, difference, difference) : [];
       return lines.length > 0 ? lines : ['nothing differs'];
     },
     decide: (rest) => {
