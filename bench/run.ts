@@ -19,6 +19,7 @@ import { benchPageViews } from './page-views.ts';
 import { benchQueries } from './queries.ts';
 import { benchRebuild } from './rebuild.ts';
 import { benchReplay } from './replay.ts';
+import { benchRestart } from './restart.ts';
 import { benchRouting } from './routing.ts';
 import type { Row } from './row.ts';
 import { table } from './table.ts';
@@ -46,6 +47,7 @@ const benches: Record<string, () => Promise<Row[]>> = {
   xmppservice: () => benchXmppservice(execArgv),
   messages: () => benchMessages(execArgv),
   queries: () => benchQueries(execArgv),
+  restart: benchRestart,
   routing: benchRouting,
   'dead-lhc': benchDeadLhc,
   memory: benchMemory,
