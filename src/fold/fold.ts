@@ -15,6 +15,15 @@ import { createWaiters, type Waiters } from './waiters.ts';
 /** Applies one event to the rows of a fold. Runs inside the transaction that moves the checkpoint. */
 type Apply<Prepared> = (event: RecordedEvent, prepared: Prepared) => void;
 
+/** Applies the events of a transaction together: what `add` keeps in memory is written by `end`. */
+interface ApplyTogether<Prepared> {
+  /** A transaction begins. The one before it may have been rolled back: nothing of it may be written any more. */
+  begin(): void;
+  readonly add: Apply<Prepared>;
+  /** Called behind the last event, before the checkpoint. */
+  end(): void;
+}
+
 export interface FoldOptions<Prepared> {
   /** Unique in its file. */
   readonly name: string;
@@ -29,8 +38,8 @@ export interface FoldOptions<Prepared> {
   readonly schema: string;
   /** Every table in `schema`. A rebuild drops them first. */
   readonly tables: readonly string[];
-  /** Called once, when the tables exist: the place to prepare statements. The function that it returns must not be async. */
-  readonly apply: (db: DatabaseSync) => Apply<Prepared>;
+  /** Called once, when the tables exist: the place to prepare statements. The functions that it returns must not be async. */
+  readonly apply: (db: DatabaseSync) => Apply<Prepared> | ApplyTogether<Prepared>;
   /**
    * Does the asynchronous part of a batch, such as opening personal data, before its transaction begins. Required unless
    * Prepared is undefined.
@@ -123,7 +132,7 @@ interface Progress {
 interface Run<Prepared> extends Progress {
   readonly options: FoldOptions<Prepared>;
   readonly checkpoint: Checkpoint;
-  readonly apply: Apply<Prepared>;
+  readonly together: ApplyTogether<Prepared>;
   readonly waiters: Waiters;
   /** Ends the pause on a busy log; nothing while there is none. */
   hurry: () => void;
@@ -141,10 +150,11 @@ export const createFold = <Prepared = undefined>(options: FoldOptions<Prepared>)
   const checkpoint = createCheckpoint(db, { name, version, storeId: store.id });
   const stored = checkpoint.read();
   if (stored === undefined) rebuild(options, checkpoint);
+  const apply = options.apply(db);
   const fold: Run<Prepared> = {
     options,
     checkpoint,
-    apply: options.apply(db),
+    together: typeof apply === 'function' ? { begin: nothing, add: apply, end: nothing } : apply,
     waiters: createWaiters(name, store, () => fold.position),
     now: options.now ?? Date.now,
     position: stored ?? null,
@@ -258,14 +268,16 @@ const commit = <Prepared>(
   { events, through }: SubscriptionBatch,
   prepared: Prepared,
 ): void => {
-  const { options, checkpoint, now } = fold;
+  const { options, checkpoint, together, now } = fold;
   if (events.length === 0 && now() - fold.checkpointAt < IDLE_CHECKPOINT_MS) return;
   transaction(options.db, () => {
+    together.begin();
     for (const event of events) {
       fold.current = event;
-      fold.apply(event, prepared);
+      together.add(event, prepared);
     }
     fold.current = undefined;
+    together.end();
     if (events.length > 0) options.beforeCheckpoint?.();
     checkpoint.write(through);
   });

@@ -104,7 +104,7 @@ const forgetRows = (model: Model<unknown>) => (db: DatabaseSync) => {
   };
 };
 
-/** Applies one event to the rows of all models. */
+/** Applies events to the rows of all models. */
 export function applyToAll(db: DatabaseSync) {
   const toOpenChat = OPEN_CHATS.apply(db);
   const toVisitors = VISITORS.apply(db);
@@ -114,12 +114,13 @@ export function applyToAll(db: DatabaseSync) {
   const toSearch = SEARCH.apply(db);
   const toStreams = STREAMS.apply(db);
   const forget = ALL.map((model) => (model.forget ?? forgetRows(model))(db));
-  return (event: RecordedEvent, personal: Personal) => {
+  const add = (event: RecordedEvent, personal: Personal): void => {
     const actor = actorOf(event.stream);
     if (actor?.kind === 'tenant' && event.type === 'TenantRemoved') {
+      toStreams.write();
       for (const each of forget) each(actor.tenant);
     }
-    toStreams(event);
+    toStreams.add(event);
     if (!actor || actor.kind === 'tenant') return;
     const { tenant, name } = actor;
     const { revision } = event;
@@ -139,4 +140,5 @@ export function applyToAll(db: DatabaseSync) {
     toChats(fact, recorded);
     toSearch.after(fact, recorded);
   };
+  return { begin: toStreams.begin, add, end: toStreams.write };
 }

@@ -126,22 +126,23 @@ function factsReader(db: DatabaseSync) {
     `SELECT (SELECT min(period) FROM facts_by_id) AS first, (SELECT max(period) FROM facts_by_id) AS last`,
   );
   const facts = db.prepare(
-    `SELECT stream, revision FROM facts_by_id JOIN streams USING (n)
-     WHERE period = ? AND id = ? AND revision >= first_revision ORDER BY seq LIMIT ?`,
+    `SELECT stream, max(revision, first_revision) AS first, revision + facts AS behind
+     FROM facts_by_id JOIN streams USING (n)
+     WHERE period = ? AND id = ? AND revision + facts > first_revision ORDER BY seq LIMIT ?`,
   );
   return (id: string, limit: number): FactRef[] => {
-    const wanted = indexedId(id);
+    const wanted = Buffer.from(indexedId(id), 'hex');
     const { first, last } = periods.get() ?? {};
     const found: FactRef[] = [];
     if (first === null || last === null) return found;
     for (let period = Number(first); period <= Number(last) && found.length < limit; period += 1) {
-      const rows = facts.all(period, wanted, limit - found.length);
-      found.push(
-        ...rows.map(({ stream, revision }) => ({
-          stream: String(stream),
-          revision: Number(revision),
-        })),
-      );
+      for (const row of facts.all(period, wanted, limit - found.length)) {
+        const stream = String(row.stream);
+        const behind = Math.min(Number(row.behind), Number(row.first) + limit - found.length);
+        for (let revision = Number(row.first); revision < behind; revision += 1) {
+          found.push({ stream, revision });
+        }
+      }
     }
     return found;
   };

@@ -5,7 +5,7 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { visitorFact } from '../actors/facts.ts';
 import type { RecordedEvent } from '../eventstore/port.ts';
-import { idsOf, indexedId } from './fact-ids.ts';
+import { idsOf } from './fact-ids.ts';
 import type { Model } from './model.ts';
 import { categoryOf, nameIn, streamsAround, tenantOf } from './stream-queries.ts';
 
@@ -16,16 +16,25 @@ const SWEEP_EVERY_EVENTS = 128;
 
 /** Facts whose ids are together: 4 MB. A lookup asks each period, which takes some µs. */
 const PERIOD_FACTS = 65_536;
+/** Rows in one statement: a statement for each took longer. */
+const ROWS_AT_ONCE = 32;
 
-/** Every event of the log, whatever its stream is. */
-export type ApplyEvent = (event: RecordedEvent) => void;
+/** Every event of the log, whatever its stream is. A transaction writes each stream once, when it ends. */
+export interface ApplyToStreams {
+  /** A transaction begins. What an earlier one has not written was rolled back with it. */
+  begin(): void;
+  add(event: RecordedEvent): void;
+  /** Writes what was added. To be called before the transaction ends, and before `forget`. */
+  write(): void;
+}
 
-export const STREAMS: Model<ApplyEvent> = {
-  version: 2,
+export const STREAMS: Model<ApplyToStreams> = {
+  version: 3,
   // `n` stands for the stream in `facts_by_id`, and is never used again. `seq` is the order of the log: not every store
   // numbers its facts. Both come from `fact_seq`. `period` keeps the ids of facts together that came together: many ids are
-  // random, and each would change a page of its own. `first_revision`: facts before it were cut off. `circles`: how often the
-  // ids are to be swept through; two, because the first one may have begun before.
+  // random, and each would change a page of its own. A row stands for `facts` facts of the stream that follow each other.
+  // `first_revision`: facts before it were cut off. `circles`: how often the ids are to be swept through; two, because the
+  // first one may have begun before.
   schema: `
     CREATE TABLE streams (
       n INTEGER PRIMARY KEY,
@@ -45,6 +54,7 @@ export const STREAMS: Model<ApplyEvent> = {
       seq INTEGER NOT NULL,
       n INTEGER NOT NULL,
       revision INTEGER NOT NULL,
+      facts INTEGER NOT NULL,
       PRIMARY KEY (period, id, seq)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE fact_seq (last INTEGER NOT NULL, circles INTEGER NOT NULL) STRICT;
@@ -57,10 +67,24 @@ export const STREAMS: Model<ApplyEvent> = {
   apply: (db) => {
     const statements = prepare(db);
     const sweep = sweeping(db);
-    return (event) => {
-      apply(statements, event);
-      if (event.type === 'RetentionApplied') retain(db, statements, event);
-      sweep();
+    let added: RecordedEvent[] = [];
+    const write = () => {
+      if (added.length === 0) return;
+      writeEvents(statements, added);
+      sweep(added.length);
+      added = [];
+    };
+    return {
+      begin: () => {
+        added = [];
+      },
+      add: (event) => {
+        added.push(event);
+        if (!REMOVING.has(event.type)) return;
+        write();
+        remove(db, statements, event);
+      },
+      write,
     };
   },
   // The rows of `facts_by_id` go with the sweeps.
@@ -76,42 +100,132 @@ export const STREAMS: Model<ApplyEvent> = {
 
 const SWEEP = 'UPDATE fact_seq SET circles = 2';
 
+/** Inserts rows of as many values, {@link ROWS_AT_ONCE} in a statement. */
+function inserter(db: DatabaseSync, into: string, columns: number, more = '') {
+  const row = `(${Array(columns).fill('?').join()})`;
+  const insert = (rows: number) =>
+    db.prepare(`INSERT INTO ${into} VALUES ${Array(rows).fill(row).join()} ${more}`);
+  const [many, one] = [insert(ROWS_AT_ONCE), insert(1)];
+  return (rows: readonly SQLInputValue[][]): void => {
+    const whole = rows.length - (rows.length % ROWS_AT_ONCE);
+    for (let i = 0; i < whole; i += ROWS_AT_ONCE) {
+      many.run(...rows.slice(i, i + ROWS_AT_ONCE).flat());
+    }
+    for (const values of rows.slice(whole)) one.run(...values);
+  };
+}
+
+const COLUMNS = 'n, stream, category, tenant, name, last_at, last_revision, last_type';
+const NEWEST = `last_at = excluded.last_at, last_revision = excluded.last_revision, last_type = excluded.last_type`;
+
 const prepare = (db: DatabaseSync) => ({
   sweep: db.prepare(SWEEP),
-  update: db.prepare(
-    'UPDATE streams SET last_at = ?, last_revision = ?, last_type = ? WHERE stream = ? RETURNING n',
+  // A stream that was deleted and begins again: its ids of before lead nowhere.
+  begin: inserter(
+    db,
+    `streams (${COLUMNS})`,
+    8,
+    `ON CONFLICT (stream) DO UPDATE SET n = excluded.n, first_revision = 0, erased_revision = NULL, ${NEWEST}`,
   ),
-  insert: db.prepare(
-    `INSERT INTO streams (last_at, last_revision, last_type, stream, category, tenant, name, n)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  put: db.prepare(
+    `INSERT INTO streams (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (stream) DO UPDATE SET ${NEWEST} RETURNING n`,
   ),
-  erase: db.prepare('UPDATE streams SET erased_revision = ? WHERE n = ?'),
-  next: db.prepare('UPDATE fact_seq SET last = last + 1 RETURNING last'),
+  erase: db.prepare('UPDATE streams SET erased_revision = ? WHERE stream = ?'),
+  take: db.prepare('UPDATE fact_seq SET last = last + ? RETURNING last'),
   cut: db.prepare(
     `UPDATE streams SET first_revision = ?1, erased_revision = iif(erased_revision < ?1, NULL, erased_revision)
      WHERE stream = ?2`,
   ),
   remove: db.prepare('DELETE FROM streams WHERE stream = ?'),
-  addId: db.prepare('INSERT OR REPLACE INTO facts_by_id VALUES (?, ?, ?, ?, ?)'),
+  addIds: inserter(db, 'facts_by_id', 6),
 });
 
 type Statements = ReturnType<typeof prepare>;
 
-function apply(to: Statements, event: RecordedEvent): void {
-  const { stream, revision, type, metadata } = event;
-  const last: SQLInputValue[] = [metadata.at, revision, type, stream];
-  const category = categoryOf(stream);
-  const known = to.update.get(...last)?.n;
-  const n = Number(known ?? to.next.get()?.last);
-  if (known === undefined) to.insert.run(...last, category, tenantOf(event), nameIn(stream), n);
-  if (type === 'PersonalDataErased') to.erase.run(revision, n);
+interface Written {
+  readonly first: RecordedEvent;
+  last: RecordedEvent;
+  n: number;
+}
+
+function writeEvents(to: Statements, events: readonly RecordedEvent[]): void {
+  const streams = new Map<string, Written>();
+  for (const event of events) {
+    const known = streams.get(event.stream);
+    if (known) known.last = event;
+    else streams.set(event.stream, { first: event, last: event, n: 0 });
+  }
+  const numbers = streams.size + events.length;
+  let number = Number(to.take.get(numbers)?.last) - numbers;
+  const begun: SQLInputValue[][] = [];
+  for (const [stream, written] of streams) {
+    const { first, last } = written;
+    const { revision, type, metadata } = last;
+    number += 1;
+    written.n = number;
+    const of = [categoryOf(stream), tenantOf(first), nameIn(stream)];
+    const row = [number, stream, ...of, metadata.at, revision, type];
+    if (first.revision === 0) begun.push(row);
+    else written.n = Number(to.put.get(...row)?.n);
+  }
+  to.begin(begun);
+  to.addIds(rowsOf(events, streams, number).map(valuesOf));
+}
+
+/** A row of `facts_by_id`. */
+interface IdRow {
+  readonly id: string;
+  readonly seq: number;
+  readonly n: number;
+  readonly revision: number;
+  facts: number;
+}
+
+/** @param seq of the fact before them */
+function rowsOf(
+  events: readonly RecordedEvent[],
+  streams: ReadonlyMap<string, Written>,
+  seq: number,
+): IdRow[] {
+  const rows: IdRow[] = [];
+  const lastOf = new Map<string, IdRow>();
+  for (const [i, event] of events.entries()) {
+    const { stream, revision } = event;
+    // A lane says how far it came, again and again. No request asks for that, and its stream is cut all the time.
+    if (stream.startsWith('lane-')) continue;
+    const n = streams.get(stream)?.n ?? 0;
+    for (const id of idsOf(event)) {
+      const last = lastOf.get(id);
+      if (last?.n === n && last.revision + last.facts === revision) {
+        last.facts += 1;
+        continue;
+      }
+      const row = { id, seq: seq + 1 + i, n, revision, facts: 1 };
+      lastOf.set(id, row);
+      rows.push(row);
+    }
+  }
+  return rows;
+}
+
+function valuesOf({ id, seq, n, revision, facts }: IdRow): SQLInputValue[] {
+  return [Math.floor(seq / PERIOD_FACTS), Buffer.from(id, 'hex'), seq, n, revision, facts];
+}
+
+/** The facts behind which something of the index goes. */
+const REMOVING: ReadonlySet<string> = new Set([
+  'PersonalDataErased',
+  'DataKeyErased',
+  'RetentionApplied',
+]);
+
+function remove(db: DatabaseSync, to: Statements, event: RecordedEvent): void {
+  const { stream, revision, type } = event;
+  if (type === 'PersonalDataErased') to.erase.run(revision, stream);
   // The last fact of a data key. Its stream is deleted behind it.
   if (type === 'DataKeyErased') to.remove.run(stream);
-  // A lane says how far it came, again and again. No request asks for that, and its stream is cut all the time.
-  if (category === 'lane') return;
-  const seq = Number(to.next.get()?.last);
-  const period = Math.floor(seq / PERIOD_FACTS);
-  for (const id of idsOf(event)) to.addId.run(period, indexedId(id), seq, n, revision);
+  if (type === 'RetentionApplied') retain(db, to, event);
 }
 
 /** What retention cuts off, and the streams that it deletes (docs/adr/0050). Both are gone for readers of the log as well. */
@@ -128,9 +242,9 @@ function retain(db: DatabaseSync, to: Statements, event: RecordedEvent): void {
  * Removes what `facts_by_id` has of streams that are gone, a few rows at a time, in a circle: a removed tenant may have
  * millions of them.
  */
-function sweeping(db: DatabaseSync): () => void {
+function sweeping(db: DatabaseSync): (events: number) => void {
   const rows = db.prepare(
-    `SELECT period, id, seq, n, revision FROM facts_by_id WHERE (period, id, seq) > (?, ?, ?)
+    `SELECT period, id, seq, n, revision + facts - 1 AS last FROM facts_by_id WHERE (period, id, seq) > (?, ?, ?)
      ORDER BY period, id, seq LIMIT ?`,
   );
   const due = db.prepare('SELECT circles FROM fact_seq');
@@ -140,17 +254,19 @@ function sweeping(db: DatabaseSync): () => void {
   const beginning = [-1, new Uint8Array(), 0] as const;
   let behind: readonly [number, Uint8Array, number] = beginning;
   let events = 0;
-  return () => {
-    events += 1;
-    if (events % SWEEP_EVERY_EVENTS !== 0) return;
+  return (added) => {
+    events += added;
+    if (events < SWEEP_EVERY_EVENTS) return;
+    const most = SWEPT_ROWS * events;
+    events = 0;
     if (due.get()?.circles === 0) return;
-    const found = rows.all(...behind, SWEPT_ROWS * SWEEP_EVERY_EVENTS);
-    if (found.length < SWEPT_ROWS * SWEEP_EVERY_EVENTS) ended.run();
+    const found = rows.all(...behind, most);
+    if (found.length < most) ended.run();
     behind = beginning;
-    for (const { period, id, seq, n, revision } of found) {
+    for (const { period, id, seq, n, last } of found) {
       // The table is STRICT.
       behind = [Number(period), id as Uint8Array, Number(seq)];
-      if (!isThere.get(Number(n), Number(revision))) remove.run(...behind);
+      if (!isThere.get(Number(n), Number(last))) remove.run(...behind);
     }
   };
 }

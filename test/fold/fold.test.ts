@@ -215,11 +215,39 @@ describe('a fold', () => {
     expect(sizes.reduce((sum, n) => sum + n, 0)).toBe(3);
   });
 
+  test('writes what was kept in memory at the end of each transaction, and nothing of one that failed', async () => {
+    let failures = 2;
+    let kept: number[] = [];
+    const { db, fold } = counts('rows.db', {
+      schema: 'CREATE TABLE counts (n INTEGER PRIMARY KEY) STRICT',
+      apply: (file) => {
+        const insert = file.prepare('INSERT INTO counts VALUES (?)');
+        return {
+          begin: () => {
+            kept = [];
+          },
+          add: ({ data }: RecordedEvent) => {
+            kept.push(Number(data.n));
+            if (data.n === 5 && failures-- > 0) throw new Error('no column for this');
+          },
+          end: () => {
+            for (const n of kept) insert.run(n);
+          },
+        };
+      },
+    });
+    await store.append('v-a', events(0, 9), 'no-stream');
+    start(fold);
+    await waitFor(() => rowsOf(db).length === 10);
+    expect(failures).toBeLessThan(0);
+  });
+
   test('reports a failure, tries again, and applies nothing twice', async () => {
     let broken = true;
     const { db, fold } = counts('rows.db', {
       apply: (file) => {
         const count = countsOptions(file, store).apply(file);
+        if (typeof count !== 'function') throw new Error('counts applies one event at a time');
         return (one: RecordedEvent) => {
           count(one, undefined);
           if (broken && one.data.n === 5) throw new Error('no column for this');

@@ -41,7 +41,9 @@ test.each(histories)('%s', (file) => {
       personal: null,
       position: `${revision}` as Position,
     } as unknown as RecordedEvent;
-    apply(event, new Map());
+    apply.begin();
+    apply.add(event, new Map());
+    apply.end();
     for (const { data: json } of streamEventsOf(event, ACME, rows))
       expect(JSON.parse(json)).toBeDefined();
   }

@@ -26,8 +26,17 @@ function index(scanRows?: number) {
   const apply = STREAMS.apply(db);
   const revisions = new Map<string, number>();
   let at = 1000;
+  let isOpen = false;
   return {
     db,
+    /** Adds events in one transaction. */
+    together(work: () => void) {
+      apply.begin();
+      isOpen = true;
+      work();
+      isOpen = false;
+      apply.write();
+    },
     queries: streamQueries(db, scanRows),
     forget: STREAMS.forget?.(db),
     /** @returns the fact's id */
@@ -55,7 +64,9 @@ function index(scanRows?: number) {
           machine: 'm/1',
         },
       };
-      apply(event);
+      if (!isOpen) apply.begin();
+      apply.add(event);
+      if (!isOpen) apply.write();
       return id;
     },
   };
@@ -163,6 +174,25 @@ describe('facts by an id', () => {
     expect(found('another')).toEqual(['operator-acme.olga/0']);
     expect(found('req')).toEqual([]);
     expect(queries.factsOf('req:1', 2)).toHaveLength(2);
+  });
+
+  test('share a row where they follow each other in a transaction, and are found one by one', () => {
+    const { add, queries, db, together } = index();
+    together(() => {
+      for (let n = 0; n < 5; n += 1) add('visitor-acme.7', 'A', { request: 'req:1' });
+      add('visitor-acme.8', 'A', { request: 'req:1' });
+      for (let n = 0; n < 50; n += 1) add('visitor-acme.7', 'A', { request: 'req:1' });
+    });
+    const found = queries.factsOf('req:1');
+    expect(found.map(({ revision }) => revision)).toEqual([
+      ...[0, 1, 2, 3, 4, 0],
+      ...Array.from({ length: 50 }, (_, n) => 5 + n),
+    ]);
+    expect(found[5]).toEqual({ stream: 'visitor-acme.8', revision: 0 });
+    expect(queries.factsOf('req:1', 8)).toEqual(found.slice(0, 8));
+    expect(db.prepare('SELECT count(*) AS n FROM facts_by_id').get()?.n).toBe(56 + 3);
+    db.exec(`UPDATE streams SET first_revision = 3 WHERE stream = 'visitor-acme.7'`);
+    expect(queries.factsOf('req:1')).toEqual(found.slice(3));
   });
 
   test('of streams that are gone are removed, little by little', () => {

@@ -39,8 +39,6 @@ export async function* scanStreams(
   yield* found.sort((a, b) => b.lastAt - a.lastAt);
 }
 
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
-
 /**
  * The facts that have one of these ids, as the index of the service finds them.
  * @param limit facts at most
@@ -53,14 +51,14 @@ export async function scanFacts(
   onEvent: () => void,
   signal?: AbortSignal,
 ): Promise<Place[]> {
-  const wanted = new Set(ids.map((id) => hex(indexedId(id))));
+  const wanted = new Set(ids.map(indexedId));
   const found: Place[] = [];
   for await (const event of wholeLog(store, signal)) {
     onEvent();
     const { stream, revision } = event;
     // As in the index: a lane says how far it came, and is no part of what happened.
     if (categoryOf(stream) === 'lane') continue;
-    if (![...idsOf(event)].some((id) => wanted.has(hex(indexedId(id))))) continue;
+    if (![...idsOf(event)].some((id) => wanted.has(id))) continue;
     found.push({ stream, revision });
     if (found.length >= limit) break;
   }
