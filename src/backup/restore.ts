@@ -41,10 +41,10 @@ export interface RestoredBackup {
 }
 
 /**
- * Files that are folded from the log. They never stay: a log that was set back and then written past their checkpoints
- * looks like the log that they were folded from.
+ * Files that are folded from the log, and the journal, which names its facts. They never stay: a log that was set back and
+ * then written past their checkpoints looks like the log that they belong to.
  */
-const CACHE = /^(projections|work|snapshots)\.db([.-]|$)/;
+const CACHE = /^(projections|work|snapshots|journal)\.db([.-]|$)/;
 /** A process with a copied id would be taken for the original process. */
 const PROCESS_ID = 'process-id';
 const SQLITE_SUFFIXES = ['', '-wal', '-shm', '-journal'];
