@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
-import { afterAll, expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { openEventStore } from '../../src/eventstore/open.ts';
 import { lastEvent } from '../../src/eventstore/reading.ts';
 import { createJournal } from '../../src/runtime/journal/journal.ts';
@@ -19,6 +19,7 @@ import { waitFor } from '../support/wait.ts';
 /** The promise is a minute. */
 const FORGOTTEN_WITHIN_MS = 60_000;
 
+const environment = await sharedLog();
 const world = await testWorld({
   tenants: [{ id: 'acme', host: 'xmpp.test', settings: { lhcCommands: ['block'] } }],
 });
@@ -210,11 +211,10 @@ it('no file has a word of them any more, and nobody is told what was on its way'
 });
 
 it('with two processes on one log, and in one that comes later', async () => {
-  const environment = await sharedLog();
   const tenant = { id: newTenantId(), host: 'shop.test', apiKey: `key-${randomUUID()}` };
   const make = async () => {
     const made = await makeService();
-    afterAll(made.close);
+    onTestFinished(made.close);
     const {
       EJABBERD_API_URL,
       EJABBERD_API_USER,
