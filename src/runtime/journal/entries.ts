@@ -1,5 +1,8 @@
-/** What is in no fact, and helps to understand what happened. Types only. */
+/** What is in no fact, and helps to understand what happened. */
 import type { FactPlace } from '../cause.ts';
+
+/** Entries of one answer. */
+export const MAX_ENTRIES_READ = 5_000;
 
 /** What every entry has. No text of a message, no secret; names of streams are the only names. */
 interface Common extends FactPlace {

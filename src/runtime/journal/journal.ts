@@ -3,17 +3,30 @@
  * is a cache: nothing depends on it, and it may be deleted at any time. Entries wait in a bounded queue and are written
  * together. What does not fit is dropped and counted, so that the journal slows nothing down (docs/adr/0052).
  */
-import { rmSync } from 'node:fs';
-import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
 import type { Logger } from 'pino';
-import { actorOf } from '../../actors/ids.ts';
 import { messageOf } from '../../errors.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import { Lru } from '../../kit/lru.ts';
-import { openDatabase, SQLITE, sqliteCode, transaction } from '../../sqlite/open.ts';
-import type { FactPlace } from '../cause.ts';
+import { transaction } from '../../sqlite/open.ts';
 import { rangeOfStreams, removedTenant } from '../removed-tenant.ts';
-import type { JournalEntry, JournalReader, JournalWriter, RequestEntry } from './entries.ts';
+import {
+  type JournalEntry,
+  type JournalReader,
+  type JournalWriter,
+  MAX_ENTRIES_READ,
+  type RequestEntry,
+} from './entries.ts';
+import {
+  entryOf,
+  isDamage,
+  madeAnew,
+  openStatements,
+  rowOf,
+  type Statements,
+  tenantOf,
+  trimAll,
+  trimTenant,
+} from './file.ts';
 
 /** Entries that wait to be written. */
 export const MAX_QUEUED_ENTRIES = 8_192;
@@ -31,42 +44,10 @@ export const MAX_ENTRIES_OF_TENANT = 50_000;
 export const MAX_ENTRIES = 500_000;
 /** Entries that are older go. */
 export const ENTRY_AGE_MS = 14 * 86_400_000;
-/** How often too old ones are looked for, and too many of all. */
+/** How often too old ones are looked for, and too many of all. While there are, each write removes some. */
 export const TRIM_EVERY_MS = 60_000;
-/** Rows that one look removes, so that it takes some milliseconds at most. */
-const TRIMMED_ROWS = 2_000;
-/** A reason at most, in UTF-16 units. Servers of others write some of them. */
-export const MAX_REASON_CHARACTERS = 200;
-/** Entries of one answer. */
-export const MAX_ENTRIES_READ = 5_000;
-
 /** Visitors whose erasure is remembered, for what was on its way then. That ends within a minute. */
 const FORGOTTEN_REMEMBERED = 1_000;
-
-/** "xCJn" */
-const APPLICATION_ID = 0x78434a6e;
-
-const SCHEMA = `
-  CREATE TABLE entries (
-    n INTEGER PRIMARY KEY,
-    at INTEGER NOT NULL,
-    ms REAL NOT NULL,
-    tenant TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    stream TEXT NOT NULL,
-    revision INTEGER NOT NULL,
-    -- Of a request: its correlation id. Of a callback: the parent id in its traceparent.
-    id TEXT,
-    -- Of an attempt: the destination.
-    name TEXT NOT NULL,
-    outcome TEXT,
-    status INTEGER,
-    reason TEXT
-  ) STRICT;
-  CREATE INDEX entries_of_fact ON entries (stream, revision);
-  CREATE INDEX entries_of_request ON entries (id) WHERE kind = 'request';
-  CREATE INDEX entries_of_tenant ON entries (tenant, n);
-`;
 
 export interface JournalCounts {
   /** Entries that were written since the start. */
@@ -174,8 +155,8 @@ export function createJournal(options: Options): Journal {
         for (const entry of entries) statements.add.run(...rowOf(entry));
         trimTenants(statements, entries);
         if (now() >= trimAt) {
-          trimAt = now() + TRIM_EVERY_MS;
-          trimAll(statements, bounds, now());
+          const isLeft = trimAll(statements, bounds, now());
+          trimAt = isLeft ? now() : now() + TRIM_EVERY_MS;
           if (added.size > bounds.queued) added.clear();
         }
         return true;
@@ -254,108 +235,4 @@ function goneWith(event: RecordedEvent): Gone[] {
     { range: rangeOfStreams(`operator-${tenant}`) },
     { stream: `tenant-${tenant}`, before: Number.MAX_SAFE_INTEGER },
   ];
-}
-
-const tenantOf = ({ stream }: FactPlace): string => actorOf(stream)?.tenant ?? '';
-
-type Statements = ReturnType<typeof prepare>;
-
-const isDamage = (error: unknown): boolean => {
-  const code = sqliteCode(error);
-  return code === SQLITE.corrupt || code === SQLITE.notADatabase;
-};
-
-function openStatements(path: string): Statements {
-  const db = openDatabase(path, {
-    applicationId: APPLICATION_ID,
-    version: 1,
-    schema: SCHEMA,
-    synchronous: 'NORMAL',
-    disposable: true,
-  });
-  try {
-    // What is deleted is gone from the file.
-    db.exec('PRAGMA secure_delete = ON');
-    return prepare(db);
-  } catch (error) {
-    db.close();
-    if (isDamage(error)) return madeAnew(path);
-    throw error;
-  }
-}
-
-function madeAnew(path: string): Statements {
-  for (const end of ['', '-wal', '-shm']) rmSync(path + end, { force: true });
-  return openStatements(path);
-}
-
-const COLUMNS = 'at, ms, kind, stream, revision, id, name, outcome, status, reason';
-
-const prepare = (db: DatabaseSync) => ({
-  db,
-  add: db.prepare(
-    `INSERT INTO entries (tenant, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  ),
-  ofFacts: db.prepare(
-    `SELECT ${COLUMNS}
-     FROM (SELECT value ->> 0 AS place, value ->> 1 AS there FROM json_each(?)) CROSS JOIN entries
-       ON stream = place AND revision = there
-     ORDER BY n LIMIT ?`,
-  ),
-  ofRequest: db.prepare(
-    `SELECT ${COLUMNS} FROM entries WHERE kind = 'request' AND id = ? ORDER BY n LIMIT ?`,
-  ),
-  // The entry that is one too many; every older one goes with it.
-  boundOfTenant: db.prepare(
-    'SELECT n FROM entries WHERE tenant = ? ORDER BY n DESC LIMIT 1 OFFSET ?',
-  ),
-  trimTenant: db.prepare('DELETE FROM entries WHERE tenant = ? AND n <= ?'),
-  count: db.prepare('SELECT count(*) AS n FROM entries'),
-  oldest: db.prepare('DELETE FROM entries WHERE n IN (SELECT n FROM entries ORDER BY n LIMIT ?)'),
-  tooOld: db.prepare(
-    'DELETE FROM entries WHERE n IN (SELECT n FROM entries ORDER BY n LIMIT ?) AND at < ?',
-  ),
-  forgetStream: db.prepare('DELETE FROM entries WHERE stream = ? AND revision < ?'),
-  forgetRange: db.prepare('DELETE FROM entries WHERE stream > ? AND stream < ?'),
-});
-
-function trimTenant(
-  { boundOfTenant, trimTenant: trim }: Statements,
-  tenant: string,
-  { ofTenant }: Bounds,
-): void {
-  const n = boundOfTenant.get(tenant, ofTenant)?.n;
-  if (n !== undefined) trim.run(tenant, Number(n));
-}
-
-function trimAll({ count, oldest, tooOld }: Statements, { all, ageMs }: Bounds, now: number): void {
-  tooOld.run(TRIMMED_ROWS, now - ageMs);
-  const tooMany = Number(count.get()?.n ?? 0) - all;
-  if (tooMany > 0) oldest.run(tooMany);
-}
-
-function rowOf(entry: JournalEntry): SQLInputValue[] {
-  const { at, ms, kind, stream, revision } = entry;
-  const isAttempt = kind === 'attempt';
-  return [
-    tenantOf(entry),
-    at,
-    ms,
-    kind,
-    stream,
-    revision,
-    isAttempt ? null : entry.id,
-    isAttempt ? entry.destination : entry.name,
-    isAttempt ? entry.outcome : null,
-    isAttempt ? null : entry.status,
-    entry.reason?.slice(0, MAX_REASON_CHARACTERS).toWellFormed() ?? null,
-  ];
-}
-
-/** The table is STRICT, and `rowOf` alone writes it. */
-function entryOf(row: Record<string, SQLOutputValue>): JournalEntry {
-  const { kind, id, name, outcome, status, ...common } = row;
-  const own =
-    kind === 'attempt' ? { kind, destination: name, outcome } : { kind, id, name, status };
-  return { ...common, ...own } as unknown as JournalEntry;
 }

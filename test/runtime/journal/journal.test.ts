@@ -6,7 +6,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { RecordedEvent } from '../../../src/eventstore/port.ts';
 import { causedBy, forRequest } from '../../../src/runtime/cause.ts';
 import type { AttemptEntry, JournalEntry } from '../../../src/runtime/journal/entries.ts';
-import { createJournal, MAX_REASON_CHARACTERS } from '../../../src/runtime/journal/journal.ts';
+import { MAX_REASON_CHARACTERS } from '../../../src/runtime/journal/file.ts';
+import { createJournal } from '../../../src/runtime/journal/journal.ts';
 import {
   observedClient,
   observedDestination,
@@ -110,6 +111,19 @@ describe('its bounds', () => {
     now += 3_600_000;
     journal.record(attempt('2', 0, { at: now }));
     expect(journal.of([...all, of('2')]).map(({ at }) => at)).toEqual([now]);
+  });
+
+  test('far too many go by and by, with what is written meanwhile', () => {
+    const { journal } = journalAt(undefined, { bounds: { all: 3 } });
+    const all = Array.from({ length: 5_000 }, (_, revision) => of('1', revision));
+    for (const { revision } of all) journal.record(attempt('1', revision));
+    const left = () => journal.of(all).length;
+    expect(left()).toBe(3_000);
+    const more = [0, 1].map((revision) => {
+      journal.record(attempt('2', revision));
+      return left();
+    });
+    expect(more).toEqual([1_000, 1]);
   });
 
   test('a reason is cut', () => {
