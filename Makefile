@@ -1,6 +1,6 @@
 # Two commands on a machine with Node and git: `make run` and `make test`. Both do the whole set-up. `make demo-lhc` does it
 # too, and needs a checkout of Live Helper Chat.
-.PHONY: run test demo-lhc lhc-extension setup
+.PHONY: run test demo-lhc lhc-extension setup libatomic
 
 # exec without npm: a signal that ends make also ends Node, and Node ends the processes that it started.
 run: setup
@@ -20,13 +20,16 @@ demo-lhc: setup
 	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" exec node scripts/lhc/demo.ts
 
 # The extension for LHC as a package, in dist/.
-lhc-extension: node_modules/.package-lock.json
+lhc-extension: libatomic
 	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" node scripts/lhc-extension.ts
 
 # Node >= 24 is a dev dependency (the package `node`). npm scripts use it instead of the machine's own.
-setup: node_modules/.package-lock.json console/dist/index.html
-	@sh scripts/install-libatomic.sh
+setup: libatomic console/dist/index.html
 	@sh scripts/install-ejabberd.sh
+
+# Before everything that Node of node_modules does.
+libatomic: node_modules/.package-lock.json
+	@sh scripts/install-libatomic.sh
 
 node_modules/.package-lock.json: package.json package-lock.json
 	@echo "Installing the packages (about a minute) ..."
@@ -36,5 +39,5 @@ node_modules/.package-lock.json: package.json package-lock.json
 
 # The pages at /console. Vite takes a second.
 CONSOLE := $(shell find console -path console/dist -prune -o -type f -print)
-console/dist/index.html: node_modules/.package-lock.json $(CONSOLE)
+console/dist/index.html: node_modules/.package-lock.json $(CONSOLE) | libatomic
 	@npm run --silent build:console

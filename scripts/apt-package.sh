@@ -28,9 +28,10 @@ install_package() {
   export DEBIAN_FRONTEND=noninteractive
   echo "Installing $package ..." >&2
   # Waits for another apt (unattended upgrades) that holds the lock.
-  apt-get -o DPkg::Lock::Timeout=120 update -qq </dev/null >&2
+  apt-get -o DPkg::Lock::Timeout=120 update -qq </dev/null >&2 || give_up "apt-get update failed (its reason is above)."
   # shellcheck disable=SC2086 # one word for each package
-  apt-get -o DPkg::Lock::Timeout=120 install -y -qq --no-install-recommends $package </dev/null >&2
+  apt-get -o DPkg::Lock::Timeout=120 install -y -qq --no-install-recommends $package </dev/null >&2 ||
+    give_up "apt-get could not install it (its reason is above)."
 
   present || give_up "$package: installed, but $3 cannot be found."
 }

@@ -7,4 +7,5 @@ present() {
   command -v chromium >/dev/null 2>&1
 }
 
-install_package chromium "Chromium" "the program chromium"
+# Ubuntu has it as a snap only, which has a /tmp of its own and so cannot see the profile of a test.
+install_package chromium "Chromium (on Ubuntu from elsewhere: the snap sees none of the tests' files)" "the program chromium"
