@@ -141,7 +141,7 @@ const COLUMNS: readonly Column<TenantLine>[] = [
   },
   { name: 'In a chat', width: '7rem', cell: shown(({ active }) => active) },
   { name: 'Chats today', width: '8rem', cell: shown(({ chatsToday }) => chatsToday) },
-  { name: 'Missed today', width: '8rem', cell: shown(({ missedToday }) => missedToday) },
+  { name: 'Missed today', width: '9rem', cell: shown(({ missedToday }) => missedToday) },
   {
     name: 'State',
     width: 'minmax(6rem, 2fr)',
