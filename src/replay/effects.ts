@@ -60,6 +60,9 @@ export interface Effect {
   readonly attempts: readonly Attempt[];
 }
 
+/** The one place that is sent callbacks. */
+const CALLED_BACK = 'lhc';
+
 /** How far a lane came. */
 export interface Progress {
   /** All effects up to this revision are done or given up; -1: none is, as far as the log says. */
@@ -120,14 +123,13 @@ export function effectsOf(
   now: number,
 ): Effect[] {
   const own = notesAbout(event, notes);
-  const callbacks = own.filter((note): note is CallbackNote => note.kind === 'callback');
   return places
     .filter((place) => place.concerns(event))
     .map(({ name: destination }): Effect => {
       const attempts = own
         .filter((note): note is AttemptNote => note.kind === 'attempt')
         .filter((note) => note.destination === destination)
-        .map((note) => ({ note, callbacks: callbacks.filter((each) => isWithin(each, note)) }));
+        .map((note) => ({ note, callbacks: callbacksWithin(note, own) }));
       const last = attempts.at(-1)?.note;
       return {
         event,
@@ -140,8 +142,13 @@ export function effectsOf(
     });
 }
 
-const isWithin = (inner: Note, outer: Note): boolean =>
-  inner.at >= outer.at && inner.at <= outer.at + outer.ms + 1;
+/** A fact may be performed at other places in the same moment. */
+const callbacksWithin = (attempt: AttemptNote, notes: readonly Note[]): CallbackNote[] =>
+  attempt.destination !== CALLED_BACK
+    ? []
+    : notes
+        .filter((note): note is CallbackNote => note.kind === 'callback')
+        .filter(({ at }) => at >= attempt.at && at <= attempt.at + attempt.ms + 1);
 
 function outcomeOf(
   { revision, metadata }: RecordedEvent,

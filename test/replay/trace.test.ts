@@ -169,6 +169,31 @@ test('what an effect became', () => {
   expect(outcome([attempt(sent, { at: START - 3_600_000 })])).toBe('pending');
 });
 
+test('a callback belongs to the attempt at LHC, though one at ejabberd went on at the same time', () => {
+  const places = ['xmpp', 'lhc'].map((name) => ({ name, concerns: () => true }));
+  const callback: Note = {
+    kind: 'callback',
+    id: 'a1',
+    name: 'chat.accepted',
+    status: 200,
+    at: START + 1,
+    ms: 2,
+    reason: null,
+    stream: VISITOR,
+    revision: 0,
+  };
+  const notes = [attempt(sent), attempt(sent, { destination: 'lhc' }), callback];
+  const [xmpp, lhc] = effectsOf(
+    sent,
+    places,
+    notes,
+    () => ({ through: 0, dead: new Map() }),
+    START,
+  );
+  expect([xmpp?.name, xmpp?.attempts[0]?.callbacks]).toEqual(['VisitorMessageSent', []]);
+  expect([lhc?.name, lhc?.attempts[0]?.callbacks]).toEqual(['chat.accepted', [callback]]);
+});
+
 test('bounds: facts, streams, time', async () => {
   const many = Array.from({ length: MAX_TRACE_FACTS + 1 }, (_, revision) =>
     fact(VISITOR, revision, 'PageViewed', { command: `auto:${revision}` }),
