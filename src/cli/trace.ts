@@ -1,7 +1,8 @@
 /** `xmpp-chat trace`: everything that one request caused, across actors, as a tree. */
 import { Command } from 'commander';
 import { AppError } from '../errors.ts';
-import type { Trace, TraceNode } from '../replay/trace.ts';
+import type { Trace } from '../replay/trace.ts';
+import type { TraceNode } from '../replay/trace-tree.ts';
 import { type Reading, withSource, withSourceOptions } from './log/open.ts';
 import { createProgress } from './output/progress.ts';
 import { lineOf, type Piece, type Style } from './output/screen.ts';

@@ -3,9 +3,8 @@
  * gets a reader of the log, and imports nothing that can append or send (test/architecture.test.ts, docs/adr/0053).
  *
  * This file folds a stream to any point. `steps.ts` has what each fact did, `changes.ts` what differs between two states,
- * `points.ts` an actor at one point,
- * `machines.ts` the machines as charts and schemas, `what-if.ts` branches, `test-file.ts` a branch as a test,
- * `whole-log.ts` the replay of everything.
+ * `points.ts` an actor at one point, `machines.ts` the machines as charts and schemas, `what-if.ts` branches,
+ * `test-file.ts` a branch as a test, `whole-log.ts` the replay of everything, `trace.ts` what one request caused.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { DECIDERS } from '../actors/deciders.ts';

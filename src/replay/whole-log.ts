@@ -67,8 +67,8 @@ interface Known {
 /** Events that are read and folded at once. Between two portions others have their turn. */
 export const PORTION_EVENTS = 500;
 /**
- * States that are kept, at least those of the last half as many streams. Facts of a stream stand close together in the log, so this is nearly always enough; a stream that
- * comes again after that is folded anew.
+ * States that are kept, at least those of the last half as many streams. Facts of a stream stand close together in the
+ * log, so this is nearly always enough; a stream that comes again after that is folded anew.
  */
 export const MAX_STATES = 40_000;
 
