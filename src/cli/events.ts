@@ -1,26 +1,22 @@
 /** `xmpp-chat events`: what happened, in one stream or in all, and what happens now. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { AppError, isTransient } from '../errors.ts';
 import { createBackoff, type RetryPolicy } from '../kit/backoff.ts';
+import { countOption } from './count-option.ts';
 import { type Reading, withSource, withSourceOptions } from './log/open.ts';
 import {
-  isHidden,
-  type LogEvent,
-  type LogQuery,
-  type LogSource,
-  logEvents,
-  type OnPage,
-  PAGE_EVENTS,
-  positionBefore,
-  revisionSince,
-  streamEvents,
-  withoutPersonal,
-} from './log/source.ts';
-import { fieldLines, fieldsText } from './output/fields.ts';
-import { type Cell, columns, lineOf, type Piece } from './output/screen.ts';
+  atBeginning,
+  type Cursor,
+  forwards,
+  newer,
+  newest,
+  type Selection,
+} from './log/selection.ts';
+import type { LogEvent } from './log/source.ts';
+import { type EventLook, eventLines } from './output/event-lines.ts';
 import { jsonLine } from './output/terminal-text.ts';
-import { timeOf, timeText } from './output/times.ts';
+import { timeOf } from './output/times.ts';
 
 export interface EventsOptions {
   readonly follow?: true;
@@ -44,13 +40,9 @@ export const FOLLOW_EVERY_MS = 500;
 /** While the service is away. */
 export const FOLLOW_RETRY: RetryPolicy = { firstMs: 500, mostMs: 10_000 };
 
-/** What is wanted, in ms since 1970. */
-interface Wish {
-  readonly stream: string | undefined;
-  readonly types: readonly string[] | undefined;
-  readonly tenant: string | undefined;
-  readonly since: number | undefined;
-  readonly until: number | undefined;
+/** What the options ask for. */
+interface Wish extends Selection {
+  /** Only the newest so many. */
   readonly last: number | undefined;
 }
 
@@ -86,14 +78,6 @@ function wishOf(
   };
 }
 
-/** How far the reading came: what comes behind it is new. Every event counts, also one that is not wanted. */
-interface Cursor {
-  /** The next revision of the stream. */
-  next: number;
-  /** The last position of the log. */
-  after: string | undefined;
-}
-
 /** Prints events, and with `follow` those to come until the signal ends it. */
 export async function showEvents(
   stream: string | undefined,
@@ -102,8 +86,12 @@ export async function showEvents(
 ): Promise<void> {
   const { source, screen, signal } = reading;
   const wish = wishOf(stream, options, reading);
-  const print = printerOf(reading, wish, options.long ?? false);
-  const cursor: Cursor = { next: 0, after: undefined };
+  const print = printerOf(reading, {
+    utc: reading.utc,
+    hasStream: stream === undefined,
+    isLong: options.long ?? false,
+  });
+  const cursor = atBeginning();
   let count = 0;
   const tell = (event: LogEvent): void => {
     signal.throwIfAborted();
@@ -121,122 +109,26 @@ export async function showEvents(
   }
 }
 
-const isWanted =
-  ({ types, tenant, since, until }: Wish) =>
-  ({ type, metadata }: LogEvent): boolean =>
-    (types === undefined || types.includes(type)) &&
-    (tenant === undefined || metadata.tenant === tenant) &&
-    (since === undefined || metadata.at >= since) &&
-    (until === undefined || metadata.at <= until);
-
-const logQuery = ({ types, tenant }: Wish): LogQuery => ({ types, tenant });
-
-/** Clocks of processes differ a little: behind an event that is too late may be others that are not. */
-const CLOCKS_DIFFER_MS = 60_000;
-
-async function* forwards(source: LogSource, wish: Wish, cursor: Cursor): AsyncGenerator<LogEvent> {
-  const { stream, since, until = Number.POSITIVE_INFINITY } = wish;
-  const wanted = isWanted(wish);
-  if (stream !== undefined) {
-    cursor.next = since === undefined ? 0 : await revisionSince(source, stream, since);
-    for await (const event of streamEvents(source, stream, cursor.next)) {
-      if (event.metadata.at > until) return;
-      cursor.next = event.revision + 1;
-      if (wanted(event)) yield event;
-    }
-    return;
-  }
-  cursor.after = since === undefined ? undefined : await positionBefore(source, since);
-  const query = { ...logQuery(wish), after: cursor.after };
-  const onPage: OnPage = ({ position }) => {
-    cursor.after = position;
-  };
-  for await (const event of logEvents(source, query, onPage)) {
-    if (event.metadata.at > until + CLOCKS_DIFFER_MS) return;
-    if (wanted(event)) yield event;
-  }
-}
-
-/** The newest events that are wanted, the oldest of them first. */
-async function newest(
-  source: LogSource,
-  wish: Wish,
-  most: number,
-  cursor: Cursor,
-): Promise<LogEvent[]> {
-  const wanted = isWanted(wish);
-  const found: LogEvent[] = [];
-  for await (const event of wish.stream === undefined
-    ? logBackwards(source, wish, cursor)
-    : streamBackwards(source, wish.stream, cursor)) {
-    const tooOld = wish.since !== undefined && event.metadata.at < wish.since - CLOCKS_DIFFER_MS;
-    if (found.length >= most || tooOld) break;
-    if (wanted(event)) found.push(event);
-  }
-  return found.reverse();
-}
-
-async function* logBackwards(
-  source: LogSource,
-  wish: Wish,
-  cursor: Cursor,
-): AsyncGenerator<LogEvent> {
-  // The end first, whether it is wanted or not: a follower goes on behind it.
-  const { events } = await source.readLog({ direction: 'backwards', limit: 1 });
-  const [last] = events;
-  if (!last) return;
-  cursor.after = last.position;
-  yield last;
-  yield* logEvents(source, {
-    ...logQuery(wish),
-    direction: 'backwards',
-    after: last.position,
-  });
-}
-
-async function* streamBackwards(
-  source: LogSource,
-  stream: string,
-  cursor: Cursor,
-): AsyncGenerator<LogEvent> {
-  for (let from: number | undefined; ; ) {
-    const page = await source.readStream(stream, { from, direction: 'backwards' });
-    cursor.next = Math.max(cursor.next, (page[0]?.revision ?? -1) + 1);
-    yield* page;
-    const oldest = page.at(-1);
-    if (!oldest || oldest.revision === 0 || page.length < PAGE_EVENTS) return;
-    from = oldest.revision - 1;
-  }
-}
+const printerOf = ({ screen, json }: Reading, look: EventLook): ((event: LogEvent) => void) =>
+  json
+    ? (event) => screen.line(jsonLine(event))
+    : (event) => {
+        for (const line of eventLines(screen, event, look)) screen.line(line);
+      };
 
 /** Tells what comes, also over a restart of the service. */
 async function follow(
   { source, screen, signal }: Reading,
-  wish: Wish,
+  selection: Selection,
   cursor: Cursor,
   print: (event: LogEvent) => void,
 ): Promise<void> {
-  const wanted = isWanted(wish);
   const retry = createBackoff(FOLLOW_RETRY);
   let isAway = false;
-
-  /** @returns whether there may be more at once */
-  const look = async (): Promise<boolean> => {
-    if (wish.stream !== undefined) {
-      const events = await source.readStream(wish.stream, { from: cursor.next });
-      cursor.next = (events.at(-1)?.revision ?? cursor.next - 1) + 1;
-      for (const event of events.filter(wanted)) print(event);
-      return events.length === PAGE_EVENTS;
-    }
-    const page = await source.readLog({ ...logQuery(wish), after: cursor.after });
-    cursor.after = page.through?.position ?? cursor.after;
-    for (const event of page.events.filter(wanted)) print(event);
-    return page.next !== null;
-  };
-
   while (!signal.aborted) {
     try {
-      const hasMore = await look();
+      const { events, hasMore } = await newer(source, selection, cursor);
+      for (const event of events) print(event);
       if (isAway) screen.note('it answers again');
       isAway = false;
       retry.reset();
@@ -249,86 +141,6 @@ async function follow(
     }
   }
 }
-
-const REVISION_CELLS = 4;
-const TIME_CELLS = 24;
-const STREAM_CELLS = 24;
-const TYPE_CELLS = 24;
-
-function printerOf(
-  { screen, utc, json }: Reading,
-  { stream }: Wish,
-  isLong: boolean,
-): (event: LogEvent) => void {
-  if (json) return (event) => screen.line(jsonLine(event));
-  const isCut = Number.isFinite(screen.columns);
-  return (event) => {
-    const { revision, type, metadata } = event;
-    const cells: Cell[] = [
-      { text: timeText(metadata.at, utc), style: 'time' },
-      String(revision).padStart(REVISION_CELLS),
-      ...(stream === undefined ? [event.stream] : []),
-      { text: type, style: 'name' },
-      ...(isLong ? [] : [contentOf(event, isCut)]),
-    ];
-    const widths = [
-      TIME_CELLS,
-      REVISION_CELLS,
-      ...(stream === undefined ? [STREAM_CELLS] : []),
-      TYPE_CELLS,
-    ];
-    screen.line(lineOf(screen, cells, widths));
-    if (isLong) for (const line of longLines(screen, event)) screen.line(`    ${line}`);
-  };
-}
-
-type Content = Pick<LogEvent, 'data' | 'personal' | 'erased' | 'sealed'>;
-
-/** What is in an event, in one line: its data, then what is personal. */
-export function contentOf(event: Content, isCut: boolean): readonly Piece[] {
-  const data = fieldsText(event.data, isCut);
-  const none = withoutPersonal(event);
-  const personal = event.personal ? personalText(event, isCut) : null;
-  return [
-    ...(data === '' ? [] : [{ text: `${data} ` }]),
-    ...(personal === null ? [] : [{ text: personal, style: 'personal' as const }]),
-    ...(none === null ? [] : [{ text: none, style: 'bad' as const }]),
-  ];
-}
-
-const personalText = ({ personal }: Content, isCut: boolean): string =>
-  isHidden(personal) ? '(hidden)' : fieldsText(personal ?? {}, isCut);
-
-function longLines(screen: Reading['screen'], event: LogEvent): string[] {
-  const { data, personal, metadata, id } = event;
-  const none = withoutPersonal(event);
-  const rows: Cell[][] = [
-    ...fieldLines(data).map(({ name, text }): Cell[] => [name, text]),
-    ...(personal && !isHidden(personal) ? fieldLines(personal) : []).map(
-      ({ name, text }): Cell[] => [name, { text, style: 'personal' }],
-    ),
-    ...(none === null ? [] : [['personal', { text: none, style: 'bad' }] satisfies Cell[]]),
-    ['event', id],
-    ['correlation', metadata.correlationId],
-    ['cause', metadata.causationId],
-    ['command', metadata.commandId],
-    ['machine', metadata.machine],
-  ];
-  return columns(
-    screen,
-    [],
-    rows.filter(([name]) => name !== ''),
-  );
-}
-
-/** A number of an option. */
-export const countOption =
-  (most: number) =>
-  (text: string): number => {
-    const count = Number(text);
-    if (Number.isSafeInteger(count) && count >= 1 && count <= most) return count;
-    throw new InvalidArgumentError(`It has to be a number from 1 to ${most}.`);
-  };
 
 const EXAMPLES = `
 Examples:

@@ -1,6 +1,6 @@
 /** `xmpp-chat streams`: the streams of the log, found by whose they are. */
 import { Command } from 'commander';
-import { countOption } from './events.ts';
+import { countOption } from './count-option.ts';
 import { type Reading, withSource, withSourceOptions } from './log/open.ts';
 import type { StreamFilter, StreamRow } from './log/source.ts';
 import { createProgress } from './output/progress.ts';

@@ -171,7 +171,7 @@ export async function revisionSince(
 }
 
 /** Clocks of processes differ a little: so far the order of the log and of its times may differ. */
-const CLOCKS_DIFFER_MS = 60_000;
+export const CLOCKS_DIFFER_MS = 60_000;
 
 /** No type is called so: nothing matches, and a page is as long as it may be. */
 const NO_TYPE = ['-'];

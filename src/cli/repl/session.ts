@@ -1,7 +1,6 @@
-/** What the prompt of `xmpp-chat repl` does with a line. */
+/** What the prompt of `xmpp-chat repl` does with a line: an actor in memory, its history and a branch of it. */
 import { AppError } from '../../errors.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
-import type { JsonObject } from '../../kit/json.ts';
 import type { Action, BranchFact } from '../../replay/branch.ts';
 import { createCheckpoints } from '../../replay/checkpoints.ts';
 import { type ActorStream, findStream, foldTo, type StreamReader } from '../../replay/fold.ts';
@@ -16,13 +15,14 @@ import {
   whatIf,
 } from '../../replay/what-if.ts';
 import { differenceLines } from '../diff.ts';
-import { contentOf } from '../events.ts';
 import type { Reading } from '../log/open.ts';
 import type { LogEvent, LogSource } from '../log/source.ts';
+import { contentOf } from '../output/event-lines.ts';
 import { type Cell, lineOf } from '../output/screen.ts';
 import { visible } from '../output/terminal-text.ts';
 import { durationOf, timeText } from '../output/times.ts';
 import { stateLines } from '../state.ts';
+import { countOf, splitWord, typedOf, wordOf } from './line.ts';
 
 export const HELP = `What can be said:
   load STREAM            begins with a history, at its end
@@ -72,25 +72,6 @@ type Shown = Pick<BranchFact, 'revision' | 'type' | 'data' | 'personal' | 'metad
   Partial<Pick<LogEvent, 'erased' | 'sealed'>>;
 
 const indented = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
-
-const VERBS = [
-  'load',
-  'step',
-  'back',
-  'fold',
-  'state',
-  'diff',
-  'decide',
-  'fact',
-  'wait',
-  'undo',
-  'reset',
-  'commands',
-  'facts',
-  'test',
-  'help',
-  'exit',
-];
 
 export function createSession(reading: Reading): Session {
   const { source, screen, utc } = reading;
@@ -153,12 +134,14 @@ export function createSession(reading: Reading): Session {
     return lines.length > 0 ? lines : ['this is the last fact'];
   }
 
+  const branchOf = ({ found, revision }: Here, actions: readonly Action[]): Promise<WhatIf> =>
+    whatIf(reader, found, { revision }, actions, 'native', checkpoints);
+
   async function act(now: Here, action: Action): Promise<string[]> {
     if (now.actions.length >= MAX_ACTIONS) {
       throw new AppError('too-large', `a branch has ${MAX_ACTIONS} actions at most: reset`);
     }
-    const { found } = now;
-    const faults = faultsOf(found.actor.kind, [action]);
+    const faults = faultsOf(now.found.actor.kind, [action]);
     if (faults.length > 0) {
       const text = faults.map(
         ({ path, message }) => `${path.slice(2).join('.') || 'it'}: ${message}`,
@@ -166,8 +149,7 @@ export function createSession(reading: Reading): Session {
       throw new AppError('invalid', visible(text.join('; ')));
     }
     const actions = [...now.actions, action];
-    const point = { revision: now.revision };
-    const branch = await whatIf(reader, found, point, actions, 'native', checkpoints);
+    const branch = await branchOf(now, actions);
     const last = branch.items.at(-1);
     if (!last) return [];
     // What was refused has changed nothing, and is no part of the branch.
@@ -240,8 +222,8 @@ export function createSession(reading: Reading): Session {
     undo: async () => {
       const now = loaded();
       const actions = now.actions.slice(0, -1);
-      leaveBranch(now);
-      for (const action of actions) await act(now, action);
+      now.branch = actions.length > 0 ? await branchOf(now, actions) : null;
+      now.actions = actions;
       return [`the branch has ${now.actions.length} actions`];
     },
     reset: () => {
@@ -267,7 +249,8 @@ export function createSession(reading: Reading): Session {
     },
     complete(line) {
       const [verb = '', rest = ''] = splitWord(line);
-      if (!/\s/.test(line)) return VERBS.filter((each) => each.startsWith(verb));
+      if (!/\s/.test(line))
+        return [...Object.keys(verbs), 'exit'].filter((each) => each.startsWith(verb));
       if (!here || (verb !== 'decide' && verb !== 'fact')) return [];
       const { commands, facts } = machineOf(here.found.actor.kind);
       return (verb === 'decide' ? commands : facts)
@@ -275,39 +258,4 @@ export function createSession(reading: Reading): Session {
         .map(({ type }) => `${verb} ${type} `);
     },
   };
-}
-
-/** The first word, and what follows it. */
-const splitWord = (text: string): [string, string] => {
-  const [, word = '', rest = ''] = /^(\S*)\s*([\s\S]*)$/.exec(text.trimStart()) ?? [];
-  return [word, rest.trim()];
-};
-
-function wordOf(verb: string, rest: string): string {
-  if (rest !== '' && !/\s/.test(rest)) return rest;
-  throw new AppError('invalid', `${verb} has to have a name behind it`);
-}
-
-function countOf(verb: string, text: string): number {
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new AppError('invalid', `${verb} has to have a number behind it`);
-}
-
-/** `TYPE {…}`, or the type alone. */
-function typedOf(
-  verb: string,
-  rest: string,
-): { readonly type: string; readonly fields: JsonObject } {
-  const [type, json] = splitWord(rest);
-  if (type === '') throw new AppError('invalid', `${verb} has to have a type behind it`);
-  let value: unknown;
-  try {
-    value = json === '' ? {} : JSON.parse(json);
-  } catch (error) {
-    throw new AppError('invalid', visible(`what follows ${type} is no JSON: ${String(error)}`));
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new AppError('invalid', `what follows ${type} has to be an object in { }`);
-  }
-  return { type, fields: value as JsonObject }; // JSON.parse made it
 }
