@@ -5,10 +5,10 @@ import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { asUser, userBehindAll } from '../../backup/user.ts';
 import { AppError } from '../../errors.ts';
-import { appendInOrder, type CopyStep } from '../../eventstore/migration/append-pipeline.ts';
-import { BYTES_PER_APPEND, EVENTS_PER_APPEND } from '../../eventstore/migration/copy.ts';
+import { appendInOrder } from '../../eventstore/migration/append-pipeline.ts';
+import { type CopiedEvent, copySteps } from '../../eventstore/migration/copy-steps.ts';
 import { refuseLogInUse } from '../../eventstore/migration/in-use.ts';
-import { isPlaceholder, placeholdersBefore } from '../../eventstore/migration/placeholders.ts';
+import { isPlaceholder } from '../../eventstore/migration/placeholders.ts';
 import { openEventStore, sqlitePath } from '../../eventstore/open.ts';
 import { type EventStore, MAX_APPEND_BYTES, type NewEvent } from '../../eventstore/port.ts';
 import { lastEvent } from '../../eventstore/reading.ts';
@@ -80,10 +80,10 @@ export async function importFile(options: ImportOptions): Promise<Imported> {
   const progress = createProgress(screen, 'events');
   let written = 0;
   try {
-    const steps = stepsOf(options, done, () => {
+    const events = newEvents(options, done, () => {
       before += 1;
     });
-    await appendInOrder(steps, {
+    await appendInOrder(copySteps(events), {
       target: store,
       signal,
       onDone(step) {
@@ -173,23 +173,14 @@ function refuseStreams(existing: ReadonlyMap<string, number>): void {
   );
 }
 
-/** Consecutive events of one stream that fit into one append. */
-interface Run {
-  readonly stream: string;
-  readonly first: number;
-  readonly events: NewEvent[];
-  bytes: number;
-}
-
-/** The appends: consecutive events of one stream together. @param done revisions that are in the log already */
-async function* stepsOf(
+/** What is to be written. @param done revisions that are in the log already */
+async function* newEvents(
   { open, vault, signal }: ImportOptions,
   done: ReadonlyMap<string, number>,
   onSkip: () => void,
-): AsyncGenerator<CopyStep> {
+): AsyncGenerator<CopiedEvent> {
   const { events } = await parseExport(open());
   const begun = new Set(done.keys());
-  let run: Run | undefined;
   for await (const { event: line } of events) {
     signal.throwIfAborted();
     const { stream, revision } = line;
@@ -198,43 +189,10 @@ async function* stepsOf(
       continue;
     }
     const event = await sealedEvent(vault, line);
-    const bytes = Buffer.byteLength(JSON.stringify(event));
-    const fits =
-      run?.stream === stream &&
-      run.events.length < EVENTS_PER_APPEND &&
-      run.bytes + bytes <= BYTES_PER_APPEND;
-    if (run && !fits) yield* appendsOf(run, begun);
-    if (!run || !fits) run = { stream, first: revision, events: [], bytes: 0 };
-    run.events.push(event);
-    run.bytes += bytes;
+    yield { stream, revision, begins: !begun.has(stream), event };
+    begun.add(stream);
   }
-  if (run) yield* appendsOf(run, begun);
 }
-
-/** The first append of a stream that was cut has placeholders before it, which are cut off again. */
-function* appendsOf(
-  { stream, first, events, bytes }: Run,
-  begun: Set<string>,
-): Generator<CopyStep> {
-  const begins = first > 0 && !begun.has(stream);
-  let from = 0;
-  for (const placeholders of begins ? placeholdersBefore(stream, first) : []) {
-    const size = Buffer.byteLength(JSON.stringify(placeholders));
-    yield { stream, events: placeholders, expected: before(from), bytes: size, copied: 0 };
-    from += placeholders.length;
-  }
-  begun.add(stream);
-  yield {
-    stream,
-    events,
-    expected: before(first),
-    bytes,
-    copied: events.length,
-    ...(begins && { truncateBefore: first }),
-  };
-}
-
-const before = (revision: number) => (revision === 0 ? 'no-stream' : revision - 1);
 
 /** A box that no key opens: the nonce and the tag of nothing. */
 const ERASED_BOX = Buffer.alloc(28).toString('base64');

@@ -1,7 +1,7 @@
 /** Copies what a log retains, with ids, revisions and order. */
-import type { EventStore, ExpectedRevision, NewEvent, Position } from '../port.ts';
+import type { EventStore, Position } from '../port.ts';
 import { appendInOrder, type CopyStep } from './append-pipeline.ts';
-import { placeholdersBefore } from './placeholders.ts';
+import { type CopiedEvent, copySteps } from './copy-steps.ts';
 import { type RetainedEvent, retainedEvents, type StreamStarts } from './retained-events.ts';
 
 export interface CopyOptions {
@@ -16,10 +16,6 @@ export interface CopyOptions {
   readonly onProgress: (events: number) => void;
 }
 
-export const EVENTS_PER_APPEND = 500;
-/** Half of what a store takes, since an adapter may need more for an event than its JSON. */
-export const BYTES_PER_APPEND = 512 * 1024;
-
 /**
  * Copies the events that the source retains behind a position. Consecutive events of one stream go into one append.
  * @returns the number of events copied
@@ -31,7 +27,7 @@ export async function copyLog(
   options: CopyOptions,
 ): Promise<number> {
   let copied = 0;
-  await appendInOrder(copySteps(source, options), {
+  await appendInOrder(stepsFrom(source, options), {
     target,
     signal: options.signal,
     onDone(step) {
@@ -42,66 +38,20 @@ export async function copyLog(
   return copied;
 }
 
-async function* copySteps(
+async function* stepsFrom(
   source: EventStore,
   { after, signal, starts, onPage }: CopyOptions,
 ): AsyncGenerator<CopyStep> {
   for await (const page of retainedEvents(source, { after, signal, starts })) {
     await onPage();
-    for (const run of runsOf(page)) {
+    for await (const step of copySteps(page.map(toCopy))) {
       signal.throwIfAborted();
-      yield* stepsOf(run);
+      yield step;
     }
   }
 }
 
-/** The append of a run. At the beginning of a stream, placeholders for the missing revisions come first. */
-function* stepsOf({ first, events, bytes }: Run): Generator<CopyStep> {
-  const { stream, revision } = first.event;
-  const begins = revision > 0 && revision === first.firstRevision;
-  if (begins) yield* placeholderSteps(stream, revision);
-  yield {
-    stream,
-    events,
-    bytes,
-    expected: revisionBefore(revision),
-    copied: events.length,
-    ...(begins && { truncateBefore: revision }),
-  };
-}
-
-/** Consecutive events of one stream that fit into one append. */
-interface Run {
-  readonly first: RetainedEvent;
-  readonly events: NewEvent[];
-  bytes: number;
-}
-
-function* runsOf(page: readonly RetainedEvent[]): Generator<Run> {
-  let run: Run | undefined;
-  for (const retained of page) {
-    const { position: _, stream, revision: __, ...event } = retained.event;
-    const bytes = Buffer.byteLength(JSON.stringify(event));
-    const fits =
-      run?.first.event.stream === stream &&
-      run.events.length < EVENTS_PER_APPEND &&
-      run.bytes + bytes <= BYTES_PER_APPEND;
-    if (run && !fits) yield run;
-    if (!run || !fits) run = { first: retained, events: [], bytes: 0 };
-    run.events.push(event);
-    run.bytes += bytes;
-  }
-  if (run) yield run;
-}
-
-function* placeholderSteps(stream: string, before: number): Generator<CopyStep> {
-  let from = 0;
-  for (const events of placeholdersBefore(stream, before)) {
-    const bytes = JSON.stringify(events).length;
-    yield { stream, events, bytes, expected: revisionBefore(from), copied: 0 };
-    from += events.length;
-  }
-}
-
-const revisionBefore = (revision: number): ExpectedRevision =>
-  revision === 0 ? 'no-stream' : revision - 1;
+const toCopy = ({ event, firstRevision }: RetainedEvent): CopiedEvent => {
+  const { position: _, stream, revision, ...rest } = event;
+  return { stream, revision, begins: revision === firstRevision, event: rest };
+};
