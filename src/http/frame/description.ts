@@ -28,7 +28,7 @@ const REASONS: Readonly<Record<number, string>> = {
   413: 'The body is too large',
   415: 'The body is not JSON',
   422: 'The `Idempotency-Key` belongs to another request: nothing has happened. Take a new key',
-  429: 'The tenant sends too much: the same again after Retry-After. Nothing has happened',
+  429: 'Too much, or too much at once: the same again after Retry-After. Nothing has happened',
   503: 'Too busy, a part is away, or too late: try again after Retry-After',
 };
 
