@@ -1,7 +1,17 @@
 /** Branches in memory, and the effects that would follow. */
 import { describe, expect, it } from 'vitest';
+import { HISTORY_MOST_MS } from '../../src/actors/visitor/history.ts';
 import { faultsOf } from '../../src/replay/what-if.ts';
-import { addNote, DELAYS, HOUR, receive, SECOND, sendMessage, startChat } from '../actors/facts.ts';
+import {
+  addNote,
+  DELAYS,
+  HOUR,
+  receive,
+  SECOND,
+  sendMessage,
+  startChat,
+  viewPage,
+} from '../actors/facts.ts';
 import { type Action, asks, branch } from './branches.ts';
 
 describe('a branch', () => {
@@ -82,6 +92,15 @@ describe('a branch', () => {
       'presence hidden null',
       'lhc visitor.timed_out null',
     ]);
+    // A page view ends a history that is too long, and nobody outside hears of that.
+    const patient = { ...DELAYS, hardTimeout: 2 * HISTORY_MOST_MS };
+    const ended = await effects(
+      0,
+      asks(viewPage('a', patient)),
+      { wait: HISTORY_MOST_MS },
+      asks(viewPage('b', patient)),
+    );
+    expect(ended).toEqual(['presence status null', 'presence shown null']);
     expect(await effects(0, asks(startChat('c1', 'm1')))).toEqual([
       'presence status null',
       'routing search chat c1',

@@ -1,12 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { OperatorCommand } from '../../../src/actors/operator/decisions.ts';
 import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
+import { HISTORY_MOST_MS } from '../../../src/actors/visitor/history.ts';
 import { createCallbacks } from '../../../src/reactors/lhc/callback-lane.ts';
 import {
   acceptChat,
   assignChat,
   changePresence,
   closeChat,
+  DELAYS,
   openSession,
   receive,
   register,
@@ -104,6 +106,20 @@ it('sends a callback for each fact that LHC needs, in the shapes of the contract
   expect(new Set(ids).size).toBe(ids.length);
   await run('visitor-acme.1');
   expect(lhc.accepted.slice(ids.length).map(({ id }) => id)).toEqual(ids); // a repeat has the same id
+});
+
+it('does not tell of the end of a history that a page view ends', async () => {
+  const delays = { ...DELAYS, hardTimeout: 2 * HISTORY_MOST_MS };
+  await rig.toVisitor('1', viewPage('home', delays));
+  rig.clock.passes(HISTORY_MOST_MS);
+  await rig.toVisitor('1', viewPage('next', delays));
+  const end = (await rig.facts('visitor-acme.1')).at(-2) ?? expect.unreachable();
+  expect(end.type).toBe('CleanedUp');
+  const { destination } = ofCallbacks();
+  expect(destination.concerns(end)).toBe(false);
+  // Nor does somebody who performs it all the same.
+  await destination.perform(end, new AbortController().signal);
+  expect(sentCallbacks()).toEqual([]);
 });
 
 it('says which invitation ended without an answer, and why', async () => {

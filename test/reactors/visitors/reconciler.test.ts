@@ -1,6 +1,7 @@
 import { type Logger, pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
+import { HISTORY_MOST_MS } from '../../../src/actors/visitor/history.ts';
 import { AppError } from '../../../src/errors.ts';
 import { LINE_RATE } from '../../../src/kit/line-budget.ts';
 import { REMAKE_INTERVAL_MS } from '../../../src/reactors/visitors/accounts.ts';
@@ -125,6 +126,29 @@ describe('a visitor', () => {
       'LoggedOut',
       'LoggedIn',
     ]);
+  });
+
+  it('who begins a new history with a page view keeps account, place in the group and session', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd, visible } = world;
+    // They never time out.
+    const delays = { ...DELAYS, hardTimeout: 2 * HISTORY_MOST_MS };
+    await world.reconciler.start();
+    await rig.toVisitor('1', viewPage('home', delays));
+    await untilIdle(world);
+    ejabberd.calls.length = 0;
+    rig.clock.passes(HISTORY_MOST_MS);
+    await rig.toVisitor('1', viewPage('next', delays));
+    await waitFor(() => ejabberd.present.get(jidOf('1'))?.status === '/next');
+    await untilIdle(world);
+    expect((await rig.types('visitor-acme.1')).slice(-2)).toEqual(['CleanedUp', 'VisitorArrived']);
+    const gone = /^(unregister|leaveGroup|offline|release)/;
+    expect(ejabberd.calls.filter((call) => gone.test(call))).toEqual([]);
+    expect([visible(), [...ejabberd.accounts.keys()]]).toEqual([[jidOf('1')], [jidOf('1')]]);
+    expect((await rig.visitor('1').state())?.context).toMatchObject({
+      account: true,
+      loggedIn: true,
+    });
   });
 
   it('who cannot be shown is in the log, and a crowd of them does not fill it', async () => {
