@@ -2,17 +2,22 @@
 import { describe, expect, it } from 'vitest';
 import { type Core, decide, emptyState, fold } from '../../../src/actors/machine/decider.ts';
 import { nextDue } from '../../../src/actors/machine/timers.ts';
-import { visitorDecider, visitorState } from '../../../src/actors/visitor/decisions.ts';
+import {
+  type VisitorCommand,
+  visitorDecider,
+  visitorState,
+} from '../../../src/actors/visitor/decisions.ts';
 import {
   HISTORY_MOST_FACTS,
   HISTORY_MOST_MS,
   LONG_HISTORY_CLEANUP_MS,
   LONG_HISTORY_FACTS,
   LONG_HISTORY_MS,
+  OPEN_MESSAGE_HOLDS_MS,
 } from '../../../src/actors/visitor/history.ts';
 import type { VisitorSnapshot } from '../../../src/actors/visitor/machine.ts';
-import { DELAYS, SECOND, startChat, viewPage } from '../facts.ts';
-import { throughJson } from '../stream.ts';
+import { DELAYS, SECOND, sendMessage, startChat, viewPage } from '../facts.ts';
+import { MemoryStream, throughJson } from '../stream.ts';
 
 const START = Date.UTC(2026, 0);
 /** Nobody times out between two page views that are so far apart. */
@@ -103,4 +108,71 @@ describe('a history that is too long', () => {
     expect(cleanedUp.facts[0]?.data).not.toHaveProperty('silent');
     expect(contextOf(cleanedUp.core)).toMatchObject({ account: false, loggedIn: false });
   });
+});
+
+describe('the time of a history is over', () => {
+  const cleanedUp = { type: 'CleanedUp', data: { lastSeen: START } };
+  const erased = { type: 'PersonalDataErased', data: { generation: 1 } };
+  const LATER = START + 180 * DELAYS.cleanupAfter;
+  const decided = (facts: Facts, command: VisitorCommand, at = LATER) =>
+    decide(
+      visitorDecider,
+      folded(facts, { revision: facts.length - 1, at: START }),
+      command,
+      at,
+    ).facts.map(({ type, data }) => ({ type, data }));
+  const forgets = (before: number, generation: number) => [
+    { type: 'RetentionApplied', data: { before, generation } },
+  ];
+
+  it('of a visitor who is gone, if they have no later fact', () => {
+    const facts = [arrived(), cleanedUp];
+    expect(decided(facts, { type: 'Forget', revision: 1 })).toEqual(forgets(2, 1));
+    expect(decided(facts, { type: 'Forget', revision: 0 })).toEqual([]);
+    expect(decided([...facts, arrived()], { type: 'Forget', revision: 2 })).toEqual([]);
+  });
+
+  it('waits for the data keys of an erasure', () => {
+    const facts = [arrived(), cleanedUp, erased];
+    expect(decided(facts, { type: 'Forget', revision: 2 })).toEqual([]);
+    const destroyed = { type: 'DataKeyDestroyed', data: { generation: 1 } };
+    expect(decided([...facts, destroyed], { type: 'Forget', revision: 3 })).toEqual(forgets(4, 2));
+  });
+
+  it('of a visitor who is back, once, and never behind their last fact', () => {
+    const facts = [arrived(), cleanedUp, arrived()];
+    const applied = { type: 'RetentionApplied', data: { before: 1 } };
+    expect(decided(facts, { type: 'ApplyRetention', before: 1 })).toEqual([applied]);
+    expect(decided([...facts, applied], { type: 'ApplyRetention', before: 1 })).toEqual([]);
+    expect(decided(facts, { type: 'ApplyRetention', before: 3 })).toEqual([]);
+  });
+
+  it('is held for a day by a message that nobody has taken', () => {
+    const actor = new MemoryStream(visitorDecider);
+    actor.send(viewPage('home', PATIENT), START);
+    actor.send(startChat('c1', 'm1'), START);
+    actor.send({ type: 'CleanUp' }, START);
+    const end = actor.facts.length - 1;
+    actor.send(viewPage('home', PATIENT), START + 1);
+    const cut = { type: 'ApplyRetention', before: end } as const;
+    const at = START + 1 + OPEN_MESSAGE_HOLDS_MS;
+    expect(actor.send(cut, at - 1)).toEqual([]);
+    expect(actor.send(cut, at)).toMatchObject([{ type: 'RetentionApplied' }]);
+  });
+});
+
+it('an erasure leaves no fingerprint of a message, and nothing to send', () => {
+  const actor = new MemoryStream(visitorDecider);
+  const digest = 'fingerprint';
+  const says = (id: string) => ({ ...sendMessage(id), digest }) as VisitorCommand;
+  actor.send(startChat('c1'), START);
+  actor.send(says('m1'), START);
+  actor.send({ type: 'ReportMessageDelivered', messageIds: ['m1'], by: 'ping' }, START);
+  actor.send(says('m2'), START);
+  const context = () => contextOf(actor.state.core);
+  expect(JSON.stringify([context().settledMessages, context().openMessages])).toContain(digest);
+  actor.send({ type: 'ErasePersonalData' }, START);
+  expect(context().openMessages).toEqual([]);
+  expect(context().settledMessages).toHaveLength(2);
+  expect(JSON.stringify(context())).not.toContain(digest);
 });
