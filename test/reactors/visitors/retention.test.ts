@@ -401,6 +401,25 @@ it('the visitors of a tenant that is being removed are left to the removal', asy
   expect(await w.streams()).toContain(STREAM);
 });
 
+it('a lane that has gone on in the moment of its deletion stays', async () => {
+  const lane = `lane-${STREAM}.xmpp`;
+  let race: (() => Promise<void>) | null = null;
+  const rig = await STORES.sqlite((store) => ({
+    ...store,
+    deleteStream: async (stream, options) => {
+      if (stream === lane) await race?.();
+      return store.deleteStream(stream, options);
+    },
+  }));
+  const w = await start(rig);
+  await w.visit('c1');
+  const last = (await rig.facts(STREAM)).at(-1) ?? expect.unreachable();
+  race = () => w.lane.advance(STREAM, 'xmpp', last);
+  rig.clock.passes(RETENTION_DAYS * DAY);
+  await w.retention.look();
+  expect(await w.streams()).toEqual([lane]);
+});
+
 it('a history is held for a day by a message that nobody has taken', async () => {
   const rig = await openRig({ settings: { retention: 3600 } });
   const w = await start(rig);

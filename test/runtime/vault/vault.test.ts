@@ -6,7 +6,7 @@ import type { JsonObject } from '../../../src/kit/json.ts';
 import type { Vault } from '../../../src/runtime/ports.ts';
 import { encrypt } from '../../../src/runtime/vault/box.ts';
 import { deriveSecrets } from '../../../src/runtime/vault/secrets.ts';
-import { createVault } from '../../../src/runtime/vault/vault.ts';
+import { createVault, isKeyDestroyed } from '../../../src/runtime/vault/vault.ts';
 import { DELAYS } from '../../actors/facts.ts';
 import { event } from '../../eventstore/events.ts';
 import { newId, openRig, type Rig, secret } from '../../support/rig.ts';
@@ -146,6 +146,78 @@ it('an erasure that was interrupted counts, and its key does not stay behind a n
   expect(await rig.types('key-acme.v6')).toEqual([]);
   await vaultWith('wrapping').erase('acme.v6');
   expect(await rig.types('key-acme.v6')).toEqual([]);
+});
+
+it('nothing is sealed with a key that was destroyed, in no process', async () => {
+  const fact = await sealed('acme.v8', ann);
+  await rig.vault.destroy('acme.v8');
+  const isRefused = (by: Pick<Vault, 'seal'>, key = 'acme.v8') =>
+    expect(sealed(key, ann, by)).rejects.toSatisfy(isKeyDestroyed);
+  await isRefused(vaultWith('wrapping')); // it learns of it from the log
+  expect(await rig.types('key-acme.v8')).toEqual(['DataKeyDestroyed']);
+  expect(await vaultWith('wrapping').open(fact)).toBeNull();
+  // A fact tells it. There is no key, and none is made.
+  rig.vault.forget('acme.v9', 1);
+  await isRefused(rig.vault, 'acme.v9');
+  expect(await rig.types('key-acme.v9')).toEqual([]);
+  // The fact comes while a key is being made.
+  const { store, now } = rig;
+  const racing = createVault({
+    store: {
+      ...store,
+      append: async (...args) => {
+        racing.forget('acme.v10', 1);
+        return store.append(...args);
+      },
+    },
+    wrapping: deriveSecrets(['wrapping']).wrapping,
+    now,
+    newId,
+  });
+  await isRefused(racing, 'acme.v10');
+});
+
+it('a process forgets a person of whom nothing stays, and knows nothing of them when they return', async () => {
+  const vault = vaultWith('wrapping');
+  const fact = await sealed('acme.v11', ann, vault);
+  await vaultWith('wrapping').erase('acme.v11'); // another process
+  vault.forget('acme.v11', 1, true);
+  expect(await vault.open(fact)).toBeNull();
+  // The name of the key may be used again. Without `all` it may not.
+  const later = await sealed('acme.v11', { nick: 'Bob' }, vault);
+  expect(await vault.open(later)).toEqual({ nick: 'Bob' });
+  expect(await vault.open(fact)).toBeNull();
+});
+
+it('a key is retired only while its person is gone, and if nobody has changed it', async () => {
+  const key = 'acme.v12';
+  await sealed(key, ann);
+  await rig.vault.retire(key, async () => false);
+  expect(await rig.types(`key-${key}`)).toEqual(['DataKeyCreated']);
+  await rig.vault.retire(key, async () => true);
+  expect(await rig.types(`key-${key}`)).toEqual([]);
+  await rig.vault.retire(key, () => expect.unreachable()); // there is none
+
+  // They come back in the moment of the deletion.
+  await sealed(key, ann);
+  const { store, now } = rig;
+  const found: { fact?: Awaited<ReturnType<typeof sealed>> } = {};
+  const late = createVault({
+    store: {
+      ...store,
+      deleteStream: async (...args) => {
+        found.fact = await sealed(key, { nick: 'Bob' }, vaultWith('wrapping'));
+        return store.deleteStream(...args);
+      },
+    },
+    wrapping: deriveSecrets(['wrapping']).wrapping,
+    now,
+    newId,
+  });
+  await expect(late.retire(key, async () => true)).rejects.toThrow();
+  expect(await vaultWith('wrapping').open(found.fact ?? expect.unreachable())).toEqual({
+    nick: 'Bob',
+  });
 });
 
 it('a person gets one data key, however many calls in two processes seal at once', async () => {
