@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { RecordedEvent } from '../../../src/eventstore/port.ts';
 import { createErasures, ERASURES_TABLE } from '../../../src/reactors/visitors/erasure.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
+import type { CommitListener } from '../../../src/runtime/pending-work.ts';
 import { deriveSecrets } from '../../../src/runtime/vault/secrets.ts';
 import { createVault } from '../../../src/runtime/vault/vault.ts';
 import { DELAYS, startChat } from '../../actors/facts.ts';
@@ -32,7 +33,11 @@ function processOn(rig: Rig, beforeAppend?: () => Promise<void>) {
 
 /** Makes what the service makes. @returns it with what waits until every fact is known */
 async function erasing(rig: Rig, more: Partial<Parameters<typeof createErasures>[0]> = {}) {
-  const follow = await rig.follow([ERASURES_TABLE]);
+  const listener: { now?: CommitListener } = {};
+  const follow = await rig.follow(
+    [ERASURES_TABLE],
+    [{ onCommit: (events) => listener.now?.onCommit(events) }],
+  );
   const erasures = createErasures({
     ...rig,
     db: rig.workFile,
@@ -43,6 +48,7 @@ async function erasing(rig: Rig, more: Partial<Parameters<typeof createErasures>
     retry: { firstMs: 5, mostMs: 20 },
     ...more,
   });
+  listener.now = erasures;
   return { erasures, follow };
 }
 
@@ -126,6 +132,7 @@ describe.each(['SQLite', 'EventStoreDB'])('on %s', (kind) => {
     await erasures.erase(ACME, visitorKey(key));
     // It has the key in memory, and the visitor as it was.
     await rig.toVisitor(key, viewPage('Bob'), undefined, other.host);
+    expect((await rig.types(stream())).at(-1)).toBe('VisitorArrived');
     // Another one has neither, and reads both.
     await rig.toVisitor(key, sendsNothing(), undefined, processOn(rig).host);
     const facts = await rig.facts(stream());
@@ -133,6 +140,41 @@ describe.each(['SQLite', 'EventStoreDB'])('on %s', (kind) => {
     const later = facts.slice(erasedAt).filter(({ personal }) => personal);
     expect(later.map(({ personal }) => personal?.key)).toEqual([`acme.${key}~1`]);
     expect(await opened(rig, later)).toEqual([expect.objectContaining({ nick: 'Bob' })]);
+  });
+
+  it('a process that has the visitor as they were, and no key, reads again', async () => {
+    const { erasures } = await erasing(await rigOn());
+    const other = processOn(rig);
+    await rig.toVisitor(key, viewPage('Ann'));
+    await rig.toVisitor(key, sendsNothing(), undefined, other.host);
+    await erasures.erase(ACME, visitorKey(key));
+    await rig.toVisitor(key, viewPage('Bob'), undefined, other.host);
+    expect((await rig.facts(stream())).at(-1)?.personal?.key).toBe(`acme.${key}~1`);
+  });
+
+  it('a process that follows the log forgets at the fact, and makes its files free of it', async () => {
+    await rigOn();
+    const other = processOn(rig);
+    let tidied = 0;
+    const tidy = () => {
+      tidied += 1;
+    };
+    const { erasures, follow } = await erasing(rig, { ...other, ownership: nobody, tidy });
+    erasures.start();
+    expect(tidied).toBe(1); // what an earlier process may have left
+    await rig.toVisitor(key, viewPage('Ann'));
+    const [fact] = await rig.facts(stream());
+    expect(fact && (await other.vault.open(fact))).not.toBeNull();
+    await follow();
+    expect(tidied).toBe(1);
+    await rig.toVisitor(key, { type: 'ErasePersonalData' });
+    await follow();
+    expect(tidied).toBe(2);
+    // The key is there still: nobody has destroyed it, and this process does not own the visitor.
+    await erasures.idle();
+    expect(await keysOf()).toEqual(['DataKeyCreated']);
+    expect(fact && (await other.vault.open(fact))).toBeNull();
+    await rig.toVisitor(key, { type: 'ReportDataKeyDestroyed', generation: 1 }); // the tests share a log
   });
 
   it('an erasure between sealing and appending wins', async () => {
@@ -211,6 +253,64 @@ describe.each(['SQLite', 'EventStoreDB'])('on %s', (kind) => {
     expect(failures).toBeLessThan(0);
     erasures.stop();
     await erasures.idle();
+  });
+});
+
+describe('erasures whose keys are not destroyed yet', () => {
+  let rig: Rig;
+  afterEach(() => rig.close());
+
+  /** @param fails the data keys that cannot be destroyed */
+  async function world(fails: readonly string[] = []) {
+    rig = await openRig();
+    const destroyed: string[] = [];
+    const destroy = async (name: string) => {
+      if (fails.includes(name)) throw new Error('the event store is away');
+      destroyed.push(name);
+    };
+    const vault = { forget: rig.vault.forget, destroy };
+    const { erasures, follow } = await erasing(rig, { vault });
+    const isErased = async (key: string) => {
+      await rig.toVisitor(key, viewPage('Ann'));
+      await rig.toVisitor(key, { type: 'ErasePersonalData' });
+      await follow();
+    };
+    return { erasures, follow, destroyed, isErased };
+  }
+
+  it('are worked off from the first key on that is left', async () => {
+    const { erasures, follow, destroyed, isErased } = await world();
+    for (let n = 0; n < 3; n++) await isErased('a');
+    // It was known of the first one alone.
+    await rig.toVisitor('a', { type: 'ReportDataKeyDestroyed', generation: 1 });
+    await follow();
+    expect(erasures.pending()).toBe(1);
+    erasures.start();
+    await erasures.idle();
+    await follow();
+    expect(destroyed).toEqual(['acme.a~1', 'acme.a~2']);
+    expect(erasures.pending()).toBe(0);
+  });
+
+  it('do not keep each other', async () => {
+    const { erasures, follow, destroyed, isErased } = await world(['acme.a']);
+    await isErased('a');
+    await isErased('b');
+    erasures.start();
+    await waitFor(() => destroyed.includes('acme.b'));
+    erasures.stop();
+    await erasures.idle();
+    await follow();
+    expect(erasures.pending()).toBe(1);
+  });
+
+  it('are all looked at, and those without a history are dropped', async () => {
+    const { erasures } = await world();
+    const insert = rig.workFile.prepare(`INSERT INTO erasures VALUES ('acme', ?, 0, 1)`);
+    for (let n = 0; n < 101; n++) insert.run(`v${n}`);
+    erasures.start();
+    await erasures.idle();
+    expect(erasures.pending()).toBe(0);
   });
 });
 
