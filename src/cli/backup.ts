@@ -8,6 +8,7 @@ import { AppError } from '../errors.ts';
 import { sqlitePath } from '../eventstore/open.ts';
 import { version } from '../version.ts';
 import { interruptible } from './interruptible.ts';
+import { print, warn } from './output/print.ts';
 import { createProgressLog } from './progress.ts';
 
 /**
@@ -27,7 +28,7 @@ export function logPath(eventStore: string, deed: 'back it up' | 'restore it'): 
 async function take(target: string, signal: AbortSignal): Promise<void> {
   const { dataDir, eventStore, serviceSecrets } = readStorage();
   const log = logPath(eventStore, 'back it up');
-  const report = createProgressLog(console.error);
+  const report = createProgressLog(warn);
   const manifest = await takeBackup({
     log,
     dataDir,
@@ -41,20 +42,20 @@ async function take(target: string, signal: AbortSignal): Promise<void> {
     },
   });
   const mib = ((manifest.files[0]?.bytes ?? 0) / 2 ** 20).toFixed(1);
-  console.log(`${target}: ${contentOf(manifest)}`);
-  console.log(`the log has ${mib} MiB and is verified`);
-  console.log(
+  print(`${target}: ${contentOf(manifest)}`);
+  print(`the log has ${mib} MiB and is verified`);
+  print(
     manifest.secret === 'file'
       ? 'The service secret is in it. Anybody who has this folder can read everything.'
       : 'The service secret is not in it. Keep SERVICE_SECRET in another place: without it nothing personal can be read.',
   );
-  console.log('Not in it: TENANTS_FILE, the environment, ejabberd.');
+  print('Not in it: TENANTS_FILE, the environment, ejabberd.');
 }
 
 async function verify(dir: string): Promise<void> {
   const { manifest, opened } = await verifyBackup(dir, readStorage().serviceSecrets);
-  console.log(`${dir} is whole: ${contentOf(manifest)}, by version ${manifest.version}`);
-  console.log(
+  print(`${dir} is whole: ${contentOf(manifest)}, by version ${manifest.version}`);
+  print(
     opened
       ? 'its personal data opens with the secret'
       : 'its secret was not tried: there is no secret here, or no personal data',

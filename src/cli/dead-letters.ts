@@ -1,7 +1,7 @@
 /** `xmpp-chat dead-letters`: through the running service, because no other process may write to its log. */
 import { Command } from 'commander';
 import { z } from 'zod';
-import { visible } from './output/terminal-text.ts';
+import { print, printJson } from './output/print.ts';
 import {
   accessOf,
   anotherProgram,
@@ -53,11 +53,11 @@ async function list(access: ServiceAccess, { tenant }: { tenant?: string }): Pro
     const parsed = List.safeParse(body);
     if (!parsed.success) throw anotherProgram(access.url, 200);
     const { items, next }: z.output<typeof List> = parsed.data;
-    if (items.length === 0 && cursor === '' && next === null) console.log('no dead letters');
+    if (items.length === 0 && cursor === '' && next === null) print('no dead letters');
     for (const { id, at, kind, type, operator, stream, destination, reason } of items) {
       const time = new Date(at).toISOString();
       const what = `${kind} ${type ?? '-'}  ${operator ?? '-'}`;
-      console.log(visible(`${id}  ${time}  ${what}  ${stream} -> ${destination}  ${reason}`));
+      print(`${id}  ${time}  ${what}  ${stream} -> ${destination}  ${reason}`);
     }
     cursor = next;
   }
@@ -79,7 +79,7 @@ export function deadLettersCommand(): Command {
     .description('show one, with its content')
     .action(async (id: string, _options, sub: Command) => {
       const path = `${PATH}/${encodeURIComponent(id)}`;
-      console.log(JSON.stringify(await bodyOf(accessOf(sub), { method: 'GET', path }), null, 2));
+      printJson(await bodyOf(accessOf(sub), { method: 'GET', path }));
     });
   command
     .command('send <id>')
@@ -87,7 +87,7 @@ export function deadLettersCommand(): Command {
     .action(async (id: string, _options, sub: Command) => {
       const path = `${PATH}/${encodeURIComponent(id)}/send`;
       await bodyOf(accessOf(sub), { method: 'POST', path });
-      console.log(`${id} was sent again`);
+      print(`${id} was sent again`);
     });
   command
     .command('discard <id>')
@@ -95,7 +95,7 @@ export function deadLettersCommand(): Command {
     .action(async (id: string, _options, sub: Command) => {
       const path = `${PATH}/${encodeURIComponent(id)}`;
       await bodyOf(accessOf(sub), { method: 'DELETE', path });
-      console.log(`${id} was discarded`);
+      print(`${id} was discarded`);
     });
   return command;
 }

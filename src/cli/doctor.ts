@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { examine } from '../doctor/doctor.ts';
 import { reportOf, textOf } from '../doctor/report.ts';
+import { print, printJson } from './output/print.ts';
 
 export function doctorCommand(): Command {
   return new Command('doctor')
@@ -11,7 +12,8 @@ export function doctorCommand(): Command {
     .option('--json', 'for programs')
     .action(async ({ json }: { readonly json?: boolean }) => {
       const report = reportOf(await examine());
-      console.log(json ? JSON.stringify(report, null, 2) : textOf(report));
+      if (json) printJson(report);
+      else print(textOf(report));
       if (report.status === 'problem') process.exitCode = 1;
     });
 }

@@ -7,6 +7,7 @@ import { type Migrated, migrate } from '../eventstore/migration/migrate.ts';
 import { isEventStore, openEventStore, sqlitePath } from '../eventstore/open.ts';
 import { redactUrls } from '../eventstore/redact.ts';
 import { interruptible } from './interruptible.ts';
+import { print, warn } from './output/print.ts';
 import { createProgressLog } from './progress.ts';
 
 const INTERRUPTED =
@@ -45,7 +46,7 @@ export function migrateCommand(): Command {
           const migrated = await asUser(userBehindAll(...paths), () =>
             interruptible(INTERRUPTED, (signal) => openAndMigrate(from, to, verifyOnly, signal)),
           );
-          print(migrated, verifyOnly);
+          tell(migrated, verifyOnly);
         } catch (error) {
           throw redacted(error);
         }
@@ -67,7 +68,7 @@ async function openAndMigrate(
     ...(verifyOnly ? { readOnly: true } : { appendOnce: true }),
   });
   opened.defer(() => target.close());
-  const report = createProgressLog(console.error);
+  const report = createProgressLog(warn);
   return await migrate({
     source,
     target,
@@ -78,15 +79,15 @@ async function openAndMigrate(
   });
 }
 
-function print({ streams, events, digest, copied }: Migrated, verifyOnly: boolean): void {
+function tell({ streams, events, digest, copied }: Migrated, verifyOnly: boolean): void {
   const counts = `equal: ${streams} streams, ${events} events`;
   const proof = `sha256 ${digest || 'of nothing'}`;
   if (verifyOnly) {
-    console.log(`${counts}, ${proof}`);
+    print(`${counts}, ${proof}`);
     return;
   }
-  console.log(`${counts} (${copied} copied now, ${events - copied} were there), ${proof}`);
-  console.log('Set EVENT_STORE to the copy, and keep the service secret (docs/operations.md).');
+  print(`${counts} (${copied} copied now, ${events - copied} were there), ${proof}`);
+  print('Set EVENT_STORE to the copy, and keep the service secret (docs/operations.md).');
 }
 
 /** The same error without the passwords that a connection string may hold. */

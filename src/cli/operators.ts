@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { COLUMNS, readText } from './operators-file.ts';
 import { importOperators } from './operators-import.ts';
 import { type Operator, type OperatorsService, operatorsService } from './operators-service.ts';
-import { columns, processScreen } from './output/screen.ts';
+import { print, printColumns, printJson, warn } from './output/print.ts';
 import { accessOf, withAccessOptions } from './service-client.ts';
 
 const withOptions = (command: Command): Command =>
@@ -41,9 +41,9 @@ async function list(service: OperatorsService, options: ListOptions): Promise<vo
     ...(state !== undefined && { state }),
     ...(department !== undefined && { department }),
   });
-  if (json) console.log(JSON.stringify(items, null, 2));
-  else if (items.length === 0) console.log('no operators');
-  else for (const line of columns(processScreen(), HEADER, items.map(rowOf))) console.log(line);
+  if (json) printJson(items);
+  else if (items.length === 0) print('no operators');
+  else printColumns(HEADER, items.map(rowOf));
 }
 
 export function operatorsCommand(): Command {
@@ -61,7 +61,7 @@ export function operatorsCommand(): Command {
     .option('--dry-run', 'say what would change, and change nothing')
     .action(
       async (file: string, { dryRun = false }: { readonly dryRun?: boolean }, sub: Command) => {
-        const output = { say: console.log, warn: console.error };
+        const output = { say: print, warn };
         const text = await readText(file);
         if (!(await importOperators(text, serviceOf(sub), output, { dryRun })))
           process.exitCode = 1;

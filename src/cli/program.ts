@@ -5,6 +5,7 @@
 import { Command } from 'commander';
 import { version } from '../version.ts';
 import { errorText } from './error-text.ts';
+import { warn } from './output/print.ts';
 
 /** By their names, in the order of the help. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -45,7 +46,7 @@ export async function runProgram(serve: () => Promise<void>): Promise<void> {
   try {
     await program.parseAsync();
   } catch (error) {
-    console.error(errorText(error));
+    warn(errorText(error));
     process.exit(1);
   }
 }

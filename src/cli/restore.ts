@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { restoreBackup } from '../backup/restore.ts';
 import { readStorage } from '../config/config.ts';
 import { logPath } from './backup.ts';
+import { print } from './output/print.ts';
 
 export function restoreCommand(): Command {
   return new Command('restore')
@@ -20,8 +21,8 @@ export function restoreCommand(): Command {
         log: logPath(eventStore, 'restore it'),
       });
       const { takenAt, log } = manifest;
-      console.log(`restored: ${log.events} events, as of ${takenAt}; later ones are not in it`);
-      for (const folder of movedTo) console.log(`what was there before is in ${folder}`);
-      console.log('Start the service. It builds its read models again from the log.');
+      print(`restored: ${log.events} events, as of ${takenAt}; later ones are not in it`);
+      for (const folder of movedTo) print(`what was there before is in ${folder}`);
+      print('Start the service. It builds its read models again from the log.');
     });
 }

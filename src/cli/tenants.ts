@@ -9,8 +9,7 @@ import { AppError } from '../errors.ts';
 import type { JsonValue } from '../kit/json.ts';
 import { readText } from './operators-file.ts';
 import { fieldLines } from './output/fields.ts';
-import { columns, processScreen } from './output/screen.ts';
-import { visible } from './output/terminal-text.ts';
+import { print, printColumns, printJson, warn } from './output/print.ts';
 import {
   accessOf,
   anotherProgram,
@@ -54,8 +53,6 @@ function parsed<T>(access: ServiceAccess, schema: z.ZodType<T>, body: unknown): 
   return data;
 }
 
-const printJson = (value: unknown): void => console.log(JSON.stringify(value, null, 2));
-
 const HEADER = ['TENANT', 'HOST', 'INSTANCE', 'DECLARED BY', 'STATE', 'CALLBACKS'];
 
 async function list(access: ServiceAccess, { json }: { readonly json?: true }): Promise<void> {
@@ -68,7 +65,7 @@ async function list(access: ServiceAccess, { json }: { readonly json?: true }): 
     cursor = page.next;
   }
   if (json) return printJson(items);
-  if (items.length === 0) return console.log('no tenants');
+  if (items.length === 0) return print('no tenants');
   const rows = items.map(({ id, host, instance, source, state, callbackFlavour = '' }) => [
     id,
     host,
@@ -77,7 +74,7 @@ async function list(access: ServiceAccess, { json }: { readonly json?: true }): 
     state,
     callbackFlavour,
   ]);
-  for (const line of columns(processScreen(), HEADER, rows)) console.log(line);
+  printColumns(HEADER, rows);
 }
 
 async function show(
@@ -89,7 +86,7 @@ async function show(
   if (json) return printJson(body);
   const settings = body as JsonValue; // JSON.parse made it
   // `routing.policy: least-loaded`, a line for each setting.
-  for (const { name, text } of fieldLines(settings)) console.log(visible(`${name}: ${text}`));
+  for (const { name, text } of fieldLines(settings)) print(`${name}: ${text}`);
 }
 
 interface PutOptions {
@@ -140,10 +137,10 @@ async function put(access: ServiceAccess, id: string, options: PutOptions): Prom
   }
   const answer = await bodyOf(access, { method: 'PUT', path: pathOf(id), body });
   if (options.json) return printJson(answer);
-  console.log(`tenant ${id} is as wished`);
+  print(`tenant ${id} is as wished`);
   const { groups } = parsed(access, z.looseObject({ groups: Groups.optional() }), answer);
   if (groups?.state === 'pending') {
-    console.error(`its groups in ejabberd are made later: ${groups.reason ?? 'no answer'}`);
+    warn(`its groups in ejabberd are made later: ${groups.reason ?? 'no answer'}`);
   }
   tellKey(access, answer);
 }
@@ -153,8 +150,8 @@ const Groups = z.looseObject({ state: z.string(), reason: z.string().optional() 
 function tellKey(access: ServiceAccess, answer: unknown): void {
   const { apiKey } = parsed(access, WithKey, answer);
   if (apiKey == null) return;
-  console.error('its new key, which is not shown again:');
-  console.log(apiKey);
+  warn('its new key, which is not shown again:');
+  print(apiKey);
 }
 
 async function remove(
@@ -172,9 +169,7 @@ async function remove(
   const path = `${pathOf(id)}${purge ? '?purge=true' : ''}`;
   const body = await bodyOf(access, { method: 'DELETE', path });
   if (json) return printJson(body);
-  console.log(
-    `the removal of tenant ${id} has begun: xmpp-chat tenants show ${id} says how far it is`,
-  );
+  print(`the removal of tenant ${id} has begun: xmpp-chat tenants show ${id} says how far it is`);
 }
 
 const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
@@ -199,7 +194,7 @@ async function rotateKey(
   };
   const answer = await bodyOf(access, { method: 'POST', path: `${pathOf(id)}/keys`, body });
   if (json) return printJson(answer);
-  console.log(
+  print(
     `tenant ${id} has a new key; the older one ends ${body.overlap === 0 ? 'now' : `in ${overlap}`}`,
   );
   tellKey(access, answer);

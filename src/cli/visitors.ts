@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { z } from 'zod';
 import { AppError, messageOf } from '../errors.ts';
+import { print, printJson, printPart } from './output/print.ts';
 import {
   accessOf,
   anotherProgram,
@@ -31,16 +32,16 @@ async function erase(
   const path = `${pathOf(tenant, key)}?erase=true`;
   const answer = await ask(access, { method: 'DELETE', path });
   if (answer.status >= 400) throw refusalOf(answer);
-  if (json) return console.log(JSON.stringify(answer.body, null, 2));
+  if (json) return printJson(answer.body);
   const { data } = Erased.safeParse(answer.body);
   if (!data) throw anotherProgram(access.url, answer.status);
-  console.log(`visitor ${key} of ${tenant} is erased`);
-  console.log(
+  print(`visitor ${key} of ${tenant} is erased`);
+  print(
     data.erased.dataKeys === 'destroyed'
       ? 'the data keys are destroyed; every process and file forgets the rest within a minute'
       : 'the data keys are destroyed as soon as the event store takes it; nothing opens any more',
   );
-  console.log(
+  print(
     'not erased: backups, what clients and archives of operators hold, and the rows of LHC (docs/operations.md, Erasing a person)',
   );
 }
@@ -65,9 +66,7 @@ async function data({ url, token }: ServiceAccess, tenant: string, key: string):
       heard.refresh();
       const text = decoder.decode(part, { stream: true });
       last = (last + text).slice(-END_CHARACTERS);
-      if (!process.stdout.write(text)) {
-        await new Promise((resolve) => process.stdout.once('drain', resolve));
-      }
+      await printPart(text);
     }
   } catch (error) {
     if (error instanceof AppError) throw error;

@@ -355,6 +355,12 @@ describe('a message', () => {
     ];
     expect(await asides()).toEqual(both);
     expect(await refusals('op1')).toEqual(['a', 'b']);
+    // What is told is a part of the event's trace.
+    const told = (await rig.facts('operator-acme.op1')).slice(-2);
+    expect(told.map(({ metadata }) => metadata.correlationId)).toEqual([
+      `webhook:${queueId}:1`,
+      `webhook:${queueId}:2`,
+    ]);
     broken = () => {};
     await inboxOf().take(batch);
     expect(await received('1')).toEqual([]);

@@ -2,14 +2,20 @@
 import { pino } from 'pino';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { RecordedEvent } from '../../src/eventstore/port.ts';
-import { causedBy, forRequest, traceOfLine, withoutCause } from '../../src/runtime/cause.ts';
+import {
+  causedBy,
+  currentScope,
+  forRequest,
+  traceOfLine,
+  withoutCause,
+} from '../../src/runtime/cause.ts';
 import { createDeadlines, DEADLINES_TABLE } from '../../src/runtime/deadlines.ts';
 import { soleOwner } from '../../src/runtime/leases/ownership.ts';
 import { createServiceFacts } from '../../src/runtime/service-facts.ts';
 import { register, sendMessage, startChat, viewPage } from '../actors/facts.ts';
 import { newId, openRig, type Rig, silent } from '../support/rig.ts';
 import { waitFor } from '../support/wait.ts';
-import { lanesOn, place, speak } from './lanes/rig.ts';
+import { lanesOn, lettersOf, place, speak } from './lanes/rig.ts';
 
 const TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 const TRACED = { correlationId: 'req-1', traceparent: TRACEPARENT, tracestate: 'a=1' };
@@ -68,6 +74,21 @@ describe('a request', () => {
     }
   });
 
+  test('has no part in what others do with its facts, though it waits for that', async () => {
+    const rig = await rigWith();
+    const scopes: unknown[] = [];
+    const caughtUp = await rig.follow(
+      [DEADLINES_TABLE],
+      [{ onCommit: () => scopes.push(currentScope()) }],
+    );
+    await forRequest(TRACED, async () => {
+      await rig.visitor('1').send(viewPage());
+      await caughtUp();
+    });
+    expect(scopes.length).toBeGreaterThan(0);
+    expect(scopes.filter((scope) => scope !== undefined)).toEqual([]);
+  });
+
   test('with another correlation id than the origin names gives nothing', async () => {
     const rig = await rigWith();
     await forRequest(TRACED, () => rig.visitor('1').send(viewPage(), { correlationId: 'own' }));
@@ -95,6 +116,12 @@ describe('a fact', () => {
     await forRequest(TRACED, () =>
       causedBy({ stream: 'visitor-acme.9', revision: 4 }, () => rig.visitor('1').send(viewPage())),
     );
+    await speak(rig, '8', [0, 1, 2]);
+    await rig.store.truncateBefore('visitor-acme.8', 2);
+    await forRequest(TRACED, () =>
+      causedBy({ stream: 'visitor-acme.8', revision: 1 }, () => rig.visitor('2').send(viewPage())),
+    );
+    expect(trace((await last(rig, 'visitor-acme.2')).metadata)).toEqual(TRACED);
     expect(trace((await last(rig, 'visitor-acme.1')).metadata)).toEqual(TRACED);
   });
 
@@ -141,6 +168,32 @@ describe('a fact', () => {
     const { metadata } = await last(rig, 'visitor-acme.1');
     expect(trace(metadata)).toEqual(TRACED);
     expect(metadata.causationId).toBe(armed.id);
+  });
+
+  test('is the cause of what comes of its dead letter: the report, and what is sent again', async () => {
+    const rig = await rigWith();
+    const { destination } = place('one', {
+      perform: async (_event, _signal, again) => {
+        if (!again) return { kind: 'dead', reason: 'no' };
+        await rig.operator('again').send(register());
+        return { kind: 'done' };
+      },
+      reportFailure: async () => void (await rig.operator('report').send(register())),
+    });
+    await speak(rig, '1', [1]);
+    const cause = await last(rig, 'visitor-acme.1');
+    const { lanes, letters } = await lanesOn(rig, [destination]);
+    lanes.start();
+    await waitFor(async () => (await lettersOf(letters)).length === 1);
+    const [letter] = await lettersOf(letters);
+    await letters.sendAgain(letter?.id ?? '');
+    await lanes.stop();
+    for (const stream of ['operator-acme.report', 'operator-acme.again']) {
+      expect((await last(rig, stream)).metadata, stream).toMatchObject({
+        correlationId: cause.metadata.correlationId,
+        causationId: cause.id,
+      });
+    }
   });
 
   test('is the cause of what its effects report, and of the lane’s progress', async () => {

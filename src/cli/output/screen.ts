@@ -1,6 +1,6 @@
 /** Where a command writes: a terminal, or a file or pipe. One object, so that tests have their own. */
 import { styleText } from 'node:util';
-import { cut, visible, widthOf } from './terminal-text.ts';
+import { cut, visible, visibleLines, widthOf } from './terminal-text.ts';
 
 /** What a piece of text is; a colour says it on a terminal that has colours. */
 export type Style =
@@ -37,7 +37,7 @@ export interface Screen {
   style(style: Style, text: string): string;
   /** Writes a line of results. */
   line(text: string): void;
-  /** Writes a line about them, to standard error. */
+  /** Writes a line about them, to standard error. It may have a stranger's text in it. */
   note(text: string): void;
   /** Replaces the line at the bottom of the terminal, on standard error; empty removes it. */
   status(text: string): void;
@@ -66,13 +66,13 @@ export function processScreen(): Screen {
     },
     note(text) {
       clear();
-      stderr.write(`${text}\n`);
+      stderr.write(`${visibleLines(text)}\n`);
     },
     status(text) {
       if (!stderr.isTTY) return;
       clear();
       if (text === '') return;
-      stderr.write(cut(text, Math.max(1, stderr.columns - 1)));
+      stderr.write(cut(visible(text), Math.max(1, stderr.columns - 1)));
       hasStatus = true;
     },
   };

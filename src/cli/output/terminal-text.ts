@@ -25,6 +25,9 @@ const escaped = (character: string): string =>
  */
 export const visible = (text: string): string => text.replace(OBEYED, escaped);
 
+/** The same for a text of several lines. */
+export const visibleLines = (text: string): string => text.split('\n').map(visible).join('\n');
+
 /** One line of JSON that is safe on a terminal. */
 export const jsonLine = (value: unknown): string => visible(JSON.stringify(value));
 

@@ -18,6 +18,7 @@ import {
   streamEvents,
 } from '../log/source.ts';
 import { createProgress } from '../output/progress.ts';
+import { jsonLine } from '../output/terminal-text.ts';
 import { addLine, type End, FORMAT, FORMAT_VERSION, type Header, isInternal } from './format.ts';
 
 export interface ExportOptions {
@@ -57,7 +58,8 @@ export async function exportLog(
   const fingerprint = createFingerprint();
   const hash = createHash('sha256');
   const put = (value: object): void => {
-    const line = JSON.stringify(value);
+    // It may be written to a terminal.
+    const line = jsonLine(value);
     addLine(hash, line);
     write(line);
   };

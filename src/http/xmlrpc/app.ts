@@ -5,7 +5,7 @@
  * Every answer has the status 200, as ejabberd's: LHC takes another one for silence. Every answer comes within
  * {@link RPC_DEADLINE_MS}, because LHC waits 5 s, some of them within a visitor's page.
  */
-import { Hono } from 'hono';
+import { Hono, type HonoRequest } from 'hono';
 import { AppError, hasCode, messageOf } from '../../errors.ts';
 import { within } from '../../kit/deadline.ts';
 import { newId } from '../../kit/id.ts';
@@ -94,22 +94,24 @@ export function createXmlRpc(options: XmlRpcOptions): Hono {
   const asFault = (error: unknown): Fault =>
     error instanceof Fault ? error : new Fault(FAULT.unknownCall, messageOf(error));
 
-  const app = new Hono();
-  app.post('*', async (c) => {
-    const instance = c.req.path.split('/').findLast((part) => part !== '') ?? '';
-    let xml: string;
+  async function xmlFor(request: HonoRequest, cause: RequestCause): Promise<string> {
+    const instance = request.path.split('/').findLast((part) => part !== '') ?? '';
     try {
-      const bytes = await readBytes(c.req, MAX_CALL_BYTES, { deadlineMs: CALL_BODY_DEADLINE_MS });
-      const cause = { correlationId: newId(), ...traceOf(c.req) };
-      const text = new TextDecoder().decode(bytes);
-      xml = responseXml(await forRequest(cause, () => answer(text, instance, cause)));
+      const bytes = await readBytes(request, MAX_CALL_BYTES, { deadlineMs: CALL_BODY_DEADLINE_MS });
+      return responseXml(await answer(new TextDecoder().decode(bytes), instance, cause));
     } catch (error) {
       const fault = asFault(error);
       const line = lines(`fault ${fault.code} ${fault.message}`);
       const { code, message: reason } = fault;
       logger[line ? 'warn' : 'debug']({ code, reason, ...line }, 'a call of XML-RPC got a fault');
-      xml = faultXml(fault);
+      return faultXml(fault);
     }
+  }
+
+  const app = new Hono();
+  app.post('*', async (c) => {
+    const cause = { correlationId: newId(), ...traceOf(c.req) };
+    const xml = await forRequest(cause, () => xmlFor(c.req, cause));
     return c.body(xml, 200, { 'Content-Type': 'text/xml' });
   });
   app.notFound((c) => c.text('Only calls of XML-RPC are answered here, by POST.', 405));

@@ -6,7 +6,7 @@ import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
 import { AppError } from '../../../src/errors.ts';
 import { createXmlRpc, MAX_CALL_BYTES, type XmlRpcOptions } from '../../../src/http/xmlrpc/app.ts';
 import { parseCall, type RpcValue, responseXml } from '../../../src/http/xmlrpc/codec.ts';
-import { currentScope } from '../../../src/runtime/cause.ts';
+import { currentScope, traceOfLine } from '../../../src/runtime/cause.ts';
 import type { JournalEntry } from '../../../src/runtime/journal/entries.ts';
 import type { OperatorRooms } from '../../../src/runtime/ports.ts';
 import { day, failures, rpcCalls } from '../../lhc-wire/recordings.ts';
@@ -120,8 +120,13 @@ describe('the recorded calls', () => {
     const entries: JournalEntry[] = [];
     const place = { stream: 'visitor-acme.7', revision: 3 };
     const seen: unknown[] = [];
+    const told: { traceId?: string }[] = [];
     const { app } = listener({
       journal: { record: (entry) => void entries.push(entry) },
+      logger: pino(
+        { level: 'debug', mixin: traceOfLine },
+        { write: (line) => void told.push(JSON.parse(line)) },
+      ),
       visitors: {
         isOnline: async () => true,
         async show() {
@@ -135,6 +140,8 @@ describe('the recorded calls', () => {
     await app.request('/', { method: 'POST', body, headers: { traceparent } });
     expect(seen).toEqual([traceparent]);
     expect(entries).toMatchObject([{ kind: 'request', name: 'XML-RPC send_stanza_c2s', ...place }]);
+    await app.request('/', { method: 'POST', body: 'no call', headers: { traceparent } });
+    expect(told).toMatchObject([{ traceId: traceparent.slice(3, 35) }]);
   });
 
   test('a visitor who is online has one session, and nobody else has one', async () => {

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AppError, isRejected } from '../../../src/errors.ts';
+import { causedBy } from '../../../src/runtime/cause.ts';
 import {
   address,
   changePresence,
@@ -196,6 +197,21 @@ describe('what was taken and not delivered', () => {
     const after = lane.ejabberd.messages.map(({ to, id, body }) => ({ to, id, body }));
     expect(after).toEqual(expect.arrayContaining(before));
     expect(after).toHaveLength(before.length);
+  });
+
+  it('is the cause of what comes of it, whoever asked for it to go again', async () => {
+    await say('Hello', 'olga');
+    await lane.run();
+    lane.ejabberd.state.before = async (call) => {
+      if (call.startsWith('send ')) throw new AppError('refused', 'gone');
+    };
+    await causedBy({ stream: STREAM, revision: 0 }, () => lane.resent());
+    const facts = await lane.rig.facts(STREAM);
+    const sent = facts.find(({ type }) => type === 'VisitorMessageSent');
+    expect(facts.at(-1)).toMatchObject({
+      type: 'MessageFailed',
+      metadata: { causationId: sent?.id },
+    });
   });
 
   it('does not go to those who have not had it yet', async () => {

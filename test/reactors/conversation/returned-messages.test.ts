@@ -5,6 +5,7 @@ import {
   createReturnedMessages,
   REFUSED_TRIES,
 } from '../../../src/reactors/conversation/returned-messages.ts';
+import { causedBy } from '../../../src/runtime/cause.ts';
 import { assignChat, receive, register, startChat, viewPage } from '../../actors/facts.ts';
 import { username, visitorKey } from '../../support/names.ts';
 import { ACME, openRig, type Rig, silent } from '../../support/rig.ts';
@@ -83,10 +84,16 @@ it('is sent again for ever while the server asks to wait', async () => {
 });
 
 it('fails at once if the condition is about the message', async () => {
-  back('not-acceptable');
+  // Whatever told of it: what comes of it is caused by the message.
+  causedBy({ stream: 'visitor-acme.1', revision: 0 }, () => back('not-acceptable'));
   await fact('MessageFailed');
   expect(resends).toBe(0);
-  expect(await facts()).not.toContain('ChatUnassigned');
+  const all = await rig.facts('visitor-acme.1');
+  expect(all.map(({ type }) => type)).not.toContain('ChatUnassigned');
+  const [sent, failed] = ['VisitorMessageSent', 'MessageFailed'].map((type) =>
+    all.find((each) => each.type === type),
+  );
+  expect(failed?.metadata.causationId).toBe(sent?.id);
 });
 
 it('is nothing if it is a line of the service', async () => {

@@ -116,6 +116,21 @@ const has = (rig: Rig, key: string, name: string) =>
     { what: `${name} has the chat of ${key}` },
   );
 
+/** What routing did of this type, in a stream: each goes back to the fact that the chat waits since. */
+async function causedByChat(rig: Rig, key: string, stream: string, type: string): Promise<void> {
+  const [started] = (await rig.facts(`visitor-acme.${key}`)).filter(
+    (fact) => fact.type === 'ChatStarted',
+  );
+  const made = (await rig.facts(stream)).filter((fact) => fact.type === type);
+  expect(made.length, type).toBeGreaterThan(0);
+  for (const { metadata } of made) {
+    expect([metadata.causationId, metadata.correlationId], type).toEqual([
+      started?.id,
+      started?.metadata.correlationId,
+    ]);
+  }
+}
+
 describe('a chat', () => {
   it('is reserved, assigned and confirmed, and released when it ends', async () => {
     const rig = await openRig();
@@ -129,6 +144,9 @@ describe('a chat', () => {
       type.startsWith('Chat') ? data.reservation : [],
     );
     expect(ids).toEqual([(await chatOf(rig, '1'))?.reservation, ids[0]]);
+    await causedByChat(rig, '1', 'operator-acme.op1', 'ChatReserved');
+    await causedByChat(rig, '1', 'operator-acme.op1', 'ChatConfirmed');
+    await causedByChat(rig, '1', 'visitor-acme.1', 'ChatAssigned');
     await rig.toVisitor('1', closeChat());
     await waitFor(async () => Object.keys(await chatsOf(rig, 'op1')).length === 0);
   });
@@ -197,6 +215,7 @@ describe('a chat', () => {
     routing.start();
     await has(rig, '1', 'op1');
     expect((await chatsOf(rig, 'op1')).c1?.reservation).toBeNull();
+    await causedByChat(rig, '1', 'operator-acme.op1', 'ChatConfirmed');
   });
 
   it('is found behind a full page of chats of a department that nobody serves', async () => {
@@ -423,6 +442,7 @@ describe('an offer to an operator who goes offline', () => {
     await stays(scene);
     scene.rig.clock.passes(WITHDRAW_AFTER_MS);
     await has(scene.rig, '1', 'op2');
+    await causedByChat(scene.rig, '1', 'visitor-acme.1', 'ChatUnassigned');
   });
 
   it('stays for its time if they only answer no pings, and goes on then', async () => {

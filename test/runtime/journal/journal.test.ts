@@ -152,14 +152,17 @@ test('it forgets a visitor who was erased, and a tenant that was removed, in the
   journal.record(attempt('1', 4, { reason: 'they are back' }));
   journal.record(attempt('2', 0, { reason: 'Grace Hopper said no' }));
   journal.record(attempt('3', 0, { stream: 'visitor-other.3' }));
+  const others = ['operator-acme.olga', 'tenant-acme'].map((stream) => ({ stream, revision: 0 }));
+  for (const { stream } of others) journal.record(attempt('', 0, { stream }));
   expect(journal.of([of('1')])).toHaveLength(1);
   journal.forget([fact('visitor-acme.1', 'PersonalDataErased', 3)]);
   expect(journal.of([of('1')])).toEqual([]);
   expect(journal.of([of('1', 4)])).toHaveLength(1);
   expect(bytesOf(path)).not.toContain('Lovelace');
   expect(bytesOf(path)).toContain('Hopper');
+  expect(journal.of(others)).toHaveLength(2);
   journal.forget([fact('tenant-acme', 'TenantRemoved')]);
-  expect(journal.of([of('2')])).toEqual([]);
+  expect(journal.of([of('2'), ...others])).toEqual([]);
   expect(bytesOf(path)).not.toContain('Hopper');
   expect(journal.of([{ stream: 'visitor-other.3', revision: 0 }])).toHaveLength(1);
 });
