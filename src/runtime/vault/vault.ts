@@ -1,6 +1,6 @@
 /**
  * Personal data in the log, encrypted from the first day. Each visitor has a data key of their own, wrapped with a key
- * that is derived from the service secret, in a stream of its own. Deleting that stream erases the person.
+ * that is derived from the service secret, in a stream of its own. Destroying it erases the person (docs/adr/0049).
  *
  * {@link createVault} is the entry point, for src/service. secrets.ts derives the keys. rotation.ts wraps the data keys
  * again after a change of the secret. secret-check.ts tells whether secrets belong to a log; src/doctor and src/backup use
