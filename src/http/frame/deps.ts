@@ -6,6 +6,7 @@ import type { ReadModels } from '../../projections/read-models.ts';
 import type { JournalReader, JournalWriter } from '../../runtime/journal/entries.ts';
 import type { DestinationFilter } from '../../runtime/lanes/destination.ts';
 import type { LhcChats, LhcPeople } from '../../runtime/lhc-ports.ts';
+import type { OperatorAccounts } from '../../runtime/operator-ports.ts';
 import type {
   Actors,
   Crowd,
@@ -14,7 +15,6 @@ import type {
   ForwardTyping,
   Inbox,
   OlderModules,
-  OperatorAccounts,
   Transfer,
   Vault,
 } from '../../runtime/ports.ts';

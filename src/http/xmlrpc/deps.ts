@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { TenantId, VisitorKey } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { JournalWriter } from '../../runtime/journal/entries.ts';
-import type { OperatorRooms } from '../../runtime/ports.ts';
+import type { OperatorRooms } from '../../runtime/operator-ports.ts';
 import type { Shown } from './presence.ts';
 
 /** What LHC may ask about visitors, and change of them. */

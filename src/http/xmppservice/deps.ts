@@ -5,7 +5,8 @@ import type { Instance } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import type { JournalWriter } from '../../runtime/journal/entries.ts';
-import type { Actors, Crowd, OperatorAccounts } from '../../runtime/ports.ts';
+import type { OperatorAccounts } from '../../runtime/operator-ports.ts';
+import type { Actors, Crowd } from '../../runtime/ports.ts';
 
 /** What a call needs to know of a template, and of a tenant before it is known to be there. */
 export type Holder = Pick<Tenant, 'id' | 'host' | 'legacyDigest' | 'requestsPerSecond'>;

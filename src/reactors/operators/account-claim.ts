@@ -6,7 +6,8 @@ import { rosterGroups, type Username } from '../../actors/ids.ts';
 import type { AccountClaim, OperatorContext } from '../../actors/operator/machine.ts';
 import { groupsOf, type Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError } from '../../errors.ts';
-import type { Actors, OperatorAccounts, Origin } from '../../runtime/ports.ts';
+import type { OperatorAccounts } from '../../runtime/operator-ports.ts';
+import type { Actors, Origin } from '../../runtime/ports.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
 
 /**

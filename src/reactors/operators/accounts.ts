@@ -15,7 +15,8 @@ import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError, hasCode, isPermanent } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
-import type { Dispatched, OperatorAccounts, Origin, Vault } from '../../runtime/ports.ts';
+import type { OperatorAccounts } from '../../runtime/operator-ports.ts';
+import type { Dispatched, Origin, Vault } from '../../runtime/ports.ts';
 import {
   type AccountWork,
   type ClaimOptions,

@@ -15,7 +15,8 @@ import { escapeLocalPart, unescapeLocalPart } from '../../kit/jid-escaping.ts';
 import { createLineBudget } from '../../kit/line-budget.ts';
 import { isXmlText, legibleText } from '../../kit/xml-text.ts';
 import { Mailboxes } from '../../runtime/host/mailbox.ts';
-import type { Actors, OperatorRooms } from '../../runtime/ports.ts';
+import type { OperatorRooms } from '../../runtime/operator-ports.ts';
+import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdRooms, Room } from '../../xmpp/port.ts';
 
 /** How long a call waits for ejabberd. LHC gives up after 5 s, and its own listener promises 2 s. */

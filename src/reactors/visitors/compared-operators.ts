@@ -10,7 +10,8 @@ import {
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import { isPermanent } from '../../errors.ts';
 import { type Ownership, partitionOf } from '../../runtime/leases/ownership.ts';
-import type { Actors, OperatorAccounts } from '../../runtime/ports.ts';
+import type { OperatorAccounts } from '../../runtime/operator-ports.ts';
+import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
 import type { Listing } from './listing.ts';
 

@@ -8,7 +8,7 @@ import { createXmlRpc, MAX_CALL_BYTES, type XmlRpcOptions } from '../../../src/h
 import { parseCall, type RpcValue, responseXml } from '../../../src/http/xmlrpc/codec.ts';
 import { currentScope, traceOfLine } from '../../../src/runtime/cause.ts';
 import type { JournalEntry } from '../../../src/runtime/journal/entries.ts';
-import type { OperatorRooms } from '../../../src/runtime/ports.ts';
+import type { OperatorRooms } from '../../../src/runtime/operator-ports.ts';
 import { day, failures, rpcCalls } from '../../lhc-wire/recordings.ts';
 import { tenantWith } from '../../support/tenant.ts';
 

@@ -16,7 +16,7 @@ import {
   SESSION_RELEASE_MS,
 } from '../../../src/reactors/visitors/reconciler.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
-import type { OperatorAccounts } from '../../../src/runtime/ports.ts';
+import type { OperatorAccounts } from '../../../src/runtime/operator-ports.ts';
 import { closeChat, DELAYS, receive, startChat, viewPage } from '../../actors/facts.ts';
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
 import { username, visitorKey } from '../../support/names.ts';
