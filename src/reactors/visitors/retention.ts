@@ -1,70 +1,37 @@
 /**
  * Ends the time of visitors' histories after their tenant's `retention` (docs/adr/0050). A look decides in steps what is
- * over, by facts; then the streams behind those facts are cut or deleted, with their data keys and lanes. A process that
- * was killed at any point does the rest after its next start. The entry point is {@link createRetention}.
+ * over, by facts. retention-work.ts does what those facts call for. A process that was killed at any point does the rest
+ * after its next start. The entry point is {@link createRetention}.
  */
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Logger } from 'pino';
-import {
-  actorOf,
-  keyOfGeneration,
-  laneStream,
-  sealingKeyOf,
-  type TenantId,
-} from '../../actors/ids.ts';
+import { actorOf, keyOfGeneration, sealingKeyOf, type TenantId } from '../../actors/ids.ts';
 import { AHEAD_MOST_MS } from '../../actors/machine/timers.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import { messageOf } from '../../errors.ts';
-import { type EventStore, WrongExpectedRevision } from '../../eventstore/port.ts';
-import { eventAt, firstEvent, lastEvent } from '../../eventstore/reading.ts';
-import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
+import { lastEvent } from '../../eventstore/reading.ts';
 import type { CommitListener } from '../../runtime/pending-work.ts';
 import type { Actors, Vault } from '../../runtime/ports.ts';
+import { eachOwn } from './retention-pace.ts';
+import { type After, FROM_THE_START, type Over } from './retention-table.ts';
 import {
-  type After,
-  FROM_THE_START,
-  type Over,
-  type RetentionTables,
-  type RetentionWork,
-} from './retention-table.ts';
+  RETENTION_STEP_HISTORIES,
+  type Tally,
+  type WorkOptions,
+  workAll,
+} from './retention-work.ts';
 
 /** How often the service looks for histories whose time is over. */
 export const RETENTION_EVERY_MS = 3_600_000;
-/** Histories that are decided in one step. Then the work behind them is done, and the next step follows. */
-export const RETENTION_STEP_HISTORIES = 500;
-/** Histories that are decided, or done, at the same time. */
-const AT_ONCE = 4;
-/** Part of the time that retention takes of the event store: others' appends wait behind a deletion. */
-export const RETENTION_SHARE = 0.5;
-/** A process that does not own a visitor looks after so long whether the owner has done the work. */
-export const OTHERS_WORK_MS = 3_600_000;
 /** If the newest fact of the log is so old at a start, the clock may be wrong, … */
 export const LONG_SILENCE_MS = 86_400_000;
 /** … and an administrator has so long to see it, before anything is deleted. */
 export const SILENCE_HELD_MS = 86_400_000;
 
-export interface RetentionOptions {
-  readonly tables: RetentionTables;
-  readonly store: Pick<EventStore, 'readStream' | 'truncateBefore' | 'deleteStream'>;
+export interface RetentionOptions extends WorkOptions {
   readonly vault: Pick<Vault, 'retire' | 'forget'>;
   readonly actors: Pick<Actors, 'visitor'>;
   readonly tenants: Pick<TenantDirectory, 'all' | 'isComplete'>;
-  readonly ownership: Ownership;
-  /** The names of the destinations that have lanes. */
-  readonly destinations: readonly string[];
   /** Resolves when the tables contain everything up to the present end of the log. */
   readonly caughtUp: () => Promise<void>;
-  /** ms since 1970 */
-  readonly now: () => number;
-  /** ms, never backwards */
-  readonly monotonic: () => number;
-  readonly logger: Logger;
-  /** Default {@link RETENTION_STEP_HISTORIES}. */
-  readonly step?: number;
-  /** Default {@link RETENTION_SHARE}. */
-  readonly share?: number;
-  /** A failpoint of tests, before each change of the log. */
-  readonly onStep?: () => void;
 }
 
 export interface Retention extends CommitListener {
@@ -80,18 +47,12 @@ export interface Retention extends CommitListener {
   stop(): Promise<void>;
 }
 
-/** What a look has done. */
-interface Tally {
-  cut: number;
-  forgotten: number;
-}
-
 interface State extends RetentionOptions {
+  readonly stopping: AbortController;
   clockChecks: (() => Promise<void>)[];
   /** Nothing is decided before this time of the monotonic clock. */
   heldUntil: number;
   looking: Promise<void> | null;
-  readonly stopping: AbortController;
 }
 
 export function createRetention(options: RetentionOptions): Retention {
@@ -182,7 +143,7 @@ async function decideAll(state: State, tally: Tally): Promise<void> {
 async function redate(state: State, tenant: TenantId): Promise<void> {
   const { tables, now, step = RETENTION_STEP_HISTORIES } = state;
   const ahead = tables.goneAfter(tenant, now() + AHEAD_MOST_MS, step);
-  await eachOf(state, ahead, async ({ stream }) => {
+  await eachOwn(state, ahead, async ({ stream }) => {
     await visitorOf(state, stream)?.send({ type: 'CleanUp' });
   });
 }
@@ -201,7 +162,7 @@ async function inSteps(
     const last = due.at(-1);
     if (!last) return;
     after = last;
-    await eachOf(state, due, (over) => decide(state, over));
+    await eachOwn(state, due, (over) => decide(state, over));
     await caughtUp();
     await workAll(state, tally);
   }
@@ -231,104 +192,4 @@ async function cut(state: State, { stream, revision }: Over): Promise<void> {
 function visitorOf({ actors }: State, stream: string) {
   const actor = actorOf(stream);
   return actor?.kind === 'visitor' ? actors.visitor(actor.tenant, actor.name) : null;
-}
-
-/** Runs `task` for the streams of this process, some at a time, and leaves the event store the rest of its time. */
-async function eachOf<T extends { readonly stream: string }>(
-  state: State,
-  items: readonly T[],
-  task: (item: T) => Promise<void>,
-): Promise<void> {
-  const { ownership, stopping, monotonic, logger, onStep, share = RETENTION_SHARE } = state;
-  const own = items.filter(({ stream }) => ownsStream(ownership, stream));
-  for (let from = 0; from < own.length && !stopping.signal.aborted; from += AT_ONCE) {
-    const began = monotonic();
-    const group = own.slice(from, from + AT_ONCE).map(async (item) => {
-      onStep?.();
-      try {
-        await task(item);
-      } catch (error) {
-        // One history that cannot be folded must not keep all others.
-        logger.warn({ stream: item.stream, reason: messageOf(error) }, 'retention was not applied');
-      }
-    });
-    await Promise.all(group);
-    await delay((monotonic() - began) * (1 / share - 1));
-  }
-}
-
-/** Does what the facts in the log call for. */
-async function workAll(state: State, tally: Tally): Promise<void> {
-  const { tables, ownership, now, step = RETENTION_STEP_HISTORIES, stopping } = state;
-  for (let after = ''; !stopping.signal.aborted; ) {
-    const all = tables.work(after, step);
-    const last = all.at(-1);
-    if (!last) return;
-    after = last.stream;
-    await eachOf(state, all, async (work) => {
-      if (work.generation === null) await cutStream(state, work, tally);
-      else await endOf(state, work, work.generation, tally);
-    });
-    for (const work of all) {
-      if (ownsStream(ownership, work.stream) || now() - work.at < OTHERS_WORK_MS) continue;
-      const first = await firstEvent(state.store, work.stream);
-      if (!first || first.revision >= work.before) tables.done(work);
-    }
-  }
-}
-
-async function cutStream({ tables, store }: State, work: RetentionWork, tally: Tally) {
-  const { stream, before } = work;
-  if (tables.isHeld(stream, before)) return; // a table that was built anew: the lane's progress follows
-  await store.truncateBefore(stream, before);
-  tables.done(work);
-  tally.cut += 1;
-}
-
-/** Destroys the keys, then deletes the stream if the visitor has not come back meanwhile, then its lanes. */
-async function endOf(state: State, work: RetentionWork, generation: number, tally: Tally) {
-  const { store, vault, tables, destinations } = state;
-  const { stream, revision } = work;
-  const actor = actorOf(stream);
-  if (!actor) return;
-  const isThere = async (): Promise<boolean> =>
-    (await eventAt(store, stream, revision))?.type === 'RetentionApplied';
-  const person = sealingKeyOf(actor);
-  for (let each = 0; each < generation; each++) {
-    // Once the stream is deleted, a key of that name may be one of the visitor's next life.
-    await vault.retire(keyOfGeneration(person, each), isThere);
-  }
-  // Read before the deletion: a visitor who comes back begins new lanes.
-  const lanes = await Promise.all(
-    destinations.map(async (name) => {
-      const lane = laneStream(stream, name);
-      return { lane, last: (await lastEvent(store, lane))?.revision };
-    }),
-  );
-  if (await deleted(store, stream, revision)) {
-    for (const { lane, last } of lanes) {
-      if (last !== undefined) await deleted(store, lane, last);
-    }
-    tally.forgotten += 1;
-  } else {
-    // They are back. The stream begins with the fact that forgot them.
-    await store.truncateBefore(stream, revision);
-    tally.cut += 1;
-  }
-  tables.done(work);
-}
-
-/** @returns false if the stream is at another revision: it stays */
-async function deleted(
-  store: Pick<EventStore, 'deleteStream'>,
-  stream: string,
-  expected: number,
-): Promise<boolean> {
-  try {
-    await store.deleteStream(stream, { expected });
-    return true;
-  } catch (error) {
-    if (error instanceof WrongExpectedRevision) return false;
-    throw error;
-  }
 }
