@@ -1,4 +1,5 @@
 /** Typed facts from stored events. */
+import { actorOf, sealingKeyOf } from './ids.ts';
 import type { OperatorEvent } from './operator/facts.ts';
 import type { VisitorEvent } from './visitor/facts.ts';
 
@@ -22,6 +23,21 @@ export const visitorFact = (event: Stored): VisitorEvent | null =>
 /** The event as an operator's fact; null if its stream is not an operator's. */
 export const operatorFact = (event: Stored): OperatorEvent | null =>
   event.stream.startsWith('operator-') ? (read(event) as OperatorEvent) : null;
+
+/**
+ * The visitor whom this fact erased, and the generation of their next data key; null for every other fact. `all`: nothing of
+ * them stays, and their stream is about to be deleted (docs/adr/0050). `person`: as in {@link sealingKeyOf}
+ */
+export function erasedIn({ stream, type, data }: Pick<Stored, 'stream' | 'type' | 'data'>) {
+  const isEnd = type === 'RetentionApplied';
+  if (!isEnd && type !== 'PersonalDataErased') return null;
+  const actor = actorOf(stream);
+  // Both facts are written by the visitor's decisions alone.
+  const { generation } = data as { readonly generation?: number };
+  if (actor?.kind !== 'visitor' || generation === undefined) return null;
+  const { tenant, name: visitor } = actor;
+  return { tenant, visitor, person: sealingKeyOf(actor), generation, all: isEnd };
+}
 
 const read = ({ type, data, revision, metadata }: Stored) => ({
   type,

@@ -5,12 +5,13 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
+import { erasedIn } from '../actors/facts.ts';
 import { hasCode } from '../errors.ts';
 import type { EventStore, Position, RecordedEvent, SubscriptionBatch } from '../eventstore/port.ts';
 import { createFold, type Fold } from '../fold/fold.ts';
 import { openDatabase, transaction } from '../sqlite/open.ts';
 import { createTidy } from '../sqlite/tidy.ts';
-import { erasedIn, openPersonal, type Personal } from './facts.ts';
+import { openPersonal, type Personal } from './facts.ts';
 import {
   applyToAll,
   INDEXES,

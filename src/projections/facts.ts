@@ -1,6 +1,5 @@
 /** Stored events as facts, with their personal data opened. */
 import { operatorFact, visitorFact } from '../actors/facts.ts';
-import { actorOf, sealingKeyOf } from '../actors/ids.ts';
 import type { EventOf } from '../actors/machine/decider.ts';
 import type { OperatorFacts, OperatorPersonal } from '../actors/operator/facts.ts';
 import type { VisitorFacts, VisitorPersonal } from '../actors/visitor/facts.ts';
@@ -53,17 +52,6 @@ export async function openPersonal(
     sealed.map(async (event) => [event.id, await open(event)] as const),
   );
   return new Map(opened);
-}
-
-/**
- * The person whom this fact erased, and the generation of their next data key; null for every other fact. `all`: nothing of
- * them stays (docs/adr/0050).
- */
-export function erasedIn({ stream, type, data }: RecordedEvent) {
-  const isEnd = type === 'RetentionApplied' && data.generation !== undefined;
-  const actor = isEnd || type === 'PersonalDataErased' ? actorOf(stream) : null;
-  if (actor?.kind !== 'visitor') return null;
-  return { person: sealingKeyOf(actor), generation: Number(data.generation), all: isEnd };
 }
 
 /** @returns the fact of a visitor; null for an event of any other stream */

@@ -5,7 +5,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Logger } from 'pino';
-import { visitorFact } from '../../actors/facts.ts';
+import { erasedIn, visitorFact } from '../../actors/facts.ts';
 import {
   actorOf,
   keyOfGeneration,
@@ -15,7 +15,6 @@ import {
   visitorRef,
 } from '../../actors/ids.ts';
 import { hasCode, messageOf } from '../../errors.ts';
-import type { RecordedEvent } from '../../eventstore/port.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { type Ownership, partitionOf } from '../../runtime/leases/ownership.ts';
 import type { CommitListener, WorkTable } from '../../runtime/pending-work.ts';
@@ -54,8 +53,8 @@ export const ERASURES_TABLE: WorkTable = {
       'UPDATE erasures SET first = max(first, ?3) WHERE tenant = ?1 AND visitor = ?2',
     );
     return (event) => {
-      const erased = erasedBy(event);
-      if (erased) {
+      const erased = erasedIn(event);
+      if (erased && !erased.all) {
         add.run(erased.tenant, erased.visitor, erased.generation);
         return;
       }
@@ -69,16 +68,6 @@ export const ERASURES_TABLE: WorkTable = {
   },
   forget: (file) => forgetsByTenant(file, ['erasures']),
 };
-
-/** The visitor whom this fact erased; null for every other fact. */
-export function erasedBy(event: RecordedEvent) {
-  if (event.type !== 'PersonalDataErased') return null;
-  const fact = visitorFact(event);
-  const actor = actorOf(event.stream);
-  if (fact?.type !== 'PersonalDataErased' || actor?.kind !== 'visitor') return null;
-  const { tenant, name: visitor } = actor;
-  return { tenant, visitor, generation: fact.data.generation };
-}
 
 interface Pending {
   readonly tenant: TenantId;
@@ -222,9 +211,12 @@ export function createErasures(options: ErasureOptions): Erasures {
     },
     pending: () => Number(count.get()?.n),
     onCommit(events) {
-      const erased = events.map(erasedBy).filter((each) => each !== null);
-      for (const each of erased) vault.forget(personOf(each), each.generation);
+      const erased = events.flatMap((event) => {
+        const each = erasedIn(event);
+        return each && !each.all ? [each] : [];
+      });
       if (erased.length === 0) return;
+      for (const { person, generation } of erased) vault.forget(person, generation);
       tidy();
       look();
     },

@@ -3,6 +3,7 @@
  * over, by facts. retention-work.ts does what those facts call for. A process that was killed at any point does the rest
  * after its next start. The entry point is {@link createRetention}.
  */
+import { erasedIn } from '../../actors/facts.ts';
 import { actorOf, keyOfGeneration, sealingKeyOf, type TenantId } from '../../actors/ids.ts';
 import { AHEAD_MOST_MS } from '../../actors/machine/timers.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
@@ -81,10 +82,9 @@ export function createRetention(options: RetentionOptions): Retention {
       );
     },
     onCommit(events) {
-      for (const { stream, type, data } of events) {
-        if (type !== 'RetentionApplied' || typeof data.generation !== 'number') continue;
-        const actor = actorOf(stream);
-        if (actor) state.vault.forget(sealingKeyOf(actor), data.generation, true);
+      for (const event of events) {
+        const erased = erasedIn(event);
+        if (erased?.all) state.vault.forget(erased.person, erased.generation, true);
       }
     },
     watchClock: (check) => void state.clockChecks.push(check),

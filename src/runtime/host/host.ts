@@ -5,6 +5,7 @@
  * createActors (actors.ts). src/service makes both; src/runtime/deadlines.ts wakes actors by the host.
  */
 import type { Logger } from 'pino';
+import { erasedIn } from '../../actors/facts.ts';
 import { type ActorRef, actorOf, streamOf } from '../../actors/ids.ts';
 import type { ActorState, Wake } from '../../actors/machine/decider.ts';
 import { AUTOMATIC } from '../../actors/machine/idempotency.ts';
@@ -101,7 +102,7 @@ export function createHost(options: HostOptions): ActorHost {
         cache.noteRevision(event.stream, event.revision);
         const removed = removedTenant(event);
         if (removed !== null) cache.forget(removed);
-        if (isForgotten(event)) cache.forgetStream(event.stream);
+        if (erasedIn(event)?.all) cache.forgetStream(event.stream);
       }
     },
     dispatch: (ref, command, origin) =>
@@ -138,10 +139,6 @@ export function createHost(options: HostOptions): ActorHost {
     drain: () => mailboxes.drain(),
   };
 }
-
-/** A visitor has not come back, and their stream is about to be deleted (docs/adr/0050). */
-const isForgotten = ({ type, data }: RecordedEvent): boolean =>
-  type === 'RetentionApplied' && data.generation !== undefined;
 
 /** Actors without facts are in memory too. */
 const stateOf = ({ state }: CachedActor): ActorState | null =>

@@ -208,7 +208,7 @@ export function createReactors(config: Config, runtime: Runtime) {
   });
   const summaries = createOperatorSummaries({ ...base, cutStream: createStreamCut(base) });
 
-  // Names first, so that lines about a fact have the names that it changes.
+  // What was erased is forgotten first. Then names, so that lines about a fact have the names that it changes.
   for (const listener of [
     erasures,
     retention,
