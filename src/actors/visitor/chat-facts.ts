@@ -7,7 +7,7 @@ import type {
   VisitorFact,
   VisitorFacts,
 } from './facts.ts';
-import type { Chat, VisitorContext } from './state.ts';
+import type { Chat, VisitorContext, VisitorState } from './state.ts';
 
 /** Operators whose offer ends by a fact. */
 export const withdrawal = (operators: Username[]): { withdrawnFrom?: Username[] } =>
@@ -135,3 +135,7 @@ export const timedOut = ({
   type: 'TimedOut',
   data: { lastSeen, ...(chat && { chatId: chat.id }) },
 });
+
+/** The end of an open invitation whose visitor leaves. */
+export const invitationEnd = ({ conversation, context }: VisitorState): VisitorFact[] =>
+  conversation === 'invited' ? [invitationExpired(context, 'visitor-left')] : [];

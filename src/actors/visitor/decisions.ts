@@ -2,20 +2,20 @@
 import { AppError } from '../../errors.ts';
 import { type Core, type Decider, type DecisionContext, refuse } from '../machine/decider.ts';
 import type { SeenSummary } from '../machine/idempotency.ts';
-import { isFromTheFuture } from '../machine/timers.ts';
 import { type AddressMessage, addressMessage } from './addressing.ts';
 import { isUnknown } from './changes.ts';
-import { chatClosed, invitationExpired, timedOut } from './chat-facts.ts';
+import { invitationEnd, timedOut } from './chat-facts.ts';
 import { decidePlacement, type PlacementCommand } from './chat-placement.ts';
 import { type ConversationCommand, decideConversation } from './conversation.ts';
 import { aboutOf, decideReport, type VisitorReport } from './effect-reports.ts';
 import type { VisitorDelays, VisitorFact } from './facts.ts';
-import { holdsOpenMessage, isTooLong } from './history.ts';
+import { isTooLong } from './history.ts';
+import { decideHistoryEnd, type HistoryEndCommand, keptState, silentEnd } from './history-end.ts';
 import { decideInLhc, type LhcCommand } from './in-lhc.ts';
 import { VISITOR_VERSION, type VisitorSnapshot, visitorMachine } from './machine.ts';
 import { facetsOf, type Profile } from './profile.ts';
 import { isSent } from './sent-messages.ts';
-import type { VisitorContext, VisitorKept, VisitorState } from './state.ts';
+import type { VisitorContext, VisitorState } from './state.ts';
 
 export type VisitorCommand =
   | {
@@ -33,15 +33,7 @@ export type VisitorCommand =
   | PlacementCommand
   | LhcCommand
   | { type: 'TimeOut' }
-  | { type: 'CleanUp' }
-  /** Erases everything personal of this visitor. An open chat is closed, and the visitor is cleaned up. */
-  | { type: 'ErasePersonalData' }
-  /** The data keys of all generations before this one are destroyed. */
-  | { type: 'ReportDataKeyDestroyed'; generation: number }
-  /** The retention of the facts before this revision is over. It is a revision of `CleanedUp`. */
-  | { type: 'ApplyRetention'; before: number }
-  /** The same for everything of a visitor who was cleaned up and has no fact after this revision. */
-  | { type: 'Forget'; revision: number }
+  | HistoryEndCommand
   | VisitorReport;
 
 /** The same page again within this time causes no fact. */
@@ -113,64 +105,6 @@ function viewPage(
   return [{ type: 'PageViewed', data: { digest, department, delays, told }, personal: profile }];
 }
 
-/** The end of a history of which nobody outside hears. */
-const silentEnd = ({ lastSeen, account, loggedIn }: VisitorContext): VisitorFact => ({
-  type: 'CleanedUp',
-  data: { lastSeen, silent: { account, loggedIn } },
-});
-
-/** The end of an open invitation whose visitor leaves. */
-const invitationEnd = ({ conversation, context }: VisitorState): VisitorFact[] =>
-  conversation === 'invited' ? [invitationExpired(context, 'visitor-left')] : [];
-
-/** @param why the reason that an open chat is closed with */
-function cleanUp(core: VisitorCore, why = 'visitor cleaned up'): VisitorFact[] {
-  const state = visitorState(core);
-  const { presence, context } = state;
-  if (presence === 'cleanedUp') return [];
-  const chat = context.chat ? [chatClosed(context, 'system', why)] : [];
-  return [
-    ...chat,
-    ...invitationEnd(state),
-    { type: 'CleanedUp', data: { lastSeen: context.lastSeen } },
-  ];
-}
-
-/** Without effect if nothing personal has come since the last erasure. */
-function erase(core: VisitorCore): VisitorFact[] {
-  const { generation, clean } = core.snapshot.context.erasure;
-  if (clean) return [];
-  return [
-    ...cleanUp(core, 'personal data erased'),
-    { type: 'PersonalDataErased', data: { generation: generation + 1 } },
-  ];
-}
-
-function cutBefore(core: VisitorCore, before: number, { now }: DecisionContext): VisitorFact[] {
-  const { context } = core.snapshot;
-  if (before > core.revision || before <= context.over) return [];
-  const at = context.history?.at ?? core.at;
-  if (holdsOpenMessage(context, { before, at, now })) return [];
-  return [{ type: 'RetentionApplied', data: { before } }];
-}
-
-/** Without effect while data keys of an erasure are still to be destroyed. */
-function forget(
-  { revision, at, snapshot: { context } }: VisitorCore,
-  { now }: DecisionContext,
-): VisitorFact[] {
-  const { generation, destroyed } = context.erasure;
-  if (destroyed < generation) return [];
-  if (holdsOpenMessage(context, { before: revision + 1, at, now })) return [];
-  const data = { before: revision + 1, generation: generation + 1 };
-  return [{ type: 'RetentionApplied', data }];
-}
-
-function destroyed({ erasure }: VisitorContext, generation: number): VisitorFact[] {
-  const isNew = generation > erasure.destroyed && generation <= erasure.generation;
-  return isNew ? [{ type: 'DataKeyDestroyed', data: { generation } }] : [];
-}
-
 function decideVisitor(
   core: VisitorCore,
   command: VisitorCommand,
@@ -210,20 +144,11 @@ function decideVisitor(
       }
       return [...invitationEnd(state), timedOut(context)];
     case 'CleanUp':
-      // The time of a clean-up decides how long the history is kept. One from the future is written anew.
-      return presence === 'cleanedUp' && isFromTheFuture(core, decision.now)
-        ? [silentEnd(context)]
-        : cleanUp(core);
-    case 'ApplyRetention':
-      return cutBefore(core, command.before, decision);
-    case 'Forget':
-      return presence === 'cleanedUp' && command.revision === core.revision
-        ? forget(core, decision)
-        : [];
     case 'ErasePersonalData':
-      return erase(core);
     case 'ReportDataKeyDestroyed':
-      return destroyed(context, command.generation);
+    case 'ApplyRetention':
+    case 'Forget':
+      return decideHistoryEnd(core, state, command, decision);
     case 'ReportAccountReady':
     case 'ReportLoggedIn':
     case 'ReportLoggedOut':
@@ -250,26 +175,6 @@ function decideVisitor(
       return decideConversation(state, command, decision);
   }
 }
-
-const keptState = ({
-  lastChatId,
-  chats,
-  lastOperator,
-  revokedReservations,
-  openMessages,
-  settledMessages,
-  displayedRevision,
-  erasure,
-}: VisitorContext): VisitorKept => ({
-  lastChatId,
-  chats,
-  lastOperator,
-  revokedReservations,
-  openMessages,
-  settledMessages,
-  displayedRevision,
-  ...(erasure.generation > 0 && { erasure }),
-});
 
 export const visitorDecider: Decider<VisitorCommand, VisitorSnapshot> = {
   version: VISITOR_VERSION,

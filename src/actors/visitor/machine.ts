@@ -6,10 +6,10 @@
  * back from every state. *Conversation*: a page view never changes it. *Offer*: whether an operator has been asked to
  * answer; its time-out is not extended by further messages.
  *
- * `facts.ts` has the facts and the state. `changes.ts` and `chat.ts` change the context; the action `change` stands at
- * exactly one place for each fact. `decisions.ts` has the commands and calls `conversation.ts` (messages),
- * `chat-placement.ts` (who has the chat), `in-lhc.ts` (people in LHC's own pages) and `effect-reports.ts` (outcomes of
- * effects).
+ * `facts.ts` has the facts, and `state.ts` the state. `changes.ts` and `chat.ts` change the context; the action `change`
+ * stands at exactly one place for each fact. `decisions.ts` has the commands and calls `conversation.ts` (messages),
+ * `chat-placement.ts` (who has the chat), `in-lhc.ts` (people in LHC's own pages), `effect-reports.ts` (outcomes of
+ * effects) and `history-end.ts` (clean-up, erasure, retention).
  */
 import { assign, emit, type SnapshotFrom, setup, stateIn } from 'xstate';
 import { changesBy, EMPTY_CONTEXT } from './changes.ts';
