@@ -1,6 +1,6 @@
 /** Whom LHC addressed with a visitor's messages, where LHC picks the operators itself (docs/adr/0037). */
 import type { Username } from '../ids.ts';
-import type { VisitorEvent } from './facts.ts';
+import type { Of, VisitorEvent } from './facts.ts';
 import type { AddressedMessage, Copy, Picked, VisitorContext } from './state.ts';
 
 /**
@@ -18,8 +18,6 @@ export const NOTHING_ADDRESSED: Pick<VisitorContext, 'addressed' | 'picked'> = {
   addressed: [],
   picked: null,
 };
-
-type Of<T extends VisitorEvent['type']> = Extract<VisitorEvent, { type: T }>;
 
 const withOperator = (known: readonly Username[], operator: Username): Username[] =>
   known.includes(operator) ? [...known] : [...known, operator].slice(-ADDRESSED_MAX_OPERATORS);

@@ -1,7 +1,11 @@
-/** The change of a visitor's context by each fact. The machine (machine.ts) calls `changesBy` once for each fact. */
+/**
+ * The change of a visitor's context by each fact. The machine (machine.ts) calls `changesBy` once for each fact. Those of
+ * chats and messages: chat-changes.ts, message-changes.ts.
+ */
 import { addressedAfter, NOTHING_ADDRESSED, pickedAfter } from './addressed.ts';
-import { type ChatEvent, chatAfter } from './chat.ts';
-import type { VisitorDelays, VisitorEvent, VisitorPersonal } from './facts.ts';
+import { chatAfter } from './chat.ts';
+import { changeChat, revokeReservation } from './chat-changes.ts';
+import type { Of, VisitorDelays, VisitorEvent, VisitorPersonal } from './facts.ts';
 import { isLong } from './history.ts';
 import {
   type Change,
@@ -10,16 +14,12 @@ import {
   displayMarkable,
   keepMarkable,
   keepMessage,
-  type Of,
   settle,
   settledOf,
   take,
 } from './message-changes.ts';
-import type { Facet } from './profile.ts';
+import { type Facet, toldAfter } from './profile.ts';
 import type { VisitorContext, VisitorKept } from './state.ts';
-
-/** Length of the list in the context. */
-export const MAX_REVOKED_RESERVATIONS = 32;
 
 /** Delays of a visitor without a fact that has any. */
 export const DEFAULT_DELAYS: VisitorDelays = {
@@ -103,76 +103,6 @@ function arrive(context: VisitorContext, event: Of<'VisitorArrived' | 'PageViewe
 /** In release 0.1.0 a name of the chat came before all others, and everything else was that of the last page view. */
 const TOLD_BY_PAGE_VIEW: readonly Facet[] = ['place', 'timezone', 'visits', 'vid'];
 
-/** Where each facet was told last, after a fact that tells these. */
-function toldAfter(
-  { told, profileRevision }: VisitorContext,
-  revision: number,
-  facets: readonly Facet[],
-): VisitorContext['told'] {
-  const after = { ...told };
-  // A page view of release 0.1.0 may have the only name.
-  if (profileRevision >= 0) after.name ??= profileRevision;
-  for (const facet of facets) after[facet] = revision;
-  return after;
-}
-
-/** The chat's reservation is used up. A late second assignment with it is refused, as after a revocation. */
-const useUpReservation = ({ chat, revokedReservations }: VisitorContext): Change =>
-  chat?.reservation ? revokeReservation(revokedReservations, chat.reservation) : {};
-
-const revokeReservation = (known: readonly string[], reservation: string) => ({
-  revokedReservations: [...known, reservation].slice(-MAX_REVOKED_RESERVATIONS),
-});
-
-/** The change by a chat's fact beside the chat itself. */
-function changeBesideChat(context: VisitorContext, event: FactOfChat): Change {
-  switch (event.type) {
-    case 'ChatStarted':
-      return {
-        lastSeen: event.at,
-        inviter: null,
-        lastChatId: event.data.chatId,
-        chats: context.chats + 1,
-        chatMessages: 0,
-        ...NOTHING_ADDRESSED,
-        // Release 0.1.0 does not say whether there is a name.
-        told: toldAfter(context, event.revision, event.data.told ?? ['name']),
-      };
-    case 'ChatUnassigned': {
-      const { operators, reason } = event.data;
-      const { lastOperator } = context;
-      // Who takes nothing from this visitor must not be asked first for the next chat.
-      const isRefuser =
-        reason === 'refused' && lastOperator !== null && operators.includes(lastOperator);
-      return { ...useUpReservation(context), ...(isRefuser && { lastOperator: null }) };
-    }
-    case 'ChatAssigned':
-    case 'ChatTransferred':
-    case 'ChatTakenInLhc':
-      return useUpReservation(context);
-    case 'ChatAccepted':
-      return { lastOperator: event.data.operator };
-    case 'ChatClosed':
-      return endChat(context, event);
-    case 'ChatOffered':
-      return {};
-  }
-}
-
-/** Arrivals and time-outs change more than the chat, and have their own cases below. */
-type FactOfChat = Exclude<ChatEvent, Of<'VisitorArrived' | 'TimedOut'>>;
-
-function changeChat(context: VisitorContext, event: FactOfChat): Change {
-  const chat = chatAfter(context.chat, event);
-  const sameRound = chat !== null && chat.searchRevision === context.chat?.searchRevision;
-  return {
-    chat,
-    firstWaiting: sameRound ? context.firstWaiting : null,
-    returnedInRow: sameRound ? context.returnedInRow : 0,
-    ...changeBesideChat(context, event),
-  };
-}
-
 function keep(context: VisitorContext, kept: VisitorKept | undefined): Change {
   if (!kept) return {};
   const { displayedRevision = context.displayedRevision } = kept;
@@ -182,10 +112,6 @@ function keep(context: VisitorContext, kept: VisitorKept | undefined): Change {
     displayedRevision,
   };
 }
-
-const endChat = ({ chat }: VisitorContext, { data, at }: Of<'ChatClosed'>): Change => ({
-  endedChat: chat?.operator && data.by !== 'operator' ? { operator: chat.operator, at } : null,
-});
 
 /** The types of facts that have a personal part. */
 const PERSONAL: Record<keyof VisitorPersonal, true> = {

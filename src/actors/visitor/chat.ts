@@ -1,10 +1,8 @@
 /** The life of a chat: its operator, its open offers, and the search for an operator. */
 import type { Username } from '../ids.ts';
 import { BROADCAST_MAX_OPERATORS, type ChatCriteria } from '../operator-selection.ts';
-import type { UnassignReason, VisitorEvent } from './facts.ts';
+import type { Of, UnassignReason, VisitorEvent } from './facts.ts';
 import type { Chat } from './state.ts';
-
-type Of<T extends VisitorEvent['type']> = Extract<VisitorEvent, { type: T }>;
 
 const CHAT_FACTS = [
   'ChatStarted',

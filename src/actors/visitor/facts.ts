@@ -277,3 +277,6 @@ export type VisitorPersonal = {
 
 export type VisitorFact = FactOf<VisitorFacts, VisitorPersonal>;
 export type VisitorEvent = EventOf<VisitorFacts>;
+
+/** The facts of one type, or of some. */
+export type Of<T extends VisitorEvent['type']> = Extract<VisitorEvent, { type: T }>;

@@ -1,7 +1,7 @@
 /** What a fact changes in the messages that a visitor's context knows (changes.ts). */
 import { shortHash } from '../../kit/hash.ts';
 import type { Username } from '../ids.ts';
-import type { VisitorEvent } from './facts.ts';
+import type { Of } from './facts.ts';
 import type { SettledMessage, VisitorContext, VisitorKept } from './state.ts';
 
 /** Lengths of the lists in the context. */
@@ -10,7 +10,6 @@ export const MAX_MARKABLE_MESSAGES = 32;
 
 /** What changes in a context. */
 export type Change = Partial<VisitorContext>;
-export type Of<T extends VisitorEvent['type']> = Extract<VisitorEvent, { type: T }>;
 
 export function keepMessage(
   { openMessages, chat, chatMessages, firstWaiting }: VisitorContext,

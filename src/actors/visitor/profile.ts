@@ -1,4 +1,5 @@
 /** The profile of a visitor, as a page view reports it. */
+import type { VisitorContext } from './state.ts';
 
 /** All fields of a profile. Read models, bodies and fingerprints are made from this list. */
 export const PROFILE_FIELDS = [
@@ -56,4 +57,17 @@ export function withFacets(page: Profile, told: Partial<Record<Facet, Profile>>)
     }
   }
   return profile;
+}
+
+/** Where each facet was told last, after a fact that tells these. */
+export function toldAfter(
+  { told, profileRevision }: VisitorContext,
+  revision: number,
+  facets: readonly Facet[],
+): VisitorContext['told'] {
+  const after = { ...told };
+  // A page view of release 0.1.0 may have the only name.
+  if (profileRevision >= 0) after.name ??= profileRevision;
+  for (const facet of facets) after[facet] = revision;
+  return after;
 }
