@@ -25,7 +25,8 @@ export interface EventMetadata {
   readonly correlationId: string;
   readonly causationId: string;
   readonly machine: string;
-  readonly [other: string]: unknown;
+  /** The webhook event that caused it. */
+  readonly hook?: unknown;
 }
 
 export interface State {
@@ -70,6 +71,31 @@ export interface Step {
   readonly unfit: { readonly reason: string } | null;
 }
 
+/** What differs between two points of a stream. */
+export interface Difference {
+  readonly a: { readonly revision: number; readonly value: Json };
+  readonly b: { readonly revision: number; readonly value: Json };
+  readonly changes: readonly Change[];
+  readonly timerChanges: readonly TimerChange[];
+}
+
+/** What a fact has called for, and what became of it. */
+export interface Effect {
+  readonly revision: number;
+  readonly destination: string;
+  readonly name: string;
+  readonly outcome: 'pending' | 'done' | 'dead' | 'unknown';
+  /** ms since 1970 */
+  readonly at: number | null;
+  readonly attempts: readonly {
+    readonly at: number;
+    readonly ms: number;
+    readonly outcome: string;
+    readonly reason: string | null;
+    readonly status: number | null;
+  }[];
+}
+
 /** Of a state chart. `from` is a state; the region or the machine if it leaves each of its states. */
 export interface Transition {
   readonly id: string;
@@ -85,7 +111,7 @@ export interface Transition {
   /** No state is left or entered. */
   readonly internal: boolean;
   /** The facts that a timer calls for. */
-  readonly emits?: readonly string[];
+  readonly emits: readonly string[];
 }
 
 export interface Region {

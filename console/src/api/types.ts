@@ -18,8 +18,8 @@ export interface TraceNode {
   readonly parent: string | null;
   readonly kind: 'request' | 'fact' | 'effect' | 'attempt' | 'callback';
   readonly name: string;
-  readonly stream: string | null;
-  readonly revision: number | null;
+  readonly stream: string;
+  readonly revision: number;
   readonly at: number;
   /** How long it took; null if nobody knows. */
   readonly ms: number | null;
@@ -37,12 +37,12 @@ export interface Trace {
 
 export interface Found {
   readonly kind: 'visitor' | 'operator' | 'chat' | 'message' | 'trace';
-  readonly stream: string | null;
+  readonly stream: string;
   readonly revision: number | null;
   readonly tenant: string | null;
   readonly title: string;
-  readonly detail: string | null;
-  readonly at: number | null;
+  readonly detail: string;
+  readonly at: number;
 }
 
 export interface DeadLetter {

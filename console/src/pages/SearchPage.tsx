@@ -43,9 +43,9 @@ export function SearchPage() {
                 <Link href={addressOf(one)}>
                   <bdi>{one.title}</bdi>
                 </Link>{' '}
-                {one.detail !== null && <bdi className="quiet">{one.detail}</bdi>}{' '}
+                <bdi className="quiet">{one.detail}</bdi>{' '}
                 <span className="quiet">
-                  {one.tenant} {one.at !== null && <Time at={one.at} />}
+                  {one.tenant} <Time at={one.at} />
                 </span>
               </li>
             ))}

@@ -51,13 +51,12 @@ const COLUMNS: readonly Column<TraceRow>[] = [
 
 const keyOf = ({ node }: TraceRow): string => node.id;
 
-/** A fact leads to its place in its stream. */
+/** It leads to the fact that it is, or is about. */
 function Name({ node: { name, stream, revision } }: { readonly node: TraceNode }) {
-  if (stream === null) return <bdi>{name}</bdi>;
-  const place = revision === null ? stream : `${stream} ${revision}`;
   return (
     <>
-      <Link href={to.stream(stream, revision)}>{name}</Link> <bdi className="quiet">{place}</bdi>
+      <Link href={to.stream(stream, revision)}>{name}</Link>{' '}
+      <bdi className="quiet">{`${stream} ${revision}`}</bdi>
     </>
   );
 }

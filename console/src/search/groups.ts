@@ -25,4 +25,4 @@ export function groupsOf(items: readonly Found[]): Group[] {
 
 /** The page of a result. A trace is found by its id, which is its title. */
 export const addressOf = ({ kind, stream, revision, title }: Found): string =>
-  kind === 'trace' || stream === null ? to.trace(title) : to.stream(stream, revision);
+  kind === 'trace' ? to.trace(title) : to.stream(stream, revision);

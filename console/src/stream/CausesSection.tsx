@@ -77,11 +77,10 @@ function CauseLine({
   readonly at: number;
   readonly stream: string;
 }) {
-  const isFact = kind === 'fact' && of !== null && revision !== null;
   return (
     <>
       <span className="chip">{kind}</span>{' '}
-      {isFact ? (
+      {kind === 'fact' ? (
         <Link href={to.stream(of, revision)}>
           {name}{' '}
           <span className="quiet">{of === stream ? `#${revision}` : `${of} #${revision}`}</span>

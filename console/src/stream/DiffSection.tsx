@@ -1,5 +1,5 @@
 /** What differs between two steps. */
-import type { Change, Json, Machine, TimerChange } from '../api/debugger.ts';
+import type { Change, Difference, Json, Machine, TimerChange } from '../api/debugger.ts';
 import { useLoad } from '../api/load.ts';
 import { absolute } from '../times.ts';
 import { Failure, Loading } from '../ui/page.tsx';
@@ -10,13 +10,6 @@ import { timerName } from './timer-lines.ts';
 import { Plain } from './Value.tsx';
 
 const LINE_CHARACTERS = 120;
-
-interface Diff {
-  readonly a: { readonly revision: number; readonly value: Json };
-  readonly b: { readonly revision: number; readonly value: Json };
-  readonly changes: readonly Change[];
-  readonly timerChanges: readonly TimerChange[];
-}
 
 export function DiffSection({
   stream,
@@ -32,7 +25,7 @@ export function DiffSection({
   readonly end: () => void;
 }) {
   const path = `/debug/streams/${encodeURIComponent(stream)}/diff`;
-  const { data, error, reload } = useLoad<Diff>(withQuery(path, { a, b }));
+  const { data, error, reload } = useLoad<Difference>(withQuery(path, { a, b }));
   return (
     <section aria-labelledby="diff-heading" className="panel diff">
       <h2 id="diff-heading">

@@ -1,5 +1,6 @@
 /** What the fact makes the service do outside, and how that went. */
 import { useEffect } from 'react';
+import type { Effect } from '../api/debugger.ts';
 import { useLoad } from '../api/load.ts';
 import { absolute, duration } from '../times.ts';
 import { Failure } from '../ui/page.tsx';
@@ -13,25 +14,7 @@ const MAX_EFFECTS = 50;
 /** While one is pending, the service is asked again. */
 const PENDING_POLL_MS = 2_000;
 
-type Outcome = 'pending' | 'done' | 'dead' | 'unknown';
-
-interface Effect {
-  readonly revision: number;
-  readonly destination: string;
-  readonly name: string;
-  readonly outcome: Outcome;
-  /** ms since 1970 */
-  readonly at: number | null;
-  readonly attempts: readonly {
-    readonly at: number;
-    readonly ms: number | null;
-    readonly outcome: string;
-    readonly reason: string | null;
-    readonly status: number | string | null;
-  }[];
-}
-
-const CLASSES: Readonly<Record<Outcome, string>> = {
+const CLASSES: Readonly<Record<Effect['outcome'], string>> = {
   pending: 'warn',
   done: 'good',
   dead: 'bad',
@@ -103,7 +86,7 @@ function EffectLine({
           <li key={attempt.at}>
             {absolute(attempt.at, { millis: true })}: {attempt.outcome}
             {attempt.status !== null && ` (${attempt.status})`}
-            {attempt.ms !== null && ` after ${duration(attempt.ms)}`}
+            {` after ${duration(attempt.ms)}`}
             {attempt.reason !== null && (
               <>
                 {': '}

@@ -10,7 +10,7 @@ import { StreamParams } from './events.ts';
 /** Facts in one answer. Each takes some 20 bytes. */
 export const MAX_OUTLINE_FACTS = 10_000;
 
-const Outline = z
+export const Outline = z
   .object({
     stream: z.string(),
     first: z.int().openapi({ description: 'The first revision that the stream still has' }),

@@ -28,7 +28,7 @@ const MAX_FOUND = 100;
 /** In the order of an answer: what the text names comes before what only contains it. */
 export const FOUND_KINDS = ['visitor', 'operator', 'chat', 'message', 'trace'] as const;
 
-const Found = z
+export const Found = z
   .object({
     kind: z.enum(FOUND_KINDS),
     stream: z.string(),

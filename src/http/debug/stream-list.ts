@@ -24,7 +24,7 @@ const MAX_JID_CHARACTERS = 300;
 /** Visitors, chats and messages with the words that count, the newest ones. */
 const MAX_SAYING = 200;
 
-const Stream = z
+export const Stream = z
   .object({
     stream: z.string(),
     category: z.enum(STREAM_CATEGORIES),

@@ -23,7 +23,7 @@ const MAX_EFFECTS = 500;
 
 const ms = z.number().openapi({ description: 'How long it took, in ms' });
 
-const EffectView = z
+export const EffectView = z
   .object({
     revision: z.int(),
     destination: z.string().openapi({ example: 'lhc' }),
@@ -52,7 +52,7 @@ const EffectView = z
   })
   .openapi('Effect');
 
-const TraceView = z
+export const TraceView = z
   .object({
     id: z.string(),
     traceId: z

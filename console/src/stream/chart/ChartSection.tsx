@@ -145,7 +145,7 @@ function RegionText({
                   <li key={each.id}>
                     {textOf(each)}
                     {each.to !== each.from && ` → ${shortName(each.to)}`}
-                    {(each.emits?.length ?? 0) > 0 && `, calls for ${each.emits?.join(', ')}`}
+                    {each.emits.length > 0 && `, calls for ${each.emits.join(', ')}`}
                     {taken.has(each.id) && <strong> (taken)</strong>}
                   </li>
                 ))}

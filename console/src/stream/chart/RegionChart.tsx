@@ -187,7 +187,7 @@ function titleOf({ event, guard, delay, internal, emits }: Line['transition']): 
   return [
     delay === null ? (event === '' ? 'at once' : event) : `timer: ${delay}`,
     guard === null ? null : `only if ${guard}`,
-    (emits?.length ?? 0) > 0 ? `calls for ${emits?.join(', ')}` : null,
+    emits.length > 0 ? `calls for ${emits.join(', ')}` : null,
     internal ? 'no state is left' : null,
   ]
     .filter((part) => part !== null)
