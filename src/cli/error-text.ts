@@ -4,6 +4,7 @@ import { AppError } from '../errors.ts';
 const ADVICE: Readonly<Record<string, string>> = {
   EACCES: 'run this as the user of the service, or as root',
   EPERM: 'run this as the user of the service, or as root',
+  EEXIST: 'name another one, or remove it first',
   EROFS: 'that disk is mounted read-only: name another place',
   ENOSPC: 'make room, and run this again',
   EDQUOT: 'make room, and run this again',

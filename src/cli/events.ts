@@ -105,7 +105,11 @@ export async function showEvents(
   }
   if (options.follow) return follow(reading, wish, cursor, print);
   if (count === 0 && !reading.json) {
-    screen.note(stream === undefined ? 'no events' : `no events in ${stream}`);
+    const isChosen = [wish.types, wish.tenant, wish.since, wish.until].some(
+      (each) => each !== undefined,
+    );
+    const what = isChosen ? 'no such events' : 'no events';
+    screen.note(stream === undefined ? what : `${what} in ${stream}`);
   }
 }
 

@@ -68,6 +68,7 @@ function linesOf({ screen, utc }: Reading, item: Report): string[] {
     const { events, streams, unfit, snapshots, ms } = item.done;
     const rate = ms > 0 ? `, ${Math.round((events * 1_000) / ms)} events/s` : '';
     const text = `${events} events of ${streams} streams in ${durationText(ms)}${rate}`;
+    if (events === 0) return ['nothing was found to replay'];
     const fits = unfit === 0 && snapshots === 0;
     const result = fits
       ? 'everything fits'

@@ -44,10 +44,11 @@ export async function showState(
   const point = pointOf(options, reading);
   const state = await source.state(stream, point);
   if (!state) {
-    throw new AppError(
-      'not-found',
-      `${stream} has no facts of an actor${Object.keys(point).length > 0 ? ' up to there' : ''}: xmpp-chat streams lists streams`,
-    );
+    const isNow = Object.keys(point).length === 0;
+    const reason = isNow
+      ? 'has no facts of an actor: xmpp-chat streams lists streams'
+      : `has no facts of an actor up to there: xmpp-chat events ${stream} shows where it begins`;
+    throw new AppError('not-found', `${stream} ${reason}`);
   }
   if (json) return screen.line(jsonLine(state));
   const isNow = point.revision === undefined && point.at === undefined;

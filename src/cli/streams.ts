@@ -38,7 +38,10 @@ export async function showStreams(options: StreamsOptions, reading: Reading): Pr
   }
   progress.done();
   if (json) return;
-  if (rows.length === 0) return screen.note('no streams');
+  if (rows.length === 0) {
+    const isChosen = Object.values(filter).some((each) => each !== undefined);
+    return screen.note(isChosen ? 'no such streams' : 'no streams');
+  }
   const now = screen.now();
   const cells = rows.map((row): Cell[] => [
     { text: row.stream, style: 'name' },

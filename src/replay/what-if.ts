@@ -8,6 +8,7 @@ import { visitorState } from '../actors/visitor/decisions.ts';
 import { type Effect, effectsOfOperator, effectsOfVisitor } from '../effects/effects.ts';
 import type { Flavour } from '../effects/lhc.ts';
 import { AppError } from '../errors.ts';
+import { inOurWords } from '../kit/schema-words.ts';
 import { type Action, act, type BranchFact, type BranchStep, branchAt } from './branch.ts';
 import type { Checkpoints } from './checkpoints.ts';
 import { type ActorStream, foldTo, type StreamReader } from './fold.ts';
@@ -46,7 +47,7 @@ export function faultsOf(kind: ActorStream['actor']['kind'], actions: readonly A
   const { commands, facts } = SCHEMAS[kind];
   return actions.flatMap((action, index): Issue[] => {
     const found = (schema: z.ZodType, value: unknown, ...path: string[]): Issue[] =>
-      (schema.safeParse(value).error?.issues ?? []).map((issue) => ({
+      (schema.safeParse(value, { error: inOurWords }).error?.issues ?? []).map((issue) => ({
         ...issue,
         path: [index, ...path, ...issue.path],
       }));

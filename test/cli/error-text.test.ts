@@ -24,6 +24,9 @@ it('prints our own errors as they are, and defects with their stack', () => {
   expect(errorText(denied)).toBe(
     "EACCES: permission denied, mkdir '/x': run this as the user of the service, or as root",
   );
+  expect(errorText(thrown(() => mkdirSync('/dev')))).toMatch(
+    /^EEXIST.*'\/dev': name another one, or remove it first$/,
+  );
   expect(errorText(new TypeError('a defect'))).toMatch(/a defect\n {4}at /);
   expect(errorText('text')).toBe('text');
 });

@@ -140,7 +140,10 @@ export function lineOf(screen: Screen, row: readonly Cell[], widths: readonly nu
   return line.trimEnd();
 }
 
-/** Lines with columns, each as wide as its widest cell. @param header empty for none */
+/** A cell that is wider moves the rest of its own line, not that of all others. */
+const MOST_COLUMN_CELLS = 80;
+
+/** Lines with columns, each as wide as its widest cell, up to a bound. @param header empty for none */
 export function columns(
   screen: Screen,
   header: readonly string[],
@@ -150,7 +153,10 @@ export function columns(
   const all = header.length > 0 ? [titles, ...rows] : rows;
   const widths: number[] = [];
   for (const row of all) {
-    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cellsOf(cell));
+    for (const [i, cell] of row.entries()) {
+      const cells = cellsOf(cell);
+      if (cells <= MOST_COLUMN_CELLS) widths[i] = Math.max(widths[i] ?? 0, cells);
+    }
   }
   return all.map((row) => lineOf(screen, row, widths));
 }

@@ -1,5 +1,5 @@
 /** The parts of a line that somebody types at the prompt. */
-import { AppError } from '../../errors.ts';
+import { AppError, messageOf } from '../../errors.ts';
 import type { JsonObject } from '../../kit/json.ts';
 import { visible } from '../output/terminal-text.ts';
 
@@ -32,7 +32,7 @@ export function typedOf(
   try {
     value = json === '' ? {} : JSON.parse(json);
   } catch (error) {
-    throw new AppError('invalid', visible(`what follows ${type} is no JSON: ${String(error)}`));
+    throw new AppError('invalid', visible(`what follows ${type} is no JSON: ${messageOf(error)}`));
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new AppError('invalid', `what follows ${type} has to be an object in { }`);

@@ -146,7 +146,10 @@ export function createSession(reading: Reading): Session {
       const text = faults.map(
         ({ path, message }) => `${path.slice(2).join('.') || 'it'}: ${message}`,
       );
-      throw new AppError('invalid', visible(text.join('; ')));
+      const isUnknown = faults.some(({ path }) => path.at(-1) === 'type');
+      const list = 'command' in action ? 'commands' : 'facts';
+      const advice = isUnknown ? ` (${list} lists what is)` : '';
+      throw new AppError('invalid', visible(`${text.join('; ')}${advice}`));
     }
     const actions = [...now.actions, action];
     const branch = await branchOf(now, actions);

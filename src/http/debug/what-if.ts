@@ -26,20 +26,31 @@ const Fact = z
   })
   .openapi({ description: 'As in `facts` of /debug/machines/{kind}' });
 const ActionBody = z
-  .union([
-    z.strictObject({ command: Command }),
-    z.strictObject({ fact: Fact }),
-    z.strictObject({
-      wait: z.int().min(0).max(MAX_WAIT_MS).openapi({ description: 'In ms. Due timers fire' }),
-    }),
-  ])
+  .union(
+    [
+      z.strictObject({ command: Command }),
+      z.strictObject({ fact: Fact }),
+      z.strictObject({
+        wait: z.int().min(0).max(MAX_WAIT_MS).openapi({ description: 'In ms. Due timers fire' }),
+      }),
+    ],
+    { error: 'send one of {"command": {…}}, {"fact": {…}} and {"wait": ms}' },
+  )
   .openapi('Action');
 
 const Body = z.strictObject({
-  at: z.union([
-    z.strictObject({ revision: z.int().min(0) }),
-    z.strictObject({ time: z.int().min(0).openapi({ description: 'ms since 1970' }) }),
-  ]),
+  at: z.union(
+    [
+      z.strictObject({ revision: z.int().min(0) }),
+      z.strictObject({
+        time: z
+          .int({ error: 'has to be in ms since 1970' })
+          .min(0)
+          .openapi({ description: 'ms since 1970' }),
+      }),
+    ],
+    { error: 'send {"revision": a number} or {"time": ms since 1970}' },
+  ),
   actions: z.array(ActionBody).max(MAX_ACTIONS),
 });
 

@@ -48,13 +48,17 @@ const NOBODY = { keys: [{ digest: randomBytes(32).toString('base64url'), until: 
 /** Methods of requests that a tenant answers while it is being removed. */
 const READS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
-/** The same for an unknown key, another tenant's key, and a key without the right. */
-const notAdmitted = (request: HonoRequest): AppError =>
-  unauthorized(
-    bearerToken(request.header('authorization') ?? '') === ''
-      ? 'send a key in the header "Authorization: Bearer …"'
-      : 'this key is not valid here',
-  );
+/**
+ * The same for an unknown key, another tenant's key, and a key without the right.
+ * @param wanted what opens this place for everybody who has it
+ */
+const notAdmitted = (request: HonoRequest, wanted: 'a key' | 'the admin token'): AppError => {
+  if (bearerToken(request.header('authorization') ?? '') === '') {
+    return unauthorized(`send ${wanted} in the header "Authorization: Bearer …"`);
+  }
+  const what = wanted === 'a key' ? '' : `: it takes ${wanted} (ADMIN_TOKEN of the service)`;
+  return unauthorized(`this key is not valid here${what}`);
+};
 
 export interface Auth {
   readonly tenant: Access<Caller>;
@@ -96,13 +100,13 @@ export function createAuth(
         }
         if (!tenants.isComplete()) throw tenantsNotKnown();
         if (admin) throw new AppError('not-found', 'there is no such tenant');
-        throw notAdmitted(request);
+        throw notAdmitted(request, 'a key');
       },
     },
     admin: {
       scheme: 'adminToken',
       authorize: (request) => {
-        if (!isAdmin(request)) throw notAdmitted(request);
+        if (!isAdmin(request)) throw notAdmitted(request, 'the admin token');
         return null;
       },
     },
@@ -111,7 +115,7 @@ export function createAuth(
       optional: true,
       authorize: (request) => {
         if (request.header('authorization') === undefined) return false;
-        if (!isAdmin(request)) throw notAdmitted(request);
+        if (!isAdmin(request)) throw notAdmitted(request, 'the admin token');
         return true;
       },
     },

@@ -148,5 +148,17 @@ const fieldErrors = (issue: z.core.$ZodIssue): FieldError[] => {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({ field: at(key), reason: 'is not known here' }));
   }
+  if (issue.code === 'invalid_union') {
+    const meant = meantOption(issue.errors);
+    if (meant) {
+      return meant.flatMap((each) => fieldErrors({ ...each, path: [...issue.path, ...each.path] }));
+    }
+  }
   return [{ field: at(), reason: issue.message }];
 };
+
+/** Of what may stand in a place, the one that the caller has meant: less is wrong with it than with any other. */
+function meantOption(options: readonly z.core.$ZodIssue[][]): z.core.$ZodIssue[] | undefined {
+  const [first, second] = options.toSorted((a, b) => a.length - b.length);
+  return first && second && first.length < second.length ? first : undefined;
+}

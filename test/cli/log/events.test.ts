@@ -66,6 +66,8 @@ describe('events', () => {
     expect(await types({ ...late, type: ['ChatStarted'] })).toEqual(['ChatStarted']);
     expect(await types({ since: '9m ago', all: true })).toContain('OperatorMessageReceived');
     expect((await run('visitor-acme.none')).notes).toEqual(['no events in visitor-acme.none']);
+    const none = await run(VISITOR, { type: ['Slip'] });
+    expect(none.notes).toEqual([`no such events in ${VISITOR}`]);
   });
 
   it('shows every field and the ids in long', async () => {
@@ -131,6 +133,9 @@ describe('state', () => {
     await showState(VISITOR, { time: '2026-01-01T00:00:20Z' }, reading);
     expect(JSON.parse(reading.screen.text())).toMatchObject({ revision: 2 });
     await expect(showState('visitor-acme.none', {}, reading)).rejects.toThrow(/has no facts/);
+    await expect(showState(VISITOR, { time: '2025-12-31' }, reading)).rejects.toThrow(
+      /up to there: xmpp-chat events visitor-acme\.42 shows where it begins$/,
+    );
     await expect(showState(VISITOR, { at: 'x' }, reading)).rejects.toThrow(/^--at has to be a rev/);
     await expect(showState(VISITOR, { at: '1', time: 'now' }, reading)).rejects.toThrow(/not both/);
   });

@@ -148,6 +148,9 @@ describe('replay', () => {
     const behind = readingOf(source, { json: true });
     await runReplay({ from: events[0]?.position }, behind);
     expect(JSON.parse(behind.screen.text()).done).toMatchObject({ events: 0, streams: 0 });
+    const none = readingOf(source);
+    await runReplay({ tenant: 'slip' }, none);
+    expect(none.screen.lines).toEqual(['nothing was found to replay']);
     const nowhere = runReplay({ from: 'nowhere' }, readingOf(source));
     await expect(nowhere).rejects.toThrow(/not a position of this event store/);
   });
@@ -211,7 +214,7 @@ describe('streams', () => {
     expect(reading.screen.notes).toEqual(['the newest 1: --limit or --all shows more']);
     const none = readingOf(scene.store);
     await showStreams({ tenant: 'none' }, none);
-    expect(none.screen.notes).toEqual(['no streams']);
+    expect(none.screen.notes).toEqual(['no such streams']);
   });
 
   it('reads on behind the first page of a store', async () => {

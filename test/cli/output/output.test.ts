@@ -58,6 +58,15 @@ describe('text', () => {
       'NAME  X',
       `日本  ${'a'.repeat(15)}…`,
     ]);
+    const long = columns(
+      testScreen(Number.POSITIVE_INFINITY),
+      [],
+      [
+        ['a', '→', 'b'],
+        ['c'.repeat(81), '→', 'd'],
+      ],
+    );
+    expect(long).toEqual(['a  →  b', `${'c'.repeat(81)}  →  d`]);
     const pieces = [{ text: 'data=1 ' }, { text: 'b'.repeat(40), style: 'personal' as const }];
     expect(lineOf(screen, ['ab', pieces], [2])).toBe(`ab  data=1 ${'b'.repeat(8)}…`);
   });

@@ -1,7 +1,7 @@
 /** POST /debug/streams/{stream}/what-if over a real log. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Log, openTestLog } from '../../projections/log.ts';
-import { ADMIN, fakeApp } from '../fakes.ts';
+import { ADMIN, fakeApp, KEYS } from '../fakes.ts';
 
 let log: Log;
 let ask: ReturnType<typeof fakeApp>['ask'];
@@ -52,9 +52,28 @@ test('bad input names the field', async () => {
     ['actions.0.command.type'],
   ]);
   expect(await wrong({ at: {}, actions: [] })).toEqual([400, ['at']]);
+  const detail = async (body: unknown) => (await branch(body)).json.detail;
+  expect(await detail({ actions: [] })).toBe(
+    'at: send {"revision": a number} or {"time": ms since 1970}',
+  );
+  expect(await detail({ at: { time: '2026-01-01' }, actions: [] })).toBe(
+    'at.time: has to be in ms since 1970',
+  );
+  expect(await detail({ at, actions: [{ wait: '5' }, { sleep: 5 }, { command: {} }] })).toBe(
+    'actions.0.wait: has to be a number, without quotes; actions.1: send one of {"command": {…}}, {"fact": {…}} and {"wait": ms}; actions.2.command.type: is required',
+  );
+  expect(await detail({ at, actions: [{ command: { type: 'CloseChat', by: 'me' } }] })).toBe(
+    'actions.0.command.chatId: is required; actions.0.command.by: has to be one of visitor, operator, system; actions.0.command.reason: is required',
+  );
   const many = Array.from({ length: 65 }, () => ({ wait: 1 }));
   expect(await wrong({ at, actions: many })).toEqual([400, ['actions']]);
   expect((await branch({ at, actions: [] }, 'visitor-acme.nobody')).status).toBe(404);
   expect((await branch({ at, actions: [] }, 'lane-visitor-acme.7.lhc')).status).toBe(404);
-  expect((await branch({ at, actions: [] }, 'visitor-acme.7', 'wrong')).status).toBe(401);
+  for (const key of ['wrong', KEYS.acme]) {
+    const { status, json } = await branch({ at, actions: [] }, 'visitor-acme.7', key);
+    expect([status, json.detail]).toEqual([
+      401,
+      'this key is not valid here: it takes the admin token (ADMIN_TOKEN of the service)',
+    ]);
+  }
 });
