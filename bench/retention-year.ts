@@ -47,6 +47,16 @@ const CHATS_ONE_IN = 5;
 /** Page views of the bot in a day: one each six minutes, so it never times out. */
 const BOT_VIEWS = 240;
 const AT_ONCE = 64;
+/** Tables of pending work whose rows the report counts. */
+const PENDING = [
+  'deadlines',
+  'lane_work',
+  'desired_visitors',
+  'dead_letters',
+  'ended_histories',
+  'gone_visitors',
+  'retention_work',
+];
 const WAIT_MS = 120_000;
 const DELAYS = {
   hardTimeout: 600 * SECOND,
@@ -234,13 +244,21 @@ function report(month: number, facts: number): void {
     'in the log': rows(log, 'events'),
     'streams with facts': count(log, 'SELECT count(DISTINCT stream_id) AS n FROM events'),
     'names of streams': rows(log, 'streams'),
+    floors: rows(log, 'floors'),
+    'highest floor': count(log, 'SELECT max(revision) AS n FROM floors'),
     'log, MiB': mib(size('events.db')),
     'free in it': mib(free),
     visitors: rows(models, 'visitors'),
     messages: rows(models, 'messages'),
     chats: rows(models, 'chats'),
     'read models, MiB': mib(size(`projections.db.${number}`)),
+    'pending work': PENDING.reduce((sum, table) => sum + rows(db, table), 0),
     'work.db, MiB': mib(size('work.db')),
+    snapshots: rows(snapshotFile, 'snapshots'),
+    'data keys': count(
+      log,
+      `SELECT count(DISTINCT stream_id) AS n FROM events WHERE type = 'DataKeyCreated'`,
+    ),
   };
   if (month === 1) {
     console.log(`| ${Object.keys(columns).join(' | ')} |`);

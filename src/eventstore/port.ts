@@ -73,7 +73,7 @@ export interface NewEvent {
 
 export interface RecordedEvent extends NewEvent {
   readonly stream: string;
-  /** 0, 1, 2 … without gaps within the stream. */
+  /** 0, 1, 2 … without gaps within the stream. A stream that begins again goes on behind its last one. */
   readonly revision: number;
   readonly position: Position;
 }

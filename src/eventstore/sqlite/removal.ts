@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { BUSY_TIMEOUT_MS, transaction } from '../../sqlite/open.ts';
+import { createFloors, GONE } from './floors.ts';
 import { lastPosition } from './schema.ts';
 
 /**
@@ -10,7 +11,10 @@ import { lastPosition } from './schema.ts';
 export interface Removal {
   /** Hides the events of a stream before a revision. With null it hides all of them, and the stream is missing. */
   hide(stream: string, before: number | null): void;
-  /** Removes a slice of the hidden events of this stream. @returns true when none is left */
+  /**
+   * Removes a slice of the hidden events of this stream, and behind the last event of a deleted stream its name.
+   * @returns true when none is left
+   */
   slice(stream: string): boolean;
   /** @returns streams in which an earlier run left hidden events */
   unfinished(): string[];
@@ -24,7 +28,6 @@ export interface Removal {
 export const REMOVAL_SLICE_EVENTS = 500;
 
 export const createRemoval = (db: DatabaseSync): Removal => {
-  db.exec('PRAGMA secure_delete = ON');
   const next =
     'max(first, ifnull((SELECT max(revision) + 1 FROM events WHERE stream_id = streams.id), 0))';
   const remove = db.prepare(
@@ -40,7 +43,18 @@ export const createRemoval = (db: DatabaseSync): Removal => {
       SELECT e.position FROM streams s JOIN events e ON e.stream_id = s.id AND e.revision < s.first
       WHERE s.name = ? LIMIT ${REMOVAL_SLICE_EVENTS})`);
   const wiped = db.prepare('UPDATE streams SET wipe = 0 WHERE name = ?');
+  const floors = createFloors(db);
+  const gone = db.prepare(`SELECT base FROM streams WHERE name = ? AND ${GONE}`);
+  const forget = db.prepare('DELETE FROM streams WHERE name = ?');
   const left = db.prepare('SELECT name FROM streams WHERE wipe');
+
+  const finish = (stream: string): void => {
+    wiped.run(stream);
+    const row = gone.get(stream);
+    if (row === undefined) return; // it was only cut, or it has begun again
+    floors.raise(stream, Number(row.base));
+    forget.run(stream);
+  };
 
   return {
     hide: (stream, before) => {
@@ -53,7 +67,7 @@ export const createRemoval = (db: DatabaseSync): Removal => {
       transaction(db, () => {
         floor.run(lastPosition(db));
         const done = Number(wipe.run(stream).changes) < REMOVAL_SLICE_EVENTS;
-        if (done) wiped.run(stream);
+        if (done) finish(stream);
         return done;
       }),
     probe: () => {

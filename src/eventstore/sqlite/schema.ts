@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { openDatabase } from '../../sqlite/open.ts';
+import { addFloors } from './floors.ts';
 
 /**
  * The events are a rowid table in order of position with an integer stream id. WITHOUT ROWID was half as fast and larger.
  *
  * An append writes no stream row: the index gives the next revision. `base` is the revision at which the stream began, or
- * began again after a deletion. `first` is the first revision that truncation left. `wipe` says that rows before `first`
+ * began again after a deletion. The row goes with the last event of a deleted stream (floors.ts). `first` is the first revision that truncation left. `wipe` says that rows before `first`
  * still have to be removed. `log.floor` is the highest position ever assigned when events were removed, so that no
  * position is assigned twice.
  */
@@ -43,9 +44,11 @@ export const openLog = (path: string, role: 'writer' | 'reader' | 'copy'): Datab
     synchronous: 'FULL',
     readOnly: role !== 'writer',
     immutable: role === 'copy',
+    secureDelete: role === 'writer',
   });
   // Foreign keys would cost a look-up for every event. The writer inserts the stream row in the same transaction.
   db.exec('PRAGMA foreign_keys = OFF');
+  if (role === 'writer') addFloors(db);
   return db;
 };
 

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { Lru } from '../../kit/lru.ts';
+import { createFloors } from './floors.ts';
 
 /** Where a stream is, as the writer knows it. The stream exists while `next` is past `base`. */
 export interface StreamState {
@@ -26,12 +27,18 @@ export const createStreams = (db: DatabaseSync): Streams => {
   const select = db.prepare(`
     SELECT id, base, max(first, ifnull((SELECT max(revision) + 1 FROM events WHERE stream_id = s.id), 0)) AS next
     FROM streams s WHERE name = ?`);
-  const insert = db.prepare('INSERT INTO streams (name) VALUES (?)');
+  const insert = db.prepare('INSERT INTO streams (name, base, first) VALUES (?1, ?2, ?2)');
+  const floors = createFloors(db);
   let cache = new Lru<StreamState>(STREAMS_IN_MEMORY);
 
   const remember = (name: string, state: StreamState): StreamState => {
     cache.set(name, state);
     return state;
+  };
+
+  const create = (name: string): StreamState => {
+    const base = floors.of(name);
+    return { id: Number(insert.run(name, base).lastInsertRowid), base, next: base };
   };
 
   const find = (name: string): StreamState | undefined => {
@@ -44,9 +51,7 @@ export const createStreams = (db: DatabaseSync): Streams => {
 
   return {
     find,
-    ensure: (name) =>
-      find(name) ??
-      remember(name, { id: Number(insert.run(name).lastInsertRowid), base: 0, next: 0 }),
+    ensure: (name) => find(name) ?? remember(name, create(name)),
     forget: (name) => {
       if (name === undefined) cache = new Lru(STREAMS_IN_MEMORY);
       else cache.delete(name);

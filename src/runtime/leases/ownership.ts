@@ -2,21 +2,12 @@
  * Partitions of the work outside, by the hash of a stream's key. Sessions, timers and lanes of a partition run in the
  * process that owns it (docs/architecture.md, Leases). On SQLite that is the only process.
  */
+import { fnv1a } from '../../kit/hash.ts';
 
 export const PARTITIONS = 16;
 
-/** FNV-1a: the same in every process and release, and a partition needs no more. */
-function hash(text: string): number {
-  let value = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) {
-    value ^= text.charCodeAt(i);
-    value = Math.imul(value, 0x01000193);
-  }
-  return value >>> 0;
-}
-
 /** @param key `{tenant}.{name}` of an actor, or `{tenant}` for routing and sweeps */
-export const partitionOf = (key: string): number => hash(key) % PARTITIONS;
+export const partitionOf = (key: string): number => fnv1a(key) % PARTITIONS;
 
 /** The part of a stream's name after its category. */
 export const keyOfStream = (stream: string): string => stream.slice(stream.indexOf('-') + 1);

@@ -5,10 +5,13 @@ import type { Worker } from 'node:worker_threads';
 import { afterAll, describe, expect, test } from 'vitest';
 import { openEventStore } from '../../../src/eventstore/open.ts';
 import { encodeAppend } from '../../../src/eventstore/sqlite/encode.ts';
+import { FLOORS } from '../../../src/eventstore/sqlite/floors.ts';
 import { createLogWriter } from '../../../src/eventstore/sqlite/log.ts';
+import { createRemoval } from '../../../src/eventstore/sqlite/removal.ts';
 import { openLog } from '../../../src/eventstore/sqlite/schema.ts';
 import { openSqliteEventStore } from '../../../src/eventstore/sqlite/store.ts';
 import { spawnWriter } from '../../../src/eventstore/sqlite/writer-thread.ts';
+import { fnv1a } from '../../../src/kit/hash.ts';
 import { startChild } from '../../support/child-process.ts';
 import { temporaryFolder } from '../../support/folder.ts';
 import { waitFor } from '../../support/wait.ts';
@@ -21,6 +24,13 @@ const newPath = (): string => {
   files += 1;
   return join(folder, `${files}.db`);
 };
+
+function namesIn(path: string): unknown[] {
+  const db = openLog(path, 'reader');
+  const rows = db.prepare('SELECT name FROM streams ORDER BY name').all();
+  db.close();
+  return rows.map(({ name }) => name);
+}
 
 describe('a group of appends', () => {
   test('a conflict and a repeated id affect no other append', () => {
@@ -138,9 +148,63 @@ describe('the file', () => {
     await store.append('v-a', [event(0)], 'no-stream');
     await store.deleteStream('key-demo.a');
     for (const suffix of ['', '-wal']) {
-      expect(readFileSync(path + suffix).includes(secret)).toBe(false);
+      const bytes = readFileSync(path + suffix);
+      expect([secret, 'key-demo.a'].filter((text) => bytes.includes(text))).toEqual([]);
     }
     expect(numbers(await store.readAll())).toEqual([0]);
+    await store.close();
+  });
+
+  test('gives no revision of a deleted stream again, though its name is forgotten', async () => {
+    const path = newPath();
+    let store = await openSqliteEventStore(path);
+    // They share a floor.
+    const names = ['v-a', 'v-535662', 'v-3823795'];
+    expect(new Set(names.map((name) => fnv1a(name) % FLOORS)).size).toBe(1);
+    for (const life of [0, 1, 2]) {
+      for (const name of names) {
+        const { revision } = await store.append(name, events(0, 2), 'no-stream');
+        expect(revision).toBe((life * names.length + names.indexOf(name)) * 3 + 2);
+        await store.deleteStream(name, { expected: revision });
+      }
+      expect(namesIn(path)).toEqual([]);
+      await store.close();
+      store = await openSqliteEventStore(path);
+    }
+    expect((await store.append('v-another', [event(0)], 'no-stream')).revision).toBe(0);
+    await store.close();
+  });
+
+  test('keeps the name of a stream that begins again before its old events are gone', () => {
+    const path = newPath();
+    const db = openLog(path, 'writer');
+    const log = createLogWriter(db);
+    const removal = createRemoval(db);
+    log.commit([encodeAppend('v-a', events(0, 2), 'no-stream')]);
+    removal.hide('v-a', null);
+    log.forget('v-a');
+    const [again] = log.commit([encodeAppend('v-a', [event(3)], 'no-stream')]);
+    expect(again).toMatchObject({ kind: 'appended', revision: 3 });
+    expect(removal.slice('v-a')).toBe(true);
+    expect(namesIn(path)).toEqual(['v-a']);
+    log.forget('v-a');
+    expect(log.last('v-a')).toBe(3);
+    db.close();
+  });
+
+  test('of an earlier release loses the names of deleted streams, and keeps their revisions', async () => {
+    const path = newPath();
+    const old = openLog(path, 'writer');
+    createLogWriter(old).commit([encodeAppend('v-kept', events(0, 1), 'no-stream')]);
+    old.exec(`DROP TABLE floors;
+      INSERT INTO streams (name, base, first) VALUES ('v-gone', 7, 7), ('v-gone too', 4, 4);
+      UPDATE streams SET first = 2 WHERE name = 'v-kept'; DELETE FROM events`);
+    old.close();
+    const store = await openSqliteEventStore(path);
+    expect(namesIn(path)).toEqual(['v-kept']);
+    const begun = await store.append('v-gone', [event(2)], 'no-stream');
+    expect(begun.revision).toBe(7);
+    expect((await store.append('v-kept', [event(3)], 1)).revision).toBe(2);
     await store.close();
   });
 
