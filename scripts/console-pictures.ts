@@ -38,6 +38,9 @@ function smaller(png: Buffer): Buffer {
   return status === 0 ? stdout : png;
 }
 
+/** The chart is code of its own, which comes later than the rest. */
+const chart = (page: ConsolePage): Promise<void> => page.has('.drawings svg');
+
 /** A branch behind the fact that is shown: the visitor closes the chat, and time passes. */
 async function branch(page: ConsolePage): Promise<void> {
   await page.click('button', 'Branch here');
@@ -68,7 +71,7 @@ const PICTURES: readonly Picture[] = [
     size: { width: 400, height: 720 },
   },
   { name: 'streams', path: '/console/streams', shows: 'visitor-acme.7' },
-  { name: 'stream', path: FACT, shows: 'waiting → chatting', size: TALL },
+  { name: 'stream', path: FACT, shows: 'waiting → chatting', size: TALL, act: chart },
   { name: 'what-if', path: FACT, shows: 'waiting → chatting', size: TALL, act: branch },
   { name: 'trace', path: `/console/traces/${REQUEST}`, shows: 'ChatStarted' },
   { name: 'search', path: '/console/search?q=boots', shows: 'red boots', size: LOW },

@@ -22,12 +22,29 @@ export function duration(ms: number): string {
   return parts.join(' ');
 }
 
+/** How long after something else, exact to the millisecond up to a minute: `+24 ms`, `+32.421 s`, `+3 min 20 s`. */
+export function offset(ms: number): string {
+  const isShort = ms >= 1_000 && ms < 60_000;
+  return `+${isShort ? `${(ms / 1_000).toFixed(3)} s` : duration(ms)}`;
+}
+
 /** How long ago, or how soon: `3 min ago`, `in 20 s`, `now`. */
 export function relative(at: number, now: number): string {
   const off = at - now;
   if (Math.abs(off) < 1_000) return 'now';
   const text = duration(Math.abs(off)).split(' ').slice(0, 2).join(' ');
   return off > 0 ? `in ${text}` : `${text} ago`;
+}
+
+/**
+ * The time of day with ms, in the reader's zone: `21:30:05.123`. With its date if that is another one than that of `begin`.
+ * @param at ms since 1970
+ */
+export function moment(at: number, begin: number, zone?: string): string {
+  const options = { millis: true, ...(zone !== undefined && { zone }) };
+  const [day, time = ''] = absolute(at, options).split(' ');
+  const [firstDay] = absolute(begin, options).split(' ');
+  return day === firstDay ? time : `${day} ${time}`;
 }
 
 /** The date and time in the reader's zone, with the zone: `2026-11-29 21:30:05 GMT+1`. @param millis shows ms too */

@@ -5,6 +5,8 @@ export interface TraceRow {
   readonly node: TraceNode;
   /** 0 for what nothing here caused. */
   readonly depth: number;
+  /** When the whole trace began, ms since 1970. */
+  readonly begin: number;
   /** Where the row begins and how long it lasts, as shares of the whole trace: 0 to 1. */
   readonly offset: number;
   readonly share: number;
@@ -35,6 +37,7 @@ export function treeOf(nodes: readonly TraceNode[]): TraceRow[] {
       rows.push({
         node: one,
         depth,
+        begin: start,
         offset: (one.at - start) / whole,
         share: Math.min(1, (one.ms ?? 0) / whole),
       });

@@ -90,6 +90,8 @@ it('shows what a request caused, and leads from a fact to its place', async () =
   await page.has('tbody a', 'ChatStarted');
   await page.has('tbody .kind', 'request');
   await page.has('tbody .kind', 'attempt');
+  await page.has('tbody time', '.'); // absolute, with ms
+  await page.has('tbody .moment', '+0 ms');
   expect(await page.findings()).toEqual([]);
   await page.click('tbody a', 'ChatStarted');
   await page.has('h1', 'visitor-acme.7');

@@ -4,7 +4,7 @@ import { retryDelay } from '../../console/src/api/backoff.ts';
 import { createSseParser } from '../../console/src/api/sse.ts';
 import { routeOf, to } from '../../console/src/route.ts';
 import { addressOf, groupsOf } from '../../console/src/search/groups.ts';
-import { absolute, duration, relative } from '../../console/src/times.ts';
+import { absolute, duration, moment, offset, relative } from '../../console/src/times.ts';
 
 describe('addresses', () => {
   it.each([
@@ -73,6 +73,24 @@ describe('times', () => {
     expect(absolute(at, { zone: 'Europe/Riga' })).toMatch(/^2026-11-30 01:30:05 (GMT\+2|EET)$/);
     expect(absolute(Number.NaN)).toBe('no time');
     expect(absolute(1e300)).toBe('no time');
+  });
+
+  it.each([
+    [0, '+0 ms'],
+    [999.4, '+999 ms'],
+    [1_432, '+1.432 s'],
+    [59_999, '+59.999 s'],
+    [61_000, '+1 min 1 s'],
+  ])('so long after something else: %d ms', (ms, text) => {
+    expect(offset(ms)).toBe(text);
+  });
+
+  it('have ms, and a date of their own on another day', () => {
+    const begin = Date.UTC(2026, 10, 29, 23, 59, 59, 7);
+    expect(moment(begin, begin, 'UTC')).toBe('23:59:59.007');
+    expect(moment(begin + 1_000, begin, 'UTC')).toBe('2026-11-30 00:00:00.007');
+    expect(moment(begin + 1_000, begin, 'Europe/Riga')).toBe('02:00:00.007');
+    expect(moment(Number.NaN, begin, 'UTC')).toBe('no time');
   });
 });
 

@@ -51,9 +51,9 @@ it('shows what belongs to nobody at the top, and nothing twice', () => {
 
 it('says when each step began and how long it took', () => {
   const nodes = [node('a', null, 100, 50), node('b', 'a', 150, 50)];
-  expect(treeOf(nodes).map(({ offset, share }) => [offset, share])).toEqual([
-    [0, 0.5],
-    [0.5, 0.5],
+  expect(treeOf(nodes).map(({ begin, offset, share }) => [begin, offset, share])).toEqual([
+    [100, 0, 0.5],
+    [100, 0.5, 0.5],
   ]);
   expect(lengthOf(nodes)).toBe(100);
   expect([lengthOf([]), treeOf([])]).toEqual([0, []]);

@@ -3,16 +3,19 @@ import { useLoad } from '../api/load.ts';
 import type { Trace, TraceNode } from '../api/types.ts';
 import { to } from '../route.ts';
 import { Link } from '../router.tsx';
-import { duration } from '../times.ts';
+import { absolute, duration, offset } from '../times.ts';
 import { lengthOf, type TraceRow, treeOf } from '../trace-tree.ts';
 import { Empty, Failure, Loading, PageHeading } from '../ui/page.tsx';
 import { type Column, VirtualTable } from '../ui/table.tsx';
-import { Time } from '../ui/time.tsx';
+import { Moment } from '../ui/time.tsx';
 import { Said } from '../ui/words.tsx';
 import { withQuery } from '../with-query.ts';
 
 /** Deeper levels are not moved in any further. */
 const MAX_INDENT = 12;
+
+/** A line as high as those with a text. */
+const NO_TEXT = '\u00a0';
 
 const COLUMNS: readonly Column<TraceRow>[] = [
   {
@@ -29,13 +32,22 @@ const COLUMNS: readonly Column<TraceRow>[] = [
     width: '7rem',
     cell: ({ node: { outcome } }) => <Outcome outcome={outcome} />,
   },
-  { name: 'When', width: '8rem', cell: ({ node: { at } }) => <Time at={at} millis /> },
+  {
+    name: 'Time',
+    width: '9rem',
+    cell: ({ node: { at }, begin }) => <Moment at={at} begin={begin} />,
+  },
+  {
+    name: 'After',
+    width: '8rem',
+    cell: ({ node: { at }, begin }) => <span className="moment">{offset(at - begin)}</span>,
+  },
   {
     name: 'Took',
     width: 'minmax(8rem, 1.5fr)',
     cell: ({ node: { ms }, offset, share }) => (
       <span className="took">
-        <span className="took-text">{ms === null ? '' : duration(ms)}</span>
+        <span className="took-text">{ms === null ? NO_TEXT : duration(ms)}</span>
         <span className="took-track" aria-hidden="true">
           <span style={{ insetInlineStart: `${offset * 100}%`, inlineSize: `${share * 100}%` }} />
         </span>
@@ -76,7 +88,8 @@ export function TracePage({ id }: { readonly id: string }) {
       <PageHeading title={`Trace ${id}`}>
         {trace.data && rows.length > 0 && (
           <p className="quiet">
-            {rows.length} steps in {duration(lengthOf(trace.data.nodes))}
+            {rows.length} steps in {duration(lengthOf(trace.data.nodes))}, from{' '}
+            {absolute(rows[0]?.begin ?? Number.NaN, { millis: true })}
             {trace.data.traceId !== null && (
               <>
                 , trace id <code>{trace.data.traceId}</code>

@@ -4,6 +4,12 @@ import { absolute } from '../times.ts';
 import { firstAtOrAfter, lastAtOrBefore, lastOf, type Outline, timeAt, typeAt } from './outline.ts';
 import type { Move } from './use-place.ts';
 
+// Drawn, because not every font has such characters.
+const LEFT = 'M10 3 5 8l5 5';
+const RIGHT = 'M6 3l5 5-5 5';
+const BAR_LEFT = 'M4 3v10M12 3 7 8l5 5';
+const BAR_RIGHT = 'M12 3v10M4 3l5 5-5 5';
+
 export function Scrubber({
   outline,
   selected,
@@ -27,13 +33,13 @@ export function Scrubber({
       <div className="scrubber-line">
         <Step
           label="First fact"
-          sign="«"
+          drawn={BAR_LEFT}
           disabled={selected <= outline.first}
           onClick={() => move('first')}
         />
         <Step
           label="Previous fact"
-          sign="‹"
+          drawn={LEFT}
           disabled={selected <= outline.first}
           onClick={() => move('previous')}
         />
@@ -46,8 +52,18 @@ export function Scrubber({
           value={selected}
           onChange={(event) => go(Number(event.currentTarget.value))}
         />
-        <Step label="Next fact" sign="›" disabled={selected >= last} onClick={() => move('next')} />
-        <Step label="Last fact" sign="»" disabled={selected >= last} onClick={() => move('last')} />
+        <Step
+          label="Next fact"
+          drawn={RIGHT}
+          disabled={selected >= last}
+          onClick={() => move('next')}
+        />
+        <Step
+          label="Last fact"
+          drawn={BAR_RIGHT}
+          disabled={selected >= last}
+          onClick={() => move('last')}
+        />
         <label className="check">
           <input
             type="checkbox"
@@ -67,12 +83,13 @@ export function Scrubber({
 
 function Step({
   label,
-  sign,
+  drawn,
   disabled,
   onClick,
 }: {
   readonly label: string;
-  readonly sign: string;
+  /** The path of the sign. */
+  readonly drawn: string;
   readonly disabled: boolean;
   readonly onClick: () => void;
 }) {
@@ -85,7 +102,9 @@ function Step({
       aria-disabled={disabled}
       onClick={onClick}
     >
-      <span aria-hidden="true">{sign}</span>
+      <svg className="step-arrow" viewBox="0 0 16 16" aria-hidden="true">
+        <path d={drawn} />
+      </svg>
     </button>
   );
 }
