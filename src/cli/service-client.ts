@@ -119,9 +119,9 @@ export async function* askLines(
       const lines = `${rest}${chunk}`.split('\n');
       rest = lines.pop() ?? '';
       if (rest.length > MOST_LINE_CHARACTERS) throw anotherProgram(url, response.status);
-      for (const line of lines) if (line !== '') yield JSON.parse(line);
+      for (const line of lines) if (line !== '') yield valueIn(line);
     }
-    if (rest !== '') yield JSON.parse(rest);
+    if (rest !== '') yield valueIn(rest);
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     if (error instanceof AppError) throw error;
@@ -131,6 +131,16 @@ export async function* askLines(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** The line with which the service ends an answer that broke off. */
+const BrokenOff = z.object({ kind: z.literal('error'), detail: z.string() });
+
+function valueIn(line: string): unknown {
+  const value: unknown = JSON.parse(line);
+  const { data } = BrokenOff.safeParse(value);
+  if (data) throw new AppError('unavailable', `the answer broke off: ${data.detail}`);
+  return value;
 }
 
 /** For an answer that this service never gives. */

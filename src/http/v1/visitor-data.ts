@@ -10,13 +10,14 @@ import {
   visitorRef,
 } from '../../actors/ids.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
-import { AppError, publicMessageOf } from '../../errors.ts';
+import { AppError } from '../../errors.ts';
 import type { Position, RecordedEvent } from '../../eventstore/port.ts';
 import { firstEvent } from '../../eventstore/reading.ts';
 import { MESSAGE_KINDS } from '../../projections/message-queries.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import type { EndpointDeps } from '../frame/deps.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
+import { jsonLines } from '../frame/json-lines.ts';
 import { tooMany } from '../frame/problem.ts';
 
 /** Such answers that are being read at the same time, of all tenants and of one. Each may read the whole log. */
@@ -27,6 +28,8 @@ const RETRY_AFTER_S = 10;
 const PAGE_EVENTS = 500;
 const PAGE_ROWS = 200;
 const PAGE_LETTERS = 200;
+/** Facts whose entries in the journal are read together. An effect that was tried for a day has hundreds. */
+const JOURNAL_FACTS = 10;
 
 /** Streams beside the visitor's own whose facts may hold something that their data key sealed. */
 const OTHER_STREAMS = ['inbox-', 'operator-'];
@@ -47,7 +50,7 @@ export function addVisitorDataEndpoint(api: Api, access: Access<Caller>): void {
       tag: 'Visitors',
       summary: 'Everything that is kept about a visitor',
       description:
-        'For a person who asks what is kept about them. One JSON object on each line, with `kind`: `about`, then `fact` (what has happened, with personal data opened; `erased` if it was erased), `visitor`, `chat` and `message` (the rows that queries show), `letter` (dead letters), `other` (what operators wrote that could not be carried out), and `end`. Without `end` the answer is not complete: ask again. It may take minutes on a large log.',
+        'For a person who asks what is kept about them. One JSON object on each line, with `kind`: `about`, then `fact` (what has happened, with personal data opened; `erased` if it was erased), `journal` (requests and attempts of this process that belong to facts), `visitor`, `chat` and `message` (the rows that queries show), `letter` (dead letters), `other` (what operators wrote that could not be carried out), and `end`. Without `end` the answer is not complete: ask again. It may take minutes on a large log.',
       access,
       params: z.object({ key: VisitorKey }),
       query: z.strictObject({}),
@@ -59,59 +62,34 @@ export function addVisitorDataEndpoint(api: Api, access: Access<Caller>): void {
       },
       problems: [404, 503],
     },
-    async ({ caller: { tenant }, params: { key } }) => {
+    async ({ caller: { tenant }, params: { key }, hangUp }) => {
       const ofTenant = reading.get(tenant.id) ?? 0;
       if (ofTenant >= DATA_AT_ONCE_OF_TENANT || readingNow() >= DATA_AT_ONCE) {
         return tooMany('others are reading the data of a visitor just now', RETRY_AFTER_S);
       }
-      const stream = streamOf(visitorRef(tenant.id, key));
-      if (!(await firstEvent(deps.store, stream))) {
-        throw new AppError('not-found', 'this visitor is not known');
-      }
-      reading.set(tenant.id, (reading.get(tenant.id) ?? 0) + 1);
-      const done = (): void => {
+      reading.set(tenant.id, ofTenant + 1);
+      const onEnd = (): void => {
         const left = (reading.get(tenant.id) ?? 1) - 1;
         if (left > 0) reading.set(tenant.id, left);
         else reading.delete(tenant.id);
       };
+      try {
+        const stream = streamOf(visitorRef(tenant.id, key));
+        if (!(await firstEvent(deps.store, stream))) {
+          throw new AppError('not-found', 'this visitor is not known');
+        }
+      } catch (error) {
+        onEnd();
+        throw error;
+      }
       return {
         status: 200,
         type: 'application/x-ndjson',
         headers: { 'X-Accel-Buffering': 'no' },
-        stream: linesOf(deps, dataOf(deps, tenant, key), done),
+        stream: jsonLines(dataOf(deps, tenant, key), { hangUp, logger: deps.logger, onEnd }),
       };
     },
   );
-}
-
-/** The lines as they are read. An error is the last line. */
-function linesOf(
-  { logger }: EndpointDeps,
-  lines: AsyncGenerator<Line>,
-  done: () => void,
-): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder();
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const { value, done: isOver } = await lines.next();
-        if (!isOver) {
-          controller.enqueue(encoder.encode(`${JSON.stringify(value)}\n`));
-          return;
-        }
-      } catch (error) {
-        logger.warn({ err: error }, 'the data of a visitor could not be read');
-        const line = { kind: 'error', detail: publicMessageOf(error) };
-        controller.enqueue(encoder.encode(`${JSON.stringify(line)}\n`));
-      }
-      controller.close();
-      done();
-    },
-    async cancel() {
-      done();
-      await lines.return(undefined);
-    },
-  });
 }
 
 async function* dataOf(deps: EndpointDeps, tenant: Tenant, key: VisitorKey): AsyncGenerator<Line> {
@@ -155,6 +133,12 @@ async function* factsOf(
   for (let from = 0; ; ) {
     const page = await deps.store.readStream(stream, { from, limit: PAGE_EVENTS });
     for (const event of page) yield { kind: 'fact', ...(await viewOf(deps, event)) };
+    for (let i = 0; i < page.length; i += JOURNAL_FACTS) {
+      const entries = deps.journal.of(page.slice(i, i + JOURNAL_FACTS));
+      for (const { kind, ...entry } of entries) {
+        yield { kind: 'journal', journalKind: kind, ...entry };
+      }
+    }
     const last = page.at(-1);
     if (!last || page.length < PAGE_EVENTS) return;
     from = last.revision + 1;

@@ -1,5 +1,6 @@
 /** Everything that is kept about a visitor: for a request of access, and after they were erased. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { EndpointDeps } from '../../../src/http/frame/deps.ts';
 import { DATA_AT_ONCE_OF_TENANT } from '../../../src/http/v1/visitor-data.ts';
 import type { DeadLetter, DeadLetters, LetterRequest } from '../../../src/runtime/ports.ts';
 import { createServiceFacts } from '../../../src/runtime/service-facts.ts';
@@ -30,6 +31,18 @@ const deadLetters: DeadLetters = {
   sendAgain: async () => {},
   discard: async () => {},
 };
+/** It has an attempt for each visitor's message. */
+const journal: EndpointDeps['journal'] = {
+  record: () => undefined,
+  of: (facts) =>
+    facts
+      .filter(({ revision }) => revision === 1)
+      .map(({ stream, revision }) => ({
+        ...{ kind: 'attempt', stream, revision, at: 6, ms: 1 },
+        ...{ destination: 'lhc', outcome: 'retry', reason: `LHC said of ${stream}` },
+      })),
+  requests: () => [],
+};
 
 beforeAll(async () => {
   scene = await openChatScene();
@@ -50,7 +63,7 @@ beforeAll(async () => {
     });
   }
   const { store, vault, now } = log;
-  ({ app } = fakeApp({ readModels: live.readModels, store, vault, now, deadLetters }));
+  ({ app } = fakeApp({ readModels: live.readModels, store, vault, now, deadLetters, journal }));
 });
 afterAll(() => scene.log.close());
 
@@ -74,7 +87,7 @@ test('has facts, rows, letters and what was set aside, of this visitor alone', a
   expect(kinds.at(0)).toBe('about');
   expect(lines.at(-1)).toMatchObject({
     kind: 'end',
-    counts: { fact: 3, message: 1, letter: 1, other: 1 },
+    counts: { fact: 3, journal: 1, message: 1, letter: 1, other: 1 },
   });
   const has = (kind: string, what: object) =>
     expect(lines.filter((line) => line.kind === kind)).toContainEqual(
@@ -89,6 +102,7 @@ test('has facts, rows, letters and what was set aside, of this visitor alone', a
   has('chat', { chatId: 'c1' });
   has('visitor', { key: '7' });
   has('letter', { id: 'l1', letterKind: 'effect' });
+  has('journal', { journalKind: 'attempt', revision: 1, reason: 'LHC said of visitor-acme.7' });
   has('other', { stream: 'inbox-queue', personal: { content: 'said to acme.7' } });
   expect(JSON.stringify(lines)).not.toMatch(/acme\.77|"m2"/);
   expect(asked.at(-1)).toMatchObject({ tenant: 'acme', person: 'acme.7' });
@@ -118,6 +132,30 @@ test('a tenant reads one at a time, and a reader who leaves makes place', async 
   expect((await get('7')).status).toBe(429);
   await open.body?.cancel();
   const next = await get('7');
+  expect(next.status).toBe(200);
+  await next.body?.cancel();
+});
+
+test('the place is taken before anything is read, and given back if there is nothing', async () => {
+  const { store, vault } = scene.log;
+  const slow = Promise.withResolvers<void>();
+  const by = fakeApp({
+    store: {
+      ...store,
+      readStream: async (...args) => {
+        await slow.promise;
+        return store.readStream(...args);
+      },
+    },
+    vault,
+    readModels: scene.live.readModels,
+    deadLetters,
+  }).app;
+  const both = [get('nobody', by), get('7', by)];
+  slow.resolve();
+  const answers = await Promise.all(both);
+  expect(answers.map(({ status }) => status)).toEqual([404, 429]);
+  const next = await get('7', by);
   expect(next.status).toBe(200);
   await next.body?.cancel();
 });
