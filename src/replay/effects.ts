@@ -2,9 +2,14 @@
 import { laneStream } from '../actors/ids.ts';
 import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 
-/** A place outside, as its lane selects the facts that it performs. */
+/** A place outside, as it selects the facts that it performs. */
 export interface EffectPlace {
   readonly name: string;
+  /**
+   * False: what should be there follows from the state, so no lane performs each fact. The log does not say what became
+   * of one, and nor does anybody know whether it called for anything: only notes do.
+   */
+  readonly hasLane?: boolean;
   concerns(event: RecordedEvent): boolean;
 }
 
@@ -33,6 +38,7 @@ export type Note =
       readonly kind: 'attempt';
       readonly destination: string;
       readonly outcome: 'done' | 'retry' | 'parked' | 'dead';
+      readonly detail?: string | null;
     })
   | (Noted & {
       readonly kind: 'callback';
@@ -78,6 +84,8 @@ export const NO_PROGRESS: Progress = { through: -1, dead: new Map() };
 const LANE_FACTS = 100;
 /** An effect becomes a dead letter after a day or, if its place was not seen to fail, an hour later. */
 const PENDING_MOST_MS = 26 * 3_600_000;
+/** Without a lane, a try that failed was the last one if no other one follows within this time: it is written down that often. */
+const TRIED_WITHIN_MS = 1_200_000;
 /** Clocks of two processes may differ. A note that ended so long before its fact is about an older log. */
 const CLOCKS_DIFFER_MS = 60_000;
 
@@ -125,20 +133,26 @@ export function effectsOf(
   const own = notesAbout(event, notes);
   return places
     .filter((place) => place.concerns(event))
-    .map(({ name: destination }): Effect => {
+    .flatMap(({ name: destination, hasLane = true }): Effect[] => {
       const attempts = own
         .filter((note): note is AttemptNote => note.kind === 'attempt')
         .filter((note) => note.destination === destination)
         .map((note) => ({ note, callbacks: callbacksWithin(note, own) }));
       const last = attempts.at(-1)?.note;
-      return {
-        event,
-        destination,
-        name: attempts.flatMap((each) => each.callbacks).at(0)?.name ?? event.type,
-        outcome: outcomeOf(event, last, progress(destination), now),
-        at: last ? last.at + last.ms : null,
-        attempts,
-      };
+      if (!hasLane && !last) return [];
+      return [
+        {
+          event,
+          destination,
+          name: attempts.flatMap((each) => each.callbacks).at(0)?.name ?? event.type,
+          outcome:
+            hasLane || !last
+              ? outcomeOf(event, last, progress(destination), now)
+              : outcomeWithoutLane(last, now),
+          at: last ? last.at + last.ms : null,
+          attempts,
+        },
+      ];
     });
 }
 
@@ -159,4 +173,9 @@ function outcomeOf(
   if (dead.has(revision) || last?.outcome === 'dead') return 'dead';
   if (through >= revision || last?.outcome === 'done') return 'done';
   return now - metadata.at > PENDING_MOST_MS ? 'unknown' : 'pending';
+}
+
+function outcomeWithoutLane({ outcome, at, ms }: AttemptNote, now: number): Effect['outcome'] {
+  if (outcome === 'done') return 'done';
+  return now - at - ms > TRIED_WITHIN_MS ? 'unknown' : 'pending';
 }

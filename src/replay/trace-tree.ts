@@ -34,6 +34,10 @@ const OUTCOME_AT: Readonly<Record<string, string>> = {
   MessageDisplayed: 'xmpp',
   MessageFailed: 'xmpp',
   MessageReturned: 'xmpp',
+  AccountReady: 'presence',
+  LoggedIn: 'presence',
+  LoggedOut: 'presence',
+  SessionFailed: 'presence',
   OperatorMessageAccepted: 'lhc',
   LhcRefused: 'lhc',
   LhcAnswered: 'lhc',
@@ -161,7 +165,7 @@ function effectNodes({ event, destination, name, outcome, at, attempts }: Effect
       at: note.at,
       ms: note.ms,
       outcome: note.outcome,
-      detail: note.reason,
+      detail: detailOf(note.detail, note.reason),
     });
     for (const callback of callbacks) {
       nodes.push({

@@ -185,7 +185,8 @@ class Found {
     for (const event of this.#events.values()) {
       for (const place of places) {
         const lane = `${event.stream} ${place.name}`;
-        if (known.has(lane) || !place.concerns(event) || this.#isLate()) continue;
+        if (place.hasLane === false || known.has(lane)) continue;
+        if (!place.concerns(event) || this.#isLate()) continue;
         known.set(lane, await progressOf(store, event.stream, place.name));
       }
     }

@@ -78,8 +78,9 @@ export interface VisitorTransport {
   /**
    * Gives this visitor a session with this presence, logging in if needed. A presence is sent only if it differs from
    * the last one. Resolves when ejabberd has taken it. A newer call for the same JID replaces an older one that waits.
+   * @returns false if nothing had to be sent
    */
-  online(jid: string, presence: VisitorPresence): Promise<void>;
+  online(jid: string, presence: VisitorPresence): Promise<boolean>;
   /** Ends the session with an unavailable presence. Resolves when it has ended; does nothing if there is none. */
   offline(jid: string): Promise<void>;
   /**

@@ -1,5 +1,6 @@
 /** The tree of what one request caused, of the log alone and with the notes of a process. */
 import { expect, test } from 'vitest';
+import { PRESENCE } from '../../src/effects/presence.ts';
 import type { RecordedEvent } from '../../src/eventstore/port.ts';
 import { traceIdOf } from '../../src/kit/trace-context.ts';
 import { effectsOf, type Note } from '../../src/replay/effects.ts';
@@ -167,6 +168,42 @@ test('what an effect became', () => {
   expect(outcome([], -1, new Map(), START + 27 * 3_600_000)).toBe('unknown');
   // Of a log that was here before.
   expect(outcome([attempt(sent, { at: START - 3_600_000 })])).toBe('pending');
+});
+
+test('the presence of a visitor: it follows the state, so only attempts tell of it', async () => {
+  const arrived = fact(VISITOR, 0, 'VisitorArrived', { command: 'view' });
+  const ready = fact(VISITOR, 1, 'LoggedIn', { command: 'auto:1', cause: arrived.id });
+  const places = [PRESENCE];
+  const presence = { destination: 'presence' } as const;
+  const of = (notes: readonly Note[], now = START) =>
+    effectsOf(arrived, places, notes, () => ({ through: 9, dead: new Map() }), now);
+  expect(of([])).toEqual([]); // nobody knows whether anything had to be done
+  const failed = attempt(arrived, { ...presence, outcome: 'retry', reason: 'away' });
+  expect(of([failed])[0]?.outcome).toBe('pending'); // whatever lanes have done
+  expect(of([failed], START + 3_600_000)[0]?.outcome).toBe('unknown');
+  const detail = 'register 3 ms, log in 9 ms';
+  const done = attempt(arrived, { ...presence, at: START + 500, detail });
+  expect(of([failed, done], START + 3_600_000)[0]?.outcome).toBe('done');
+
+  const source = sourceOf([arrived, ready], [failed, done], { places });
+  expect(await treeOf(source)).toEqual([
+    `- > ${arrived.id} `,
+    `${arrived.id} > ${arrived.id}/presence done`,
+    `${arrived.id}/presence > ${arrived.id}/presence/1 retry`,
+    `${arrived.id}/presence > ${arrived.id}/presence/2 done`,
+    `${arrived.id}/presence > ${ready.id} `,
+  ]);
+  const details = (await loadTrace(source, 'req-1'))?.nodes.map((node) => node.detail);
+  expect(details?.slice(2, 4)).toEqual(['away', detail]);
+
+  const concerned = (type: string, data: RecordedEvent['data'] = {}, stream = VISITOR) =>
+    PRESENCE.concerns(fact(stream, 0, type, { command: 'any' }, data));
+  expect([concerned('PageViewed'), concerned('ChatAssigned')]).toEqual([true, true]);
+  expect([concerned('MessageTaken'), concerned('CleanedUp', { silent: true })]).toEqual([
+    false,
+    false,
+  ]);
+  expect(concerned('ChatAssigned', {}, OPERATOR)).toBe(false);
 });
 
 test('a callback belongs to the attempt at LHC, though one at ejabberd went on at the same time', () => {

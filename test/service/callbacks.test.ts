@@ -161,6 +161,16 @@ it('one visitor’s message: the request, the fact, the send, the receipt, three
   expect(timed.filter(({ ms }) => ms === null || ms < 0)).toEqual([]);
   expect(JSON.stringify(nodes)).not.toContain('parcel');
 
+  // How the visitor came to be shown, step by step.
+  const { body: shown } = await service.call('GET', '/debug/streams/visitor-acme.t/effects');
+  const presence = shown.items.find(
+    ({ destination }: { destination: string }) => destination === 'presence',
+  );
+  expect(presence).toMatchObject({ name: 'VisitorArrived', outcome: 'done' });
+  expect(presence.attempts[0].detail).toMatch(
+    /^register [\d.]+ ms, name [\d.]+ ms, join the group [\d.]+ ms, log in [\d.]+ ms$/,
+  );
+
   // The log of the process leads to the trace.
   const lines = service
     .logs()

@@ -172,10 +172,11 @@ export function fakeEjabberd() {
     online: async (jid, presence) => {
       await call('online', jid);
       if (!accounts.has(jid)) throw new AppError('refused', 'not-authorized');
-      const isNew = !present.has(jid);
+      const last = present.get(jid);
       present.set(jid, presence);
       released.delete(jid);
-      if (isNew) notifyStarted(jid);
+      if (!last) notifyStarted(jid);
+      return JSON.stringify(last) !== JSON.stringify(presence);
     },
     offline: async (jid) => {
       await call('offline', jid);

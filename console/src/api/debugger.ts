@@ -92,6 +92,7 @@ export interface Effect {
     readonly ms: number;
     readonly outcome: string;
     readonly reason: string | null;
+    readonly detail: string | null;
     readonly status: number | null;
   }[];
 }

@@ -87,6 +87,7 @@ function EffectLine({
             {absolute(attempt.at, { millis: true })}: {attempt.outcome}
             {attempt.status !== null && ` (${attempt.status})`}
             {` after ${duration(attempt.ms)}`}
+            {attempt.detail !== null && ` (${attempt.detail})`}
             {attempt.reason !== null && (
               <>
                 {': '}

@@ -1,5 +1,5 @@
 /** Streams and facts of a bare store, found by a scan of the whole log: there is no index beside it. */
-import { actorOf, streamOfLane } from '../../actors/ids.ts';
+import { actorOf, generationOf, streamOfLane } from '../../actors/ids.ts';
 import { AppError } from '../../errors.ts';
 import type { EventStore, Position, RecordedEvent } from '../../eventstore/port.ts';
 import { idsOf, indexedId } from '../../projections/fact-ids.ts';
@@ -10,6 +10,7 @@ import type { OnProgress, StreamFilter, StreamRow } from './source.ts';
 /** Streams of one answer: all are kept until the newest is known. */
 export const MOST_STREAMS = 1_000_000;
 const PAGE_EVENTS = 1_000;
+const KEY_PREFIX = 'key-';
 
 /** @throws {AppError} `too-large` past {@link MOST_STREAMS} */
 export async function* scanStreams(
@@ -19,13 +20,14 @@ export async function* scanStreams(
   signal?: AbortSignal,
 ): AsyncGenerator<StreamRow> {
   const rows = new Map<string, StreamRow>();
-  /** Streams with a fact of the chat that is looked for. */
+  /** Visitors with a fact of the chat that is looked for. */
   const ofChat = new Set<string>();
   let events = 0;
   for await (const event of wholeLog(store, signal)) {
     events += 1;
     if (events % PAGE_EVENTS === 0) onProgress(events);
-    if (filter.chat !== undefined && event.data.chatId === filter.chat) ofChat.add(event.stream);
+    const isOfChat = filter.chat !== undefined && event.data.chatId === filter.chat;
+    if (isOfChat && categoryOf(event.stream) === 'visitor') ofChat.add(event.stream);
     const before = rows.get(event.stream);
     if (!before && !isWanted(event, filter)) continue;
     rows.set(event.stream, rowOf(event, before));
@@ -34,7 +36,7 @@ export async function* scanStreams(
     }
   }
   const found = [...rows.values()].filter(
-    ({ stream }) => filter.chat === undefined || ofChat.has(streamOfLane(stream)),
+    ({ stream }) => filter.chat === undefined || ofChat.has(streamAround(stream)),
   );
   yield* found.sort((a, b) => b.lastAt - a.lastAt);
 }
@@ -107,9 +109,15 @@ function isWanted(event: RecordedEvent, filter: StreamFilter): boolean {
   );
 }
 
+/** The stream of the actor that a lane or a data key of a visitor belongs to; of any other stream the stream itself. */
+const streamAround = (stream: string): string =>
+  stream.startsWith(KEY_PREFIX)
+    ? `visitor-${generationOf(stream.slice(KEY_PREFIX.length)).person}`
+    : streamOfLane(stream);
+
 /** A store does not say which host a tenant has. So the local part alone is compared, which may end with an instance. */
 function fitsJid(stream: string, jid: string): boolean {
-  const actor = actorOf(streamOfLane(stream));
+  const actor = actorOf(streamAround(stream));
   if (!actor || actor.kind === 'tenant') return false;
   const local = (jid.split('@', 1)[0] ?? '').toLowerCase();
   const name = actor.kind === 'visitor' ? `visitor.${actor.name}` : actor.name;

@@ -43,6 +43,10 @@ export const EffectView = z
           ms,
           outcome: z.enum(['done', 'retry', 'parked', 'dead']),
           reason: z.string().nullable(),
+          detail: z
+            .string()
+            .nullable()
+            .openapi({ description: 'Its steps in ejabberd with their durations' }),
           status: z.int().nullable().openapi({ description: 'The HTTP status of a callback' }),
         }),
       )
@@ -114,8 +118,8 @@ export function addTraceEndpoints(api: Api, access: Access<null>): void {
       const concerned = events.filter((event) => places.some((place) => place.concerns(event)));
       const notes = journal.of(concerned);
       const progress = new Map<string, Progress>();
-      for (const { name } of concerned.length > 0 ? places : []) {
-        progress.set(name, await progressOf(store, stream, name));
+      for (const { name, hasLane } of concerned.length > 0 ? places : []) {
+        if (hasLane !== false) progress.set(name, await progressOf(store, stream, name));
       }
       const of = (event: RecordedEvent): Effect[] =>
         effectsOf(event, places, notes, (name) => progress.get(name) ?? NO_PROGRESS, now());
@@ -185,6 +189,7 @@ const viewOf = ({
     ms: note.ms,
     outcome: note.outcome,
     reason: note.reason,
+    detail: note.detail ?? null,
     status: callbacks.at(-1)?.status ?? null,
   })),
 });

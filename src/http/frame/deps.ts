@@ -3,8 +3,8 @@ import type { Logger } from 'pino';
 import type { EventStore } from '../../eventstore/port.ts';
 import type { SnapshotReader } from '../../eventstore/snapshots.ts';
 import type { ReadModels } from '../../projections/read-models.ts';
+import type { EffectPlace } from '../../replay/effects.ts';
 import type { JournalReader, JournalWriter } from '../../runtime/journal/entries.ts';
-import type { DestinationFilter } from '../../runtime/lanes/destination.ts';
 import type { LhcChats, LhcPeople } from '../../runtime/lhc-ports.ts';
 import type { OperatorAccounts } from '../../runtime/operator-ports.ts';
 import type {
@@ -47,8 +47,8 @@ export interface EndpointDeps {
   /** A UUID of version 7. */
   readonly newId: () => string;
   readonly logger: Logger;
-  /** The lanes' places, for what facts have called for. */
-  readonly effectPlaces: readonly DestinationFilter[];
+  /** For what facts have called for. */
+  readonly effectPlaces: readonly EffectPlace[];
   /** Where requests that caused facts are written down. */
   readonly journal: JournalWriter & JournalReader;
   /** How long a query waits for its `minPosition`, in ms. Default `POSITION_WAIT_MS` (reading.ts). */

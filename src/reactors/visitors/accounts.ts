@@ -6,11 +6,13 @@ import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
 import { AppError } from '../../errors.ts';
 import { createLineBudget } from '../../kit/line-budget.ts';
 import { Lru } from '../../kit/lru.ts';
+import { causedBy } from '../../runtime/cause.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdAdmin, VisitorTransport } from '../../xmpp/port.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { presenceOf } from '../texts/presence-text.ts';
+import type { Attempt } from './attempts.ts';
 import type { Visitor } from './desired.ts';
 
 /** An account that ejabberd cannot use is made anew at most once in this time. */
@@ -27,14 +29,22 @@ interface Actual {
   doubtful: boolean;
 }
 
+/** Whom to work on, with the attempt that notes each step. */
+export interface Work {
+  readonly tenant: Tenant;
+  readonly visitor: Visitor;
+  readonly jid: string;
+  readonly attempt: Attempt;
+}
+
 /** Each step in ejabberd is taken only while this process owns the visitor, and throws {@link HandedOver} otherwise. */
 export interface VisitorAccounts {
   /** Makes account, group membership and presence as a visible visitor needs them. */
-  show(tenant: Tenant, visitor: Visitor, jid: string): Promise<void>;
+  show(work: Work): Promise<void>;
   /** Ends the session and the group membership. The account stays. */
-  hide(tenant: Tenant, visitor: Visitor, jid: string): Promise<void>;
+  hide(work: Work): Promise<void>;
   /** Removes session, group membership and account. */
-  remove(tenant: Tenant, visitor: Visitor, jid: string): Promise<void>;
+  remove(work: Work): Promise<void>;
   /** A comparison found this in ejabberd. */
   found(jid: string, actual: { readonly account: boolean; readonly grouped: boolean }): void;
   /** Forgets what is known of this visitor in ejabberd. */
@@ -81,6 +91,10 @@ export function createVisitorAccounts(
   const report = (visitor: Visitor, command: VisitorCommand): Promise<unknown> =>
     actors.visitor(visitor.tenant, visitor.key).send(command);
 
+  /** The report is caused by the fact that the attempt serves. */
+  const reportFrom = ({ visitor, attempt: { fact } }: Work, command: VisitorCommand) =>
+    fact ? causedBy(fact, () => report(visitor, command)) : report(visitor, command);
+
   function actualOf(jid: string): Actual {
     let known = actuals.get(jid);
     if (!known) {
@@ -101,10 +115,12 @@ export function createVisitorAccounts(
    * ejabberd hung: then every use of the account crashes for an hour, except its removal (docs/ejabberd.md). So such an
    * account is removed, once in {@link REMAKE_INTERVAL_MS}, because it may be that ejabberd crashes at everything.
    */
-  async function clearDoubt(tenant: Tenant, visitor: Visitor, jid: string): Promise<void> {
+  async function clearDoubt({ tenant, visitor, jid, attempt }: Work): Promise<void> {
     const actual = actualOf(jid);
     try {
-      actual.account = await ejabberd(visitor, jid).admin.accountExists(jid);
+      actual.account = await attempt.step('look for the account', () =>
+        ejabberd(visitor, jid).admin.accountExists(jid),
+      );
     } catch (error) {
       if (!(error instanceof AppError) || error.details.reason !== 'crash') throw error;
       const last = remade.get(jid);
@@ -118,7 +134,7 @@ export function createVisitorAccounts(
         { tenant: visitor.tenant, visitor: visitor.key, ...line },
         'ejabberd crashes at the account of a visitor, so it is made anew: is auth_use_cache false in ejabberd.yml?',
       );
-      await admin.unregister(jid);
+      await attempt.step('unregister', () => admin.unregister(jid));
       actual.account = false;
     }
     if (actual.account) return;
@@ -126,7 +142,8 @@ export function createVisitorAccounts(
     actual.grouped = null;
   }
 
-  async function show(tenant: Tenant, visitor: Visitor, jid: string): Promise<void> {
+  async function show(work: Work): Promise<void> {
+    const { tenant, visitor, jid, attempt } = work;
     const state = await actors.visitor(visitor.tenant, visitor.key).state();
     if (!state) return;
     const profile = await personal.profileOf(visitor.tenant, visitor.key, state);
@@ -138,45 +155,66 @@ export function createVisitorAccounts(
       ...tenant.presence,
     });
     const actual = actualOf(jid);
-    if (actual.doubtful) await clearDoubt(tenant, visitor, jid);
+    if (actual.doubtful) await clearDoubt(work);
     actual.doubtful = true; // until the login
     if (!actual.account) {
-      await ejabberd(visitor, jid).admin.register(jid, options.passwordOf(jid));
+      await attempt.step('register', () =>
+        ejabberd(visitor, jid).admin.register(jid, options.passwordOf(jid)),
+      );
       actual.account = true;
     }
-    if (!state.context.account) await report(visitor, { type: 'ReportAccountReady' });
+    if (!state.context.account) await reportFrom(work, { type: 'ReportAccountReady' });
     if (actual.nick !== presence.nick) {
       // The name comes before the group: joining the group copies the name into rosters (docs/ejabberd.md).
-      const written = await ejabberd(visitor, jid).admin.setVisitorCard(jid, presence.nick);
+      const written = await attempt.step('name', () =>
+        ejabberd(visitor, jid).admin.setVisitorCard(jid, presence.nick),
+      );
       actual.nick = presence.nick;
       // A member joins again, or rosters would keep the old name until the operators log in again.
       if (written) actual.grouped = null;
     }
     if (!actual.grouped) {
-      await ejabberd(visitor, jid).admin.joinGroup(jid, rosterGroups(tenant).visitors);
+      await attempt.step('join the group', () =>
+        ejabberd(visitor, jid).admin.joinGroup(jid, rosterGroups(tenant).visitors),
+      );
       actual.grouped = true;
     }
-    await ejabberd(visitor, jid).transport.online(jid, presence);
+    await attempt.step(
+      options.transport.isOnline(jid) ? 'presence' : 'log in',
+      () => ejabberd(visitor, jid).transport.online(jid, presence),
+      (sent) => !sent,
+    );
     actual.doubtful = false;
-    if (!state.context.loggedIn) await report(visitor, { type: 'ReportLoggedIn' });
+    if (!state.context.loggedIn) await reportFrom(work, { type: 'ReportLoggedIn' });
   }
 
-  async function hide(tenant: Tenant, visitor: Visitor, jid: string): Promise<void> {
-    await ejabberd(visitor, jid).transport.offline(jid);
+  async function hide(work: Work): Promise<void> {
+    const { tenant, visitor, jid, attempt } = work;
+    const wasOnline = options.transport.isOnline(jid);
+    await attempt.step(
+      'log out',
+      () => ejabberd(visitor, jid).transport.offline(jid),
+      () => !wasOnline,
+    );
     const actual = actualOf(jid);
     if (actual.grouped !== false) {
-      await ejabberd(visitor, jid).admin.leaveGroup(jid, rosterGroups(tenant).visitors);
+      await attempt.step('leave the group', () =>
+        ejabberd(visitor, jid).admin.leaveGroup(jid, rosterGroups(tenant).visitors),
+      );
       actual.grouped = false;
     }
     const state = await actors.visitor(visitor.tenant, visitor.key).state();
     if (state?.context.loggedIn) {
-      await report(visitor, { type: 'ReportLoggedOut', reason: 'not shown' });
+      await reportFrom(work, { type: 'ReportLoggedOut', reason: 'not shown' });
     }
   }
 
-  async function remove(tenant: Tenant, visitor: Visitor, jid: string): Promise<void> {
-    await hide(tenant, visitor, jid);
-    if (actualOf(jid).account !== false) await ejabberd(visitor, jid).admin.unregister(jid);
+  async function remove(work: Work): Promise<void> {
+    const { visitor, jid, attempt } = work;
+    await hide(work);
+    if (actualOf(jid).account !== false) {
+      await attempt.step('unregister', () => ejabberd(visitor, jid).admin.unregister(jid));
+    }
     actuals.delete(jid);
   }
 

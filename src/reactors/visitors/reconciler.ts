@@ -22,6 +22,7 @@ import { PARTITIONS, partitionOf } from '../../runtime/leases/ownership.ts';
 import type { CommitListener } from '../../runtime/pending-work.ts';
 import { createVisitorAccounts, HandedOver, type VisitorAccountsOptions } from './accounts.ts';
 import { type AccountsLogOptions, createAccountsLog, type KeptAccounts } from './accounts-log.ts';
+import { type Attempt, type AttemptsOptions, createAttempts, type Running } from './attempts.ts';
 import { type ComparisonOptions, createComparison } from './comparison.ts';
 import type { Visitor } from './desired.ts';
 import { createLeftovers, LEFTOVERS_AFTER_MS } from './leftovers.ts';
@@ -79,6 +80,7 @@ export interface Reconciler extends CommitListener {
 
 export type ReconcilerOptions = VisitorAccountsOptions &
   AccountsLogOptions &
+  AttemptsOptions &
   Pick<
     ComparisonOptions,
     | 'desired'
@@ -126,6 +128,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     idOf,
     mark: (visitor) => schedule.add(visitor, now()),
   });
+  const attempts = createAttempts(options);
   const takeovers = createTakeovers(now);
   const limited = createLimiter(RECONCILIATIONS_AT_ONCE);
   const lines = createLineBudget();
@@ -135,35 +138,36 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   let started = false;
   let stopped = false;
 
-  async function reconcile(visitor: Visitor): Promise<void> {
+  async function reconcile(visitor: Visitor, attempt: Attempt): Promise<void> {
     const tenant = tenants.get(visitor.tenant);
     if (!tenant && tenants.standing(visitor.tenant) === 'pending') throw tenantsNotKnown();
     const row = desired.get(visitor);
     if (!tenant || !row) return;
     const jid = visitorJid(tenant, visitor.key);
+    const work = { tenant, visitor, jid, attempt };
     if (row.online && visible.has(tenant, visitor.key)) {
-      await accounts.show(tenant, visitor, jid);
+      await accounts.show(work);
       schedule.presenceSent(visitor);
       return;
     }
     schedule.presenceEnded(visitor);
     takeovers.forget((id) => id === idOf(visitor));
     // An account that may belong to another log stays. Each comparison asks again.
-    if (!row.gone || !(await accountsLog.isOwn(tenant))) return accounts.hide(tenant, visitor, jid);
-    await accounts.remove(tenant, visitor, jid);
+    if (!row.gone || !(await accountsLog.isOwn(tenant))) return accounts.hide(work);
+    await accounts.remove(work);
     desired.accountRemoved(visitor);
   }
 
-  async function afterFailure(visitor: Visitor, error: unknown): Promise<void> {
+  async function afterFailure(visitor: Visitor, error: unknown, running: Running): Promise<void> {
     if (stopped) return;
     if (error instanceof HandedOver || !owns(visitor)) {
       schedule.succeeded(visitor);
       schedule.add(visitor, now()); // for the case that this process gets the partition back
       return;
     }
-    const attempts = schedule.failed(visitor);
+    const tries = schedule.failed(visitor);
     // Without ejabberd all visitors fail.
-    const line = attempts === 1 ? lines(visitor.tenant) : null;
+    const line = tries === 1 ? lines(visitor.tenant) : null;
     logger[line ? 'warn' : 'debug'](
       { tenant: visitor.tenant, visitor: visitor.key, reason: messageOf(error), ...line },
       'a visitor could not be shown in XMPP; the next try follows',
@@ -175,16 +179,25 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         .report(visitor, { type: 'ReportSessionFailed', reason: publicMessageOf(error) })
         .catch((failure) => logger.error({ err: failure }, 'the failure could not be recorded'));
     }
-    const wait = refused ? REFUSED_RETRY_MS : backoff(attempts, VISITOR_RETRY, random);
+    const wait = refused ? REFUSED_RETRY_MS : backoff(tries, VISITOR_RETRY, random);
     schedule.retry(visitor, now() + wait);
+    await running.failed(error, tries);
+  }
+
+  async function attempt(visitor: Visitor): Promise<void> {
+    const running = attempts.begin(visitor);
+    try {
+      await reconcile(visitor, running);
+      schedule.succeeded(visitor);
+      await running.succeeded();
+    } catch (error) {
+      await afterFailure(visitor, error, running);
+    }
   }
 
   async function attend(visitor: Visitor): Promise<void> {
     try {
-      await limited(() => (stopped ? Promise.resolve() : reconcile(visitor)), visitor.tenant);
-      schedule.succeeded(visitor);
-    } catch (error) {
-      await afterFailure(visitor, error);
+      await limited(() => (stopped ? Promise.resolve() : attempt(visitor)), visitor.tenant);
     } finally {
       schedule.busy.delete(idOf(visitor));
     }
@@ -231,6 +244,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       if (released.isIn(partitions, jid)) accounts.forget(jid);
     const isForgotten = (id: string): boolean => partitions.has(partitionOf(id));
     schedule.forget(isForgotten);
+    attempts.forget(isForgotten);
     takeovers.forget(isForgotten);
   }
 
@@ -268,7 +282,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     onCommit(events) {
       // Earlier facts are history. The first comparison finds what of it is pending.
       if (!started) return;
-      for (const { stream, type } of events) {
+      for (const { stream, type, revision } of events) {
         const actor = actorOf(stream);
         // How many are visible is a setting.
         if (type === 'TenantConfigured' && actor) visible.changed(actor.tenant);
@@ -277,6 +291,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         if (type === 'PageViewed') schedule.pageView(visitor);
         else if (changesLook(type)) schedule.change(visitor);
         else continue;
+        if (keeps(visitor)) attempts.serves(visitor, revision, type === 'PageViewed');
         if (type === 'CleanedUp') leftovers.mark(visitor.tenant);
         visible.changed(visitor.tenant);
       }

@@ -30,6 +30,8 @@ export interface AttemptEntry extends Common {
   readonly kind: 'attempt';
   readonly destination: string;
   readonly outcome: 'done' | 'retry' | 'parked' | 'dead';
+  /** What was done, in words of the service: its steps with their durations. */
+  readonly detail?: string | null;
 }
 
 /** One HTTP request to LHC within an attempt. */

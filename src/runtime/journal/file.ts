@@ -29,7 +29,9 @@ const SCHEMA = `
     name TEXT NOT NULL,
     outcome TEXT,
     status INTEGER,
-    reason TEXT
+    reason TEXT,
+    -- Of an attempt: its steps.
+    detail TEXT
   ) STRICT;
   CREATE INDEX entries_of_fact ON entries (stream, revision);
   CREATE INDEX entries_of_request ON entries (id) WHERE kind = 'request';
@@ -50,7 +52,7 @@ export const isDamage = (error: unknown): boolean => {
 export function openStatements(path: string): Statements {
   const db = openDatabase(path, {
     applicationId: APPLICATION_ID,
-    version: 1,
+    version: 2,
     schema: SCHEMA,
     synchronous: 'NORMAL',
     disposable: true,
@@ -72,12 +74,12 @@ export function madeAnew(path: string): Statements {
   return openStatements(path);
 }
 
-const COLUMNS = 'at, ms, kind, stream, revision, id, name, outcome, status, reason';
+const COLUMNS = 'at, ms, kind, stream, revision, id, name, outcome, status, reason, detail';
 
 const prepare = (db: DatabaseSync) => ({
   db,
   add: db.prepare(
-    `INSERT INTO entries (tenant, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO entries (tenant, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   ),
   ofFacts: db.prepare(
     `SELECT ${COLUMNS}
@@ -140,13 +142,14 @@ export function rowOf(entry: JournalEntry): SQLInputValue[] {
     isAttempt ? entry.outcome : null,
     isAttempt ? null : entry.status,
     entry.reason?.slice(0, MAX_REASON_CHARACTERS).toWellFormed() ?? null,
+    isAttempt ? (entry.detail?.slice(0, MAX_REASON_CHARACTERS) ?? null) : null,
   ];
 }
 
 /** The table is STRICT, and `rowOf` alone writes it. */
 export function entryOf(row: Record<string, SQLOutputValue>): JournalEntry {
-  const { kind, id, name, outcome, status, ...common } = row;
+  const { kind, id, name, outcome, status, detail, ...common } = row;
   const own =
-    kind === 'attempt' ? { kind, destination: name, outcome } : { kind, id, name, status };
+    kind === 'attempt' ? { kind, destination: name, outcome, detail } : { kind, id, name, status };
   return { ...common, ...own } as unknown as JournalEntry;
 }

@@ -1,5 +1,6 @@
 /** The three listeners: the HTTP API, and the two of the xmppservice wire. Nothing listens yet. */
 import type { Config } from '../../config/config.ts';
+import { PRESENCE } from '../../effects/presence.ts';
 import { createApp } from '../../http/app.ts';
 import { createStreamHub } from '../../http/stream/hub.ts';
 import { createXmlRpc } from '../../http/xmlrpc/app.ts';
@@ -61,7 +62,7 @@ export function createApi(
     logger,
     journal: runtime.journal,
     snapshotOf: runtime.snapshotOf,
-    effectPlaces: reactors.destinations,
+    effectPlaces: [...reactors.destinations, PRESENCE],
     version,
   });
   return { app, stream };

@@ -137,6 +137,7 @@ export function createReactors(config: Config, runtime: Runtime) {
     ...base,
     ...config.times,
     now: base.monotonic, // it measures intervals alone
+    wallClock: base.now,
     takeOverFrom: config.takeOverFrom,
     desired,
     operatorsOf,

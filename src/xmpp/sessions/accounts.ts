@@ -108,7 +108,7 @@ export function createAccountsTransport(options: AccountsOptions): VisitorTransp
       sessions.set(jid, session);
       const done = session.online(presence);
       if (kept) reportStarted(pool, jid); // nobody sent what came meanwhile
-      await done;
+      return done;
     },
     release: (jid, withinMs) => release(pool, jid, withinMs),
     async releaseAll(withinMs) {

@@ -76,13 +76,14 @@ export class Outgoing {
     this.#presence.fail(error);
   }
 
-  /** Resolves when this presence, or a newer one that replaced it, is taken. */
-  show(presence: VisitorPresence): Promise<void> {
+  /** Resolves when this presence, or a newer one that replaced it, is taken. @returns false if it was shown already */
+  async show(presence: VisitorPresence): Promise<boolean> {
     if (this.#released) this.#flushSoon(); // the other process may have shown another presence meanwhile
     this.#released = false;
     const { done, changed } = this.#presence.set(presence);
     if (changed) this.#flushSoon();
-    return done;
+    await done;
+    return changed;
   }
 
   /** Resolves when the message is taken. */

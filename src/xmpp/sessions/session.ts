@@ -61,7 +61,7 @@ export class Session {
   }
 
   /** Resolves or rejects with the login in progress or the next one, and the presence behind it. */
-  online(presence: VisitorPresence): Promise<void> {
+  online(presence: VisitorPresence): Promise<boolean> {
     this.#released = false;
     this.#nick = presence.nick;
     const done = this.#outgoing.show(presence);

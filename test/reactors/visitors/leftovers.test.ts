@@ -1,4 +1,5 @@
 /** Contacts in operators' own rosters whose visitors are gone. */
+
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -14,6 +15,7 @@ import {
   LEFTOVERS_MOST_AT_ONCE,
 } from '../../../src/reactors/visitors/leftovers.ts';
 import { createReconciler } from '../../../src/reactors/visitors/reconciler.ts';
+import { NO_JOURNAL } from '../../../src/runtime/journal/observed.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import { viewPage } from '../../actors/facts.ts';
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
@@ -46,6 +48,8 @@ async function start(ownership: Ownership = soleOwner, logger = silent) {
   const { workFile, now } = rig;
   let follow = async (): Promise<void> => {};
   const reconciler = createReconciler({
+    journal: NO_JOURNAL,
+    wallClock: Date.now,
     ...rig,
     now,
     ownership,

@@ -1,10 +1,12 @@
 /** A real ejabberd with its cache of accounts, which can lock visitors out (findings/ejabberd-register-poisons-cache.sh). */
+
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   createDesiredVisitors,
   DESIRED_VISITORS_TABLE,
 } from '../../../src/reactors/visitors/desired.ts';
 import { createReconciler } from '../../../src/reactors/visitors/reconciler.ts';
+import { NO_JOURNAL } from '../../../src/runtime/journal/observed.ts';
 import { soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import { createEjabberdAdmin } from '../../../src/xmpp/admin/admin.ts';
 import { createAccountsTransport } from '../../../src/xmpp/sessions/accounts.ts';
@@ -32,6 +34,8 @@ const transport = createAccountsTransport({
 const rig = await openRig();
 const desired = createDesiredVisitors(rig.workFile);
 const reconciler = createReconciler({
+  journal: NO_JOURNAL,
+  wallClock: Date.now,
   ...rig,
   desired,
   now: () => performance.now(),

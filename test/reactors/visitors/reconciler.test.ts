@@ -6,6 +6,7 @@ import { AppError } from '../../../src/errors.ts';
 import { LINE_RATE } from '../../../src/kit/line-budget.ts';
 import { REMAKE_INTERVAL_MS } from '../../../src/reactors/visitors/accounts.ts';
 import { keptAccountsText } from '../../../src/reactors/visitors/accounts-log.ts';
+import { FAILURE_TOLD_EVERY_MS } from '../../../src/reactors/visitors/attempts.ts';
 import {
   createDesiredVisitors,
   DESIRED_VISITORS_TABLE,
@@ -14,7 +15,9 @@ import {
   createReconciler,
   SESSION_KEPT_MS,
   SESSION_RELEASE_MS,
+  VISITOR_RETRY,
 } from '../../../src/reactors/visitors/reconciler.ts';
+import type { AttemptEntry } from '../../../src/runtime/journal/entries.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import type { OperatorAccounts } from '../../../src/runtime/operator-ports.ts';
 import { closeChat, DELAYS, receive, startChat, viewPage } from '../../actors/facts.ts';
@@ -54,6 +57,7 @@ async function worldOf(
   const { workFile, actors, tenants, personal, names, now } = rig;
   let follow = async (): Promise<void> => {};
   const desired = createDesiredVisitors(workFile);
+  const attempts: AttemptEntry[] = [];
   const reconciler = createReconciler({
     desired,
     actors,
@@ -61,6 +65,8 @@ async function worldOf(
     personal,
     names,
     now,
+    wallClock: now,
+    journal: { record: (entry) => void (entry.kind === 'attempt' && attempts.push(entry)) },
     ownership,
     logger: options.logger ?? silent,
     admin: ejabberd.admin,
@@ -79,7 +85,7 @@ async function worldOf(
     await rig.close();
   });
   const visible = () => [...ejabberd.members('visitors')].sort();
-  return { rig, ejabberd, reconciler, desired, visible, caughtUp: () => follow() };
+  return { rig, ejabberd, reconciler, desired, attempts, visible, caughtUp: () => follow() };
 }
 /** Waits until the reconciler has read every fact and has nothing left to do. */
 const untilIdle = ({ reconciler, caughtUp }: World) =>
@@ -126,6 +132,79 @@ describe('a visitor', () => {
       'LoggedOut',
       'LoggedIn',
     ]);
+  });
+
+  it('has each attempt in the journal for the facts that it serves, with its steps and why it failed', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd, attempts } = world;
+    const told = () =>
+      attempts.splice(0).map(({ stream, revision, destination, outcome, reason, detail }) => {
+        expect([stream, destination]).toEqual(['visitor-acme.1', 'presence']);
+        const steps = detail?.replace(/ [\d.]+ ms/g, '') ?? null;
+        return `${revision} ${outcome}: ${steps}${reason === null ? '' : ` (${reason})`}`;
+      });
+    await world.reconciler.start();
+    ejabberd.state.down = true;
+    await rig.toVisitor('1', viewPage());
+    await waitFor(() => attempts.length > 0);
+    expect(told()).toEqual(['0 retry: register failed after (ejabberd is away)']);
+    // These wait for the same attempt. More page views change nothing that operators could see later.
+    await rig.toVisitor('1', startChat('c1'));
+    await rig.toVisitor('1', viewPage('pricing'));
+    await world.caughtUp();
+    ejabberd.state.down = false;
+    rig.clock.passes(VISITOR_RETRY.mostMs);
+    await untilIdle(world);
+    const types = await rig.types('visitor-acme.1');
+    const chat = types.indexOf('ChatStarted');
+    expect(told()).toEqual(
+      [0, chat].map(
+        (revision) =>
+          `${revision} done: look for the account, register, name, join the group, log in`,
+      ),
+    );
+    // The facts about it are caused by the first of them.
+    const [arrived, ...rest] = await rig.store.readStream('visitor-acme.1', {});
+    const ready = rest.filter(({ type }) => type === 'AccountReady' || type === 'LoggedIn');
+    expect(ready.map(({ metadata }) => metadata.causationId)).toEqual([arrived?.id, arrived?.id]);
+
+    // What changes nothing in ejabberd is no attempt.
+    await world.reconciler.compare();
+    await untilIdle(world);
+    expect(told()).toEqual([]);
+
+    await rig.toVisitor('1', closeChat('c1'));
+    await rig.toVisitor('1', { type: 'TimeOut' });
+    await untilIdle(world);
+    const after = await rig.store.readStream('visitor-acme.1', {});
+    const left = after.find(({ type }) => type === 'TimedOut');
+    expect(told().at(-1)).toBe(`${left?.revision} done: log out, leave the group`);
+    const out = after.find(({ type }) => type === 'LoggedOut');
+    expect(after.some(({ id }) => id === out?.metadata.causationId)).toBe(true);
+  });
+
+  it('does not fill the journal with a failure that goes on', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd, attempts } = world;
+    await world.reconciler.start();
+    ejabberd.state.down = true;
+    await rig.toVisitor('1', viewPage());
+    const tried = () => count(world, 'register') + count(world, 'accountExists');
+    for (let tries = 1; tries <= 9; tries++) {
+      await waitFor(() => tried() === tries);
+      await new Promise(setImmediate); // the failure is written down and the next try is planned
+      rig.clock.passes(VISITOR_RETRY.mostMs);
+    }
+    expect(attempts.length).toBe(4); // the first, second, fourth and eighth
+    rig.clock.passes(FAILURE_TOLD_EVERY_MS);
+    await waitFor(() => attempts.length === 5);
+    // Another reason is news.
+    ejabberd.state.before = async () => {
+      throw new AppError('refused', 'policy');
+    };
+    rig.clock.passes(VISITOR_RETRY.mostMs);
+    await waitFor(() => attempts.length === 6);
+    expect(attempts.at(-1)?.reason).toBe('policy');
   });
 
   it('who begins a new history with a page view keeps account, place in the group and session', async () => {

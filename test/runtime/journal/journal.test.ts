@@ -61,7 +61,7 @@ test('entries come back as they were, after a restart too', () => {
       status: 202,
       reason: null,
     },
-    attempt('1'),
+    attempt('1', 0, { detail: 'register 3 ms, log in 9 ms' }),
     {
       kind: 'callback',
       at: NOW,
