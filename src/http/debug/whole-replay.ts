@@ -25,7 +25,7 @@ export function addWholeReplayEndpoint(api: Api, access: Access<null>): void {
       tag: 'Debug',
       summary: 'Folds the whole log with the machines of this version',
       description:
-        'Lines of JSON: `progress`, each fact that does not fit (`unfit`), each stored snapshot that differs (`snapshot`), at the end `done`. a line with `kind: "error"` and `detail` instead, if it broke off. One replay runs at a time; it ends when the caller hangs up.',
+        'Lines of JSON: `progress`, each fact that does not fit (`unfit`), each stored snapshot that differs (`snapshot`), at the end `done`, or `{ "kind": "error", "detail": … }` if it broke off. One replay runs at a time; it ends when the caller hangs up.',
       access,
       query: z.strictObject({
         tenant: z.string().min(1).max(MAX_NAME_CHARACTERS).optional(),
