@@ -151,7 +151,14 @@ const openError = (path: string, error: unknown): AppError => {
 };
 
 /** The primary result codes that this project distinguishes: https://sqlite.org/rescode.html */
-export const SQLITE = { busy: 5, corrupt: 11, constraint: 19, notADatabase: 26 } as const;
+export const SQLITE = {
+  busy: 5,
+  readOnly: 8,
+  corrupt: 11,
+  cannotOpen: 14,
+  constraint: 19,
+  notADatabase: 26,
+} as const;
 
 /** @returns the primary result code of an error of `node:sqlite`; null for any other error */
 export const sqliteCode = (error: unknown): number | null =>

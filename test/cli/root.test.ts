@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
+  cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -19,6 +20,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { asUser, userBehind, userBehindAll } from '../../src/backup/user.ts';
 import { runChecks } from '../../src/doctor/check.ts';
 import { diskCheck } from '../../src/doctor/disk.ts';
+import { openEventStore } from '../../src/eventstore/open.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { dataDirOf, run } from './backups.ts';
 
@@ -77,6 +79,27 @@ describe.runIf(isRoot)('root', SLOW, () => {
     expect(await run(dir, ['backup', backup])).toMatchObject({ code: 0 });
     victim = join(root, 'victim');
     writeFileSync(victim, SECRET, { mode: 0o600 });
+  });
+
+  it('reads a log beside which nothing can be written, as on a read-only medium', async () => {
+    const dir = folderOf(0, 0);
+    const path = join(dir, 'events.db');
+    cpSync(join(backup, 'events.db'), path);
+    chmodSync(path, 0o644);
+    const head = () =>
+      asUser({ uid: UID, gid: GID }, async () => {
+        const store = await openEventStore(`sqlite:${path}`, { besideWriter: () => undefined });
+        try {
+          return await store.head();
+        } finally {
+          await store.close();
+        }
+      });
+    expect(await head()).not.toBeNull();
+    expect(readdirSync(dir)).toEqual(['events.db']);
+    // What stands in a write-ahead log would be missed.
+    writeFileSync(`${path}-wal`, 'something');
+    await expect(head()).rejects.toThrow('copy both files');
   });
 
   it('restores as the owner of the folder, to whom everything belongs', async () => {

@@ -3,11 +3,12 @@
  * eventstore/open.ts and the doctor. src/backup uses copy.ts and lock.ts to copy and restore the file. The folder builds on
  * src/sqlite.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Worker } from 'node:worker_threads';
 import { AppError, messageOf } from '../../errors.ts';
 import { within } from '../../kit/deadline.ts';
+import { SQLITE, sqliteCode } from '../../sqlite/open.ts';
 import { checkLimit, checkRevision, checkStream } from '../input-checks.ts';
 import { type AppendResult, type EventStore, WrongExpectedRevision } from '../port.ts';
 import { encodeAppend } from './encode.ts';
@@ -54,7 +55,7 @@ export const openSqliteEventStore = async (
   try {
     // A read-only connection cannot create the file.
     if (!readOnly) openLog(path, 'writer').close();
-    db = openLog(path, 'reader');
+    db = readOnly && !alone ? openToRead(path) : openLog(path, 'reader');
     return await connect(db, unlock, readOnly ? undefined : () => spawn(path), onOpen);
   } catch (error) {
     db?.close();
@@ -62,6 +63,24 @@ export const openSqliteEventStore = async (
     throw error;
   }
 };
+
+/**
+ * A reader of a file beside which SQLite makes the files that readers share with a writer. Where it cannot, as on a
+ * read-only medium, a log whose writer has ended in order is read without them.
+ */
+function openToRead(path: string): DatabaseSync {
+  try {
+    return openLog(path, 'reader');
+  } catch (error) {
+    const code = error instanceof Error ? sqliteCode(error.cause) : null;
+    if (code !== SQLITE.readOnly && code !== SQLITE.cannotOpen) throw error;
+    if (!statSync(`${path}-wal`, { throwIfNoEntry: false })?.size) return openLog(path, 'copy');
+    throw new AppError(
+      'unavailable',
+      `${path} has a write-ahead log, and this user cannot write beside it: copy both files to a folder of your own`,
+    );
+  }
+}
 
 /** The main thread's side of the log. */
 interface Log {
