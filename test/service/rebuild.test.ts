@@ -1,16 +1,43 @@
-/** Read models and pending work are caches. After a deletion they are rebuilt with the same content and without any effect. */
+/**
+ * Read models and pending work are caches: after a deletion they are rebuilt with the same content and without any effect.
+ * And whoever replays the log, step by step and with other endings, sends nothing to ejabberd and to LHC: their ports are
+ * watched.
+ */
 import { readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { expect, it } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
 import { hashRows } from '../projections/hash.ts';
+import type { Operator } from '../support/operator.ts';
 import { testWorld } from '../support/test-world.ts';
 import { waitFor } from '../support/wait.ts';
+import { type WatchedPort, watchPort } from '../support/watched-port.ts';
 
-const world = await testWorld({ tenants: [{ id: 'acme', host: 'xmpp.test' }] });
+const world = await testWorld({ tenants: [{ id: 'acme', host: 'xmpp.test' }], running: false });
 const { service } = world;
 const acme = world.tenant('acme');
+
+/** Everything outside is behind ports that count what the service sends there. */
+const portOf = (url: string): number => Number(new URL(url).port);
+const watched = {
+  'ejabberd’s API': await watchPort(portOf(world.ejabberd.apiUrl)),
+  XMPP: await watchPort(portOf(world.ejabberd.xmpp)),
+  LHC: await watchPort(portOf(acme.lhc.url)),
+};
+afterAll(() => Promise.all(Object.values(watched).map(({ close }) => close())));
+const through = (url: string, { port }: WatchedPort): string =>
+  url.replace(/:\d+(?=\/|$)/, `:${port}`);
+Object.assign(service.settings, {
+  EJABBERD_API_URL: through(world.ejabberd.apiUrl, watched['ejabberd’s API']),
+  EJABBERD_XMPP: through(world.ejabberd.xmpp, watched.XMPP),
+});
+await world.configure('acme', { callbackUrl: through(acme.lhc.url, watched.LHC) });
+await service.start();
+const sent = () =>
+  Object.fromEntries(Object.entries(watched).map(([name, { seen }]) => [name, seen()]));
+
+let olga: Operator;
 
 /** The files of the read models: one, except at the moment when a new file replaces the old one. */
 const builds = (): string[] =>
@@ -50,11 +77,14 @@ const remove = async (...names: string[]): Promise<void> => {
 const callbacks = () =>
   acme.lhc.requests.filter(({ callback }) => callback?.type !== 'operator.alive');
 
+/** The kinds of actors that have a machine. */
+const ACTORS = /^(visitor|operator|tenant)-/;
+
 const head = async () =>
   (await service.call('GET', '/debug/events?direction=backwards&limit=1')).body.items[0];
 it('are built again with equal rows, and cause no callback, no message and no fact', async () => {
   await acme.register('olga', { name: 'Olga' });
-  const olga = await acme.connect('olga');
+  olga = await acme.connect('olga');
   await acme.operatorIs('olga', 'available');
   for (const visitor of ['1', '2', '3']) {
     await acme.view(visitor, { page: `https://a.test/${visitor}`, nick: `V${visitor}` });
@@ -126,4 +156,73 @@ it('are built again with equal rows, and cause no callback, no message and no fa
   await service.start();
   await acme.ask('POST', '/visitors/3/messages', { id: 'later', body: 'Still there?' });
   await acme.callback('message.delivered', ({ messageId }) => messageId === 'later');
+});
+
+it('a replay of everything, each step, what-ifs and the command line send nothing to ejabberd and to LHC', async () => {
+  // Nobody is left to whom the service would speak by itself: no session is kept alive, no operator is alive.
+  await olga.disconnect();
+  await acme.operatorIs('olga', 'offline');
+  for (const visitor of ['1', '3', '4']) {
+    await acme.ask('DELETE', `/visitors/${visitor}`);
+  }
+  await waitFor(
+    async () => !(await world.accounts('xmpp.test')).some((name) => name.startsWith('visitor.')),
+    { what: 'the accounts of visitors to be gone' },
+  );
+  await world.idle();
+  const before = {
+    sent: sent(),
+    head: (await head()).position,
+    callbacks: acme.lhc.requests.length,
+  };
+
+  const debug = async (path: string, body?: unknown) => {
+    const answer = await service.call(body === undefined ? 'GET' : 'POST', `/debug/${path}`, body);
+    expect(answer.status, `${path} ${JSON.stringify(answer.body)}`).toBe(200);
+    return answer.body;
+  };
+  const { items: streams } = await debug('streams?limit=200');
+  const names: string[] = streams
+    .map(({ stream }: { stream: string }) => stream)
+    .filter((stream: string) => ACTORS.test(stream));
+  expect(names.length).toBeGreaterThan(5);
+  expect(String(await debug('replay'))).toContain('"unfit":0');
+  let steps = 0;
+  for (const stream of names) {
+    const { items } = await debug(`streams/${stream}/steps?limit=500`);
+    const kind = stream.slice(0, stream.indexOf('-'));
+    const acting = {
+      visitor: [{ command: { type: 'CleanUp' } }, { command: { type: 'ErasePersonalData' } }],
+      operator: [{ command: { type: 'Remove' } }],
+      tenant: [],
+    }[kind] as readonly object[];
+    for (const { revision } of items) {
+      const actions = [{ wait: 3_600_000 }, ...acting, { wait: 10 * 86_400_000 }];
+      await debug(`streams/${stream}/what-if`, { at: { revision }, actions });
+      steps += 1;
+    }
+    await debug(`streams/${stream}/effects`);
+    await debug(`streams/${stream}/state`);
+  }
+  expect(steps).toBeGreaterThan(50);
+  const log = `sqlite:${join(service.dataDir, 'events.db')}`;
+  for (const store of [[], ['--store', log]]) {
+    expect((await service.cli('replay', ...store)).output).toContain('everything fits');
+    const trace = ['trace', 'msg:m1', ...store];
+    expect((await service.cli(...trace)).output).toContain('VisitorMessageSent');
+  }
+  expect({
+    sent: sent(),
+    head: (await head()).position,
+    callbacks: acme.lhc.requests.length,
+  }).toEqual(before);
+
+  // The watch would have seen it.
+  await acme.view('5', { page: '/' });
+  await world.idle();
+  await acme.ask('POST', '/visitors/5/timeout', {});
+  await acme.callback('visitor.timed_out', ({ visitor }) => visitor === '5');
+  for (const [name, { bytes }] of Object.entries(sent())) {
+    expect(bytes, name).toBeGreaterThan(before.sent[name]?.bytes ?? 0);
+  }
 });

@@ -83,7 +83,7 @@ export const callTo =
       signal: AbortSignal.timeout(CALL_DEADLINE_MS),
     });
     const text = await response.text();
-    const json = /json/.test(response.headers.get('content-type') ?? '');
+    const json = /[/+]json\b/.test(response.headers.get('content-type') ?? '');
     return {
       status: response.status,
       headers: response.headers,
