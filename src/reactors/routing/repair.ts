@@ -67,15 +67,19 @@ export async function repairChats(tenant: Tenant, options: RepairOptions): Promi
   await each(old, (chat) => revoke(tenant, chat, options));
 }
 
-type ChatPlace = Pick<Assignment, 'visitor' | 'chatId'>;
+type ChatPlace = Pick<Assignment, 'visitor' | 'chatId' | 'cause'>;
 
-/** What is repaired goes back to the fact that the chat's current round began with, if the chat is still there. */
-async function causedByRound(
+/**
+ * What is repaired goes back to the fact that made it necessary: the end of the chat, the operator's absence. Where no table
+ * knows it, to the one that the chat's current round began with, if the chat is still there.
+ */
+async function causedByDifference(
   tenant: TenantId,
-  { visitor, chatId }: ChatPlace,
+  { visitor, chatId, cause }: ChatPlace,
   actors: Actors,
   work: () => Promise<void>,
 ): Promise<void> {
+  if (cause) return causedBy(cause, work);
   // Without the visitor's state the work goes on: it may need the operator alone.
   const state = await actors
     .visitor(tenant, visitor)
@@ -97,7 +101,7 @@ async function repairEach<T extends ChatPlace>(
   for (const row of rows) {
     if (!isOurs(tenant)) return;
     try {
-      await causedByRound(tenant, row, actors, () => repair(row));
+      await causedByDifference(tenant, row, actors, () => repair(row));
     } catch (error) {
       if (!isActorFailure(error)) throw error;
       logger.warn(

@@ -20,13 +20,15 @@ export function applyToRouting(file: DatabaseSync): (event: RecordedEvent) => vo
     if (actor.kind === 'visitor') {
       const fact = visitorFact(event);
       if (fact && isChatEvent(fact) && applyChat(tenant, actor.name, fact)) {
-        compareSides(tenant, actor.name);
+        compareSides(tenant, actor.name, event);
       }
       return;
     }
     const fact = operatorFact(event);
     if (!fact) return;
-    for (const visitor of applyOperator(tenant, actor.name, fact)) compareSides(tenant, visitor);
+    for (const visitor of applyOperator(tenant, actor.name, fact)) {
+      compareSides(tenant, visitor, event);
+    }
   };
 }
 
@@ -40,11 +42,16 @@ function createComparison(file: DatabaseSync) {
          WHERE o.tenant = ?1 AND o.visitor = ?2 AND (o.open = 0 OR NOT EXISTS
          (SELECT 1 FROM chats_of_visitors v WHERE ${SAME}))) AS disagree`,
   );
-  const add = file.prepare('INSERT OR IGNORE INTO unsettled VALUES (?, ?)');
+  // The visitor's stream is right about the owner, so its last fact is why they disagree. One of an operator is the reason
+  // where none of the visitor is: a reservation.
+  const add = file.prepare('INSERT OR IGNORE INTO unsettled VALUES (?, ?, ?, ?)');
+  const replace = file.prepare('INSERT OR REPLACE INTO unsettled VALUES (?, ?, ?, ?)');
   const remove = file.prepare('DELETE FROM unsettled WHERE tenant = ? AND visitor = ?');
-  return (tenant: TenantId, visitor: VisitorKey): void => {
+  return (tenant: TenantId, visitor: VisitorKey, { stream, revision }: RecordedEvent): void => {
     const isDisputed = disagree.get(tenant, visitor)?.disagree === 1;
-    (isDisputed ? add : remove).run(tenant, visitor);
+    const isOfVisitor = actorOf(stream)?.kind === 'visitor';
+    if (isDisputed) (isOfVisitor ? replace : add).run(tenant, visitor, stream, revision);
+    else remove.run(tenant, visitor);
   };
 }
 
@@ -132,12 +139,12 @@ function applyToOperators(file: DatabaseSync) {
     `INSERT INTO operators (tenant, username, registered, offline, gone) VALUES (?, ?, 1, 1, 0)
      ON CONFLICT DO UPDATE SET registered = 1`,
   );
-  const unregister = upsert('registered = 0');
-  const setGone = upsert('gone = 1');
+  const unregister = upsert('registered = 0, gone_by = ?3');
+  const setGone = upsert('gone = 1, gone_by = ?3');
   const clearGone = upsert('gone = 0 WHERE gone <> 0');
   const setLost = upsert('lost = ?3');
   const setCame = upsert('came = ?3');
-  const restore = file.prepare('INSERT OR REPLACE INTO operators VALUES (?, ?, ?, ?, ?, ?, ?)');
+  const restore = file.prepare('INSERT OR REPLACE INTO operators VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
 
   return (tenant: TenantId, username: Username, fact: OperatorEvent): VisitorKey[] => {
     const { at } = fact;
@@ -159,12 +166,12 @@ function applyToOperators(file: DatabaseSync) {
         return [];
       case 'OperatorRemoved': {
         const left = visitorsOf(tenant, username);
-        unregister.run(tenant, username);
+        unregister.run(tenant, username, fact.revision);
         removeChats.run(tenant, username);
         return left;
       }
       case 'OperatorGone':
-        setGone.run(tenant, username);
+        setGone.run(tenant, username, fact.revision);
         return [];
       case 'OperatorSummarised': {
         // The stream may begin with this fact: it replaces everything.
@@ -173,7 +180,7 @@ function applyToOperators(file: DatabaseSync) {
         const offline = state === 'offline' ? 1 : 0;
         const { registered, gone, lostAt, cameOnlineAt, chats } = kept;
         const flags = [registered ? 1 : 0, offline, gone ? 1 : 0];
-        restore.run(tenant, username, ...flags, lostAt, cameOnlineAt);
+        restore.run(tenant, username, ...flags, lostAt, cameOnlineAt, fact.revision);
         removeChats.run(tenant, username);
         for (const [chat, { visitor, reservation, department, open, at: since }] of Object.entries(
           chats,

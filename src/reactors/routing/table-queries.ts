@@ -1,9 +1,16 @@
 /** The queries of routing: both sides of every open chat, folded from visitors' and operators' streams. */
 import type { DatabaseSync } from 'node:sqlite';
-import type { TenantId, Username, VisitorKey } from '../../actors/ids.ts';
+import {
+  operatorRef,
+  streamOf,
+  type TenantId,
+  type Username,
+  type VisitorKey,
+} from '../../actors/ids.ts';
 import type { ChatCriteria } from '../../actors/operator-selection.ts';
 import { criteriaOf, VISITOR_FOLD } from '../../actors/visitor/chat.ts';
 import type { Chat } from '../../actors/visitor/state.ts';
+import type { FactPlace } from '../../runtime/cause.ts';
 import type { WorkTable } from '../../runtime/pending-work.ts';
 import { forgetsByTenant } from '../../runtime/removed-tenant.ts';
 import { prepareLazily } from '../../sqlite/statements.ts';
@@ -52,6 +59,8 @@ export interface Assignment {
   readonly operator: Username;
   readonly reservation: string | null;
   readonly department: string | null;
+  /** The fact by which the two sides differ, or by which the operator is gone; null if no table knows it. */
+  readonly cause: FactPlace | null;
 }
 
 /** @property removed true if the operator is not registered; false if they stay away longer than the owner's grace */
@@ -102,6 +111,8 @@ export const ROUTING_ROWS_MAX = 500;
 
 const ASSIGNMENT = (row: string) =>
   `${row}.visitor, ${row}.chat, ${row}.operator, ${row}.reservation, ${row}.department`;
+/** With {@link DISPUTED}. */
+const CAUSE = 'u.stream, u.revision';
 /** Starts with the few chats about which the two sides disagree. CROSS JOIN keeps SQLite to this order. */
 const DISPUTED = (row: 'v' | 'o') =>
   `unsettled u CROSS JOIN ${
@@ -124,17 +135,17 @@ const QUERIES = {
     ORDER BY v.since, v.visitor LIMIT ${ROUTING_ROWS_MAX}`,
   isAnyWaiting: `SELECT 1 FROM chats_of_visitors INDEXED BY chats_waiting
     WHERE tenant = ? AND operator IS NULL AND left_alone = 0 LIMIT 1`,
-  unconfirmed: `SELECT ${ASSIGNMENT('v')} FROM ${DISPUTED('v')}
+  unconfirmed: `SELECT ${ASSIGNMENT('v')}, ${CAUSE} FROM ${DISPUTED('v')}
     CROSS JOIN operators r ON r.tenant = v.tenant AND r.username = v.operator
     WHERE u.tenant = ? AND r.registered = 1 AND NOT EXISTS
     (SELECT 1 FROM chats_of_operators o WHERE o.open = 1 AND ${SAME}) LIMIT ${ROUTING_ROWS_MAX}`,
-  obsolete: `SELECT ${ASSIGNMENT('o')} FROM ${DISPUTED('o')}
+  obsolete: `SELECT ${ASSIGNMENT('o')}, ${CAUSE} FROM ${DISPUTED('o')}
     WHERE u.tenant = ? AND o.open = 1 AND NOT EXISTS
     (SELECT 1 FROM chats_of_visitors v WHERE ${SAME}) LIMIT ${ROUTING_ROWS_MAX}`,
-  reservedBefore: `SELECT ${ASSIGNMENT('o')} FROM ${DISPUTED('o')}
+  reservedBefore: `SELECT ${ASSIGNMENT('o')}, ${CAUSE} FROM ${DISPUTED('o')}
     WHERE u.tenant = ?1 AND o.open = 0 AND (o.at < ?2 OR o.at > ?3) AND NOT EXISTS
     (SELECT 1 FROM chats_of_visitors v WHERE ${SAME}) LIMIT ${ROUTING_ROWS_MAX}`,
-  orphans: `SELECT ${ASSIGNMENT('v')}, r.registered = 0 AS removed FROM ${OF_OPERATORS}
+  orphans: `SELECT ${ASSIGNMENT('v')}, r.registered = 0 AS removed, r.gone_by AS revision FROM ${OF_OPERATORS}
     WHERE r.tenant = ? AND (r.registered = 0 OR r.gone = 1) AND v.left_alone = 0 LIMIT ${ROUTING_ROWS_MAX}`,
   unanswered: `SELECT v.visitor, v.life, v.operator, r.lost FROM ${OF_OPERATORS}
     WHERE r.tenant = ? AND r.offline = 1 AND r.registered = 1 AND v.accepted = 0
@@ -162,6 +173,7 @@ interface AssignmentRow {
   operator: Username;
   reservation: string | null;
   department: string | null;
+  revision: number | null;
 }
 interface RoutableRow {
   visitor: VisitorKey;
@@ -186,7 +198,7 @@ const routableIn = ({ visitor, life }: RoutableRow): RoutableChat =>
 
 export const ROUTING_TABLE: WorkTable = {
   name: `routing of visitor/${VISITOR_FOLD}`,
-  version: 9,
+  version: 10,
   schema: SCHEMA,
   tables: TABLES,
   apply: applyToRouting,
@@ -197,7 +209,11 @@ export function openRoutingTables(db: DatabaseSync): RoutingTables {
   const query = prepareLazily(db, QUERIES);
   // The columns are those of the statements above.
   const assignments = (rows: unknown): Assignment[] =>
-    (rows as AssignmentRow[]).map(({ chat, ...row }) => ({ ...row, chatId: chat }));
+    (rows as (AssignmentRow & FactPlace)[]).map(({ chat, stream, revision, ...row }) => ({
+      ...row,
+      chatId: chat,
+      cause: { stream, revision },
+    }));
   const names = (rows: unknown): Username[] =>
     (rows as { username: Username }[]).map(({ username }) => username);
   return {
@@ -218,7 +234,15 @@ export function openRoutingTables(db: DatabaseSync): RoutingTables {
     orphans: (tenant) =>
       // The columns of the statement above.
       (query('orphans').all(tenant) as unknown as (AssignmentRow & { removed: number })[]).map(
-        ({ chat, removed, ...row }) => ({ ...row, chatId: chat, removed: removed === 1 }),
+        ({ chat, removed, revision, ...row }) => ({
+          ...row,
+          chatId: chat,
+          removed: removed === 1,
+          cause:
+            revision === null
+              ? null
+              : { stream: streamOf(operatorRef(tenant, row.operator)), revision },
+        }),
       ),
     unanswered: (tenant) =>
       // The columns of the statement above.

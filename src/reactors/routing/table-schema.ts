@@ -50,12 +50,15 @@ export const SCHEMA = `
     -- When a session of the operator ended last, and when they last came online; ms since 1970.
     lost INTEGER NOT NULL DEFAULT 0,
     came INTEGER NOT NULL DEFAULT 0,
+    gone_by INTEGER, -- the fact by which they are gone or not registered, in their stream
     PRIMARY KEY (tenant, username)
   ) STRICT, WITHOUT ROWID;
   -- Visitors about whose chat the two sides disagree. A pass reads only these, however many chats agree.
   CREATE TABLE unsettled (
     tenant TEXT NOT NULL,
     visitor TEXT NOT NULL,
+    stream TEXT NOT NULL, -- the fact by which they disagree
+    revision INTEGER NOT NULL,
     PRIMARY KEY (tenant, visitor)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE rounds (

@@ -131,6 +131,13 @@ async function causedByChat(rig: Rig, key: string, stream: string, type: string)
   }
 }
 
+/** The type of the fact, of the visitor or of op1, that caused the first one of this type. */
+async function causeOf(rig: Rig, type: string): Promise<string | undefined> {
+  const facts = [...(await rig.facts('visitor-acme.1')), ...(await rig.facts('operator-acme.op1'))];
+  const made = facts.find((fact) => fact.type === type);
+  return facts.find(({ id }) => id === made?.metadata.causationId)?.type;
+}
+
 describe('a chat', () => {
   it('is reserved, assigned and confirmed, and released when it ends', async () => {
     const rig = await openRig();
@@ -149,6 +156,7 @@ describe('a chat', () => {
     await causedByChat(rig, '1', 'visitor-acme.1', 'ChatAssigned');
     await rig.toVisitor('1', closeChat());
     await waitFor(async () => Object.keys(await chatsOf(rig, 'op1')).length === 0);
+    expect(await causeOf(rig, 'ChatReleased')).toBe('ChatClosed');
   });
 
   it('waits for an operator of its department with a free place', async () => {
@@ -215,7 +223,7 @@ describe('a chat', () => {
     routing.start();
     await has(rig, '1', 'op1');
     expect((await chatsOf(rig, 'op1')).c1?.reservation).toBeNull();
-    await causedByChat(rig, '1', 'operator-acme.op1', 'ChatConfirmed');
+    expect(await causeOf(rig, 'ChatConfirmed')).toBe('ChatAssigned');
   });
 
   it('is found behind a full page of chats of a department that nobody serves', async () => {
@@ -326,10 +334,25 @@ describe('routing runs without waiting for a sweep when', () => {
     await has(rig, '1', 'op1');
   });
 
-  /** Each case: its name, the preparation, the change. op1 has the chat and op2 is free; afterwards op2 has the chat. */
-  it.each<[string, Happening, Happening]>([
-    ['the operator declines', nothing, (rig) => rig.toVisitor('1', declineChat('op1'))],
-    ['another operator takes the chat', nothing, (rig) => rig.toVisitor('1', acceptChat('op2'))],
+  /**
+   * Each case: its name, the preparation, the change, what follows on the other side, and its cause. op1 has the chat and op2
+   * is free; afterwards op2 has the chat.
+   */
+  it.each<[string, Happening, Happening, follows: string, cause: string]>([
+    [
+      'the operator declines',
+      nothing,
+      (rig) => rig.toVisitor('1', declineChat('op1')),
+      'ChatReleased',
+      'ChatUnassigned',
+    ],
+    [
+      'another operator takes the chat',
+      nothing,
+      (rig) => rig.toVisitor('1', acceptChat('op2')),
+      'ChatReleased',
+      'ChatAssigned',
+    ],
     [
       'the owner transfers the chat to a department',
       async (rig) => {
@@ -337,6 +360,8 @@ describe('routing runs without waiting for a sweep when', () => {
         await serving(rig, 'op2', 'support');
       },
       (rig) => rig.toVisitor('1', transferChat('op1', '#support')),
+      'ChatReleased',
+      'ChatTransferred',
     ],
     [
       'the owner stays away longer than the grace',
@@ -348,13 +373,17 @@ describe('routing runs without waiting for a sweep when', () => {
         rig.clock.passes(OWNER_GRACE);
         return rig.host.wake('operator-acme.op1');
       },
+      'ChatUnassigned',
+      'OperatorGone',
     ],
     [
       'the owner is removed',
       (rig) => rig.toVisitor('1', receive('op1')),
       (rig) => rig.toOperator('op1', { type: 'Remove' }),
+      'ChatUnassigned',
+      'OperatorRemoved',
     ],
-  ])('%s', async (_what, prepare, happens) => {
+  ])('%s', async (_what, prepare, happens, follows, cause) => {
     const rig = await openRig({ settings: { ownerGrace: OWNER_GRACE / 1000 } });
     const { routing, caughtUp } = await routingOf(rig, rig.host, { sweepEveryMs: NEVER_MS });
     routing.start();
@@ -367,6 +396,9 @@ describe('routing runs without waiting for a sweep when', () => {
     expect((await chatOf(rig, '1'))?.operator).toBe('op1');
     await happens(rig);
     await has(rig, '1', 'op2');
+    await waitFor(async () => (await causeOf(rig, follows)) === cause, {
+      what: `${follows} to be caused by ${cause}`,
+    });
   });
 });
 
