@@ -1,6 +1,10 @@
 /** The live stream of the real service. A client that reconnects misses nothing, whatever happened to the service meanwhile. */
 import { expect, it } from 'vitest';
+import { showEvents } from '../../src/cli/events.ts';
+import { openServiceSource } from '../../src/cli/log/service-source.ts';
+import { readingOf } from '../cli/log/scene.ts';
 import { type LiveReader, readEvents } from '../support/events.ts';
+import { ADMIN_TOKEN } from '../support/service.ts';
 import { testWorld } from '../support/test-world.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -49,6 +53,24 @@ function follower() {
   };
 }
 
+/** `xmpp-chat events -f --tenant acme`, as JSON. */
+function followingCommand() {
+  const ending = new AbortController();
+  const source = openServiceSource({ url: service.url, token: ADMIN_TOKEN });
+  const reading = readingOf(source, { json: true, signal: ending.signal });
+  const running = showEvents(undefined, { follow: true, all: true, tenant: 'acme' }, reading);
+  running.catch(() => {}); // the test awaits it in the end
+  return {
+    notes: reading.screen.notes,
+    events: (): { type: string; position: string }[] =>
+      reading.screen.lines.map((line) => JSON.parse(line)),
+    async stop() {
+      ending.abort();
+      await running;
+    },
+  };
+}
+
 /** The facts that change a visitor's row. The stream reports each of them. */
 const REPORTED = [
   'VisitorArrived',
@@ -77,6 +99,7 @@ async function positionsInLog(): Promise<string[]> {
 it('a client misses nothing over kills and stops of the service, and sees nothing of other tenants', async () => {
   await acme.register('olga', { name: 'Olga' });
   const live = follower();
+  const command = followingCommand();
   await waitFor(() => live.events().some(({ event }) => event === 'hello'));
   const { position: from } = live.events()[0]?.data ?? {};
   let n = 0;
@@ -114,6 +137,15 @@ it('a client misses nothing over kills and stops of the service, and sees nothin
   expect(firstCopies).toEqual(all);
   expect(from).not.toBe(all[0]);
   expect(live.connections.length).toBeGreaterThanOrEqual(5);
+  // The command line goes on as well: each fact once, in the order of the log, and a note for each time.
+  const told = () =>
+    command.events().flatMap(({ type, position }) => (REPORTED.includes(type) ? [position] : []));
+  await waitFor(() => told().includes(last ?? ''), { what: 'the last fact on the terminal' });
+  await command.stop();
+  expect(told().slice(0, all.length)).toEqual(all);
+  expect(new Set(told()).size).toBe(told().length);
+  expect(command.notes.filter((note) => /trying again/.test(note)).length).toBeGreaterThan(0);
+  expect(command.notes.at(-1)).toBe('it answers again');
   expect(live.events().filter(({ event }) => event === 'reset')).toEqual([]);
   expect(JSON.stringify(live.events())).not.toContain('beta');
   expect(live.events().find(({ event }) => event === 'chat')?.data).toMatchObject({
