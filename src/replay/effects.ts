@@ -64,7 +64,12 @@ export interface Effect {
   /** When the last attempt ended, ms since 1970; null if none is known. */
   readonly at: number | null;
   readonly attempts: readonly Attempt[];
+  /** Of a pending effect that was not tried yet: what it waits for. null if nothing is known. */
+  readonly waits: string | null;
 }
+
+/** Says why the place outside is away for the tenant of a fact; null if it is not, or nobody knows. */
+export type AwayReason = (event: RecordedEvent, destination: string) => string | null;
 
 /** The one place that is sent callbacks. */
 const CALLED_BACK = 'lhc';
@@ -75,13 +80,17 @@ export interface Progress {
   readonly through: number;
   /** Of effects that were given up: why. */
   readonly dead: ReadonlyMap<number, string>;
+  /** The first fact whose effect is not done. A lane goes on in order, so all others wait behind it. null: not looked for. */
+  readonly first: number | null;
 }
 
 /** Of a lane of which the log says nothing. */
-export const NO_PROGRESS: Progress = { through: -1, dead: new Map() };
+export const NO_PROGRESS: Progress = { through: -1, dead: new Map(), first: null };
 
 /** Facts of a lane that are read. Only those that give up an effect say more than the last one. */
 const LANE_FACTS = 100;
+/** Facts behind the progress of a lane that are read, to find the first one that it concerns. */
+const FACTS_BEHIND = 100;
 /** An effect becomes a dead letter after a day or, if its place was not seen to fail, an hour later. */
 const PENDING_MOST_MS = 26 * 3_600_000;
 /** Without a lane, a try that failed was the last one if no other one follows within this time: it is written down that often. */
@@ -89,13 +98,17 @@ const TRIED_WITHIN_MS = 1_200_000;
 /** Clocks of two processes may differ. A note that ended so long before its fact is about an older log. */
 const CLOCKS_DIFFER_MS = 60_000;
 
-/** Reads how far the lane of a stream came. */
+/**
+ * Reads how far the lane of a stream came.
+ * @param upTo the newest fact that somebody asks for. If the lane came so far, nothing waits
+ */
 export async function progressOf(
   store: Pick<EventStore, 'readStream'>,
   stream: string,
-  destination: string,
+  place: EffectPlace,
+  upTo: number,
 ): Promise<Progress> {
-  const events = await store.readStream(laneStream(stream, destination), {
+  const events = await store.readStream(laneStream(stream, place.name), {
     direction: 'backwards',
     limit: LANE_FACTS,
   });
@@ -103,7 +116,12 @@ export async function progressOf(
   for (const { data } of events) {
     if (typeof data.dead === 'string') dead.set(Number(data.revision), data.dead);
   }
-  return { through: Number(events[0]?.data.revision ?? -1), dead };
+  const through = Number(events[0]?.data.revision ?? -1);
+  const behind =
+    through < upTo
+      ? await store.readStream(stream, { from: through + 1, limit: FACTS_BEHIND })
+      : [];
+  return { through, dead, first: behind.find((event) => place.concerns(event))?.revision ?? null };
 }
 
 /** Only what can be about this fact. */
@@ -129,6 +147,7 @@ export function effectsOf(
   notes: readonly Note[],
   progress: (destination: string) => Progress,
   now: number,
+  away: AwayReason = () => null,
 ): Effect[] {
   const own = notesAbout(event, notes);
   return places
@@ -140,17 +159,19 @@ export function effectsOf(
         .map((note) => ({ note, callbacks: callbacksWithin(note, own) }));
       const last = attempts.at(-1)?.note;
       if (!hasLane && !last) return [];
+      const lane = progress(destination);
+      const outcome =
+        hasLane || !last ? outcomeOf(event, last, lane, now) : outcomeWithoutLane(last, now);
+      const isUntried = outcome === 'pending' && !last;
       return [
         {
           event,
           destination,
           name: attempts.flatMap((each) => each.callbacks).at(0)?.name ?? event.type,
-          outcome:
-            hasLane || !last
-              ? outcomeOf(event, last, progress(destination), now)
-              : outcomeWithoutLane(last, now),
+          outcome,
           at: last ? last.at + last.ms : null,
           attempts,
+          waits: isUntried ? waitsFor(event, lane, away(event, destination)) : null,
         },
       ];
     });
@@ -163,6 +184,15 @@ const callbacksWithin = (attempt: AttemptNote, notes: readonly Note[]): Callback
     : notes
         .filter((note): note is CallbackNote => note.kind === 'callback')
         .filter(({ at }) => at >= attempt.at && at <= attempt.at + attempt.ms + 1);
+
+function waitsFor(
+  { revision }: RecordedEvent,
+  { first }: Progress,
+  away: string | null,
+): string | null {
+  if (away !== null) return `away: ${away}`;
+  return first !== null && first < revision ? `waits behind fact ${first}` : null;
+}
 
 function outcomeOf(
   { revision, metadata }: RecordedEvent,

@@ -137,7 +137,8 @@ function requestsIn(events: readonly RecordedEvent[], notes: readonly Note[]) {
 const isCaused = ({ metadata: { causationId, commandId } }: RecordedEvent): boolean =>
   causationId !== commandId;
 
-function effectNodes({ event, destination, name, outcome, at, attempts }: Effect): TraceNode[] {
+function effectNodes(effect: Effect): TraceNode[] {
+  const { event, destination, name, outcome, at, attempts, waits } = effect;
   const { id: eventId, stream, revision, metadata } = event;
   const id = effectId(eventId, destination);
   const place = { stream, revision };
@@ -151,7 +152,7 @@ function effectNodes({ event, destination, name, outcome, at, attempts }: Effect
       at: metadata.at,
       ms: at === null || outcome === 'pending' ? null : Math.max(0, at - metadata.at),
       outcome,
-      detail: null,
+      detail: waits,
     },
   ];
   for (const [index, { note, callbacks }] of attempts.entries()) {

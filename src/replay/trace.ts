@@ -6,6 +6,7 @@
 import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 import { traceIdOf } from '../kit/trace-context.ts';
 import {
+  type AwayReason,
   type EffectPlace,
   effectsOf,
   NO_PROGRESS,
@@ -49,6 +50,8 @@ export interface TraceSource {
   /** Requests with this correlation id. */
   requestsOf(id: string): readonly Note[];
   readonly places: readonly EffectPlace[];
+  /** A bare log does not know it. */
+  readonly away?: AwayReason;
   /** ms since 1970 */
   readonly now: () => number;
   /** ms of a clock that never goes back, for the deadline. */
@@ -92,7 +95,14 @@ export async function loadTrace(source: TraceSource, id: string): Promise<Trace 
     receipts,
     notes,
     effects: events.flatMap((event) =>
-      effectsOf(event, source.places, notes, (name) => progress(event.stream, name), source.now()),
+      effectsOf(
+        event,
+        source.places,
+        notes,
+        (name) => progress(event.stream, name),
+        source.now(),
+        source.away,
+      ),
     ),
   });
   const traceIds = new Set(
@@ -182,12 +192,14 @@ class Found {
   async progress(): Promise<(stream: string, destination: string) => Progress> {
     const { store, places } = this.#source;
     const known = new Map<string, Progress>();
-    for (const event of this.#events.values()) {
+    // The newest fact of a stream first: it says up to where the lane has to be looked at.
+    const newestFirst = [...this.#events.values()].sort((a, b) => b.revision - a.revision);
+    for (const event of newestFirst) {
       for (const place of places) {
         const lane = `${event.stream} ${place.name}`;
         if (place.hasLane === false || known.has(lane)) continue;
         if (!place.concerns(event) || this.#isLate()) continue;
-        known.set(lane, await progressOf(store, event.stream, place.name));
+        known.set(lane, await progressOf(store, event.stream, place, event.revision));
       }
     }
     return (stream, name) => known.get(`${stream} ${name}`) ?? NO_PROGRESS;

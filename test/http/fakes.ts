@@ -392,6 +392,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
     newId: () => randomUUIDv7(),
     logger: pino({ level: 'silent' }),
     effectPlaces: [],
+    awayReason: () => null,
     journal: { record: () => undefined, of: () => [], requests: () => [] },
     version: '0.0.0-test',
     positionWaitMs: 20,

@@ -158,7 +158,7 @@ test('what an effect became', () => {
     through = -1,
     dead: ReadonlyMap<number, string> = new Map(),
     now = START,
-  ) => effectsOf(sent, places, notes, () => ({ through, dead }), now)[0]?.outcome;
+  ) => effectsOf(sent, places, notes, () => ({ through, dead, first: null }), now)[0]?.outcome;
   expect(outcome([])).toBe('pending');
   expect(outcome([], 0)).toBe('done');
   expect(outcome([attempt(sent)])).toBe('done'); // its progress is not in the log yet
@@ -176,7 +176,7 @@ test('the presence of a visitor: it follows the state, so only attempts tell of 
   const places = [PRESENCE];
   const presence = { destination: 'presence' } as const;
   const of = (notes: readonly Note[], now = START) =>
-    effectsOf(arrived, places, notes, () => ({ through: 9, dead: new Map() }), now);
+    effectsOf(arrived, places, notes, () => ({ through: 9, dead: new Map(), first: null }), now);
   expect(of([])).toEqual([]); // nobody knows whether anything had to be done
   const failed = attempt(arrived, { ...presence, outcome: 'retry', reason: 'away' });
   expect(of([failed])[0]?.outcome).toBe('pending'); // whatever lanes have done
@@ -206,6 +206,31 @@ test('the presence of a visitor: it follows the state, so only attempts tell of 
   expect(concerned('ChatAssigned', {}, OPERATOR)).toBe(false);
 });
 
+test('an effect that nobody has tried says what it waits for', async () => {
+  const messages = [0, 1, 2].map((revision) =>
+    fact(VISITOR, revision, 'VisitorMessageSent', { command: `msg:${revision}` }),
+  );
+  const tried = attempt(messages[0] ?? sent, { outcome: 'retry', reason: 'no session' });
+  const waits = async (source: TraceSource) =>
+    ((await loadTrace(source, 'req-1'))?.nodes ?? [])
+      .filter(({ kind }) => kind === 'effect')
+      .map(({ outcome, detail }) => `${outcome} ${detail}`);
+  const behind = ['pending null', 'pending waits behind fact 0', 'pending waits behind fact 0'];
+  expect(await waits(sourceOf(messages, [tried]))).toEqual(behind);
+  const away = 'pending away: connect ECONNREFUSED';
+  const isAway = sourceOf(messages, [tried], { away: () => 'connect ECONNREFUSED' });
+  expect(await waits(isAway)).toEqual(['pending null', away, away]);
+  // The lane has gone on: the first of the others waits for nothing.
+  const lane = recorded(
+    `lane-${VISITOR}.xmpp`,
+    { type: 'LaneAdvanced', data: { revision: 0 } },
+    0,
+    9,
+  );
+  const some = sourceOf(messages, [tried], { store: interleaved([...messages, lane]) });
+  expect(await waits(some)).toEqual(['done null', 'pending null', 'pending waits behind fact 1']);
+});
+
 test('a callback belongs to the attempt at LHC, though one at ejabberd went on at the same time', () => {
   const places = ['xmpp', 'lhc'].map((name) => ({ name, concerns: () => true }));
   const callback: Note = {
@@ -224,7 +249,7 @@ test('a callback belongs to the attempt at LHC, though one at ejabberd went on a
     sent,
     places,
     notes,
-    () => ({ through: 0, dead: new Map() }),
+    () => ({ through: 0, dead: new Map(), first: null }),
     START,
   );
   expect([xmpp?.name, xmpp?.attempts[0]?.callbacks]).toEqual(['VisitorMessageSent', []]);

@@ -74,6 +74,11 @@ it('the service starts without ejabberd and LHC, and effects happen when they ar
     status: 200,
     reason: expect.stringMatching(/acme: /),
   });
+  // What nobody has tried says why.
+  await waitFor(async () => {
+    const { body } = await service.call('GET', '/debug/streams/visitor-acme.1/effects');
+    return body.items.some(({ waits }: { waits: string | null }) => waits?.startsWith('away: '));
+  });
 
   await acme.lhc.start();
   await expectDelivered('1', texts('1', 5));

@@ -87,6 +87,8 @@ export interface Effect {
   readonly outcome: 'pending' | 'done' | 'dead' | 'unknown';
   /** ms since 1970 */
   readonly at: number | null;
+  /** Of a pending one that was not tried yet: what it waits for. */
+  readonly waits: string | null;
   readonly attempts: readonly {
     readonly at: number;
     readonly ms: number;

@@ -58,7 +58,7 @@ export function EffectsSection({
 }
 
 function EffectLine({
-  effect: { destination, name, outcome, at, attempts },
+  effect: { destination, name, outcome, at, waits, attempts },
 }: {
   readonly effect: Effect;
 }) {
@@ -67,6 +67,12 @@ function EffectLine({
       <span className={`chip ${CLASSES[outcome]}`}>{outcome}</span> {name}{' '}
       <span className="quiet">to {destination}</span>
       {at !== null && <span className="quiet"> · {absolute(at, { millis: true })}</span>}
+      {waits !== null && (
+        <span className="quiet">
+          {' · '}
+          <Said text={waits} />
+        </span>
+      )}
     </>
   );
   if (attempts.length === 0) return line;

@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { AppError } from '../../errors.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import {
+  type AwayReason,
   type Effect,
   effectsOf,
   NO_PROGRESS,
@@ -36,6 +37,11 @@ export const EffectView = z
         '`dead`: given up. `unknown`: the log does not say, and it is too late for `pending`',
     }),
     at: z.number().nullable().openapi({ description: 'When the last attempt ended' }),
+    waits: z.string().nullable().openapi({
+      example: 'waits behind fact 5',
+      description:
+        'Of a pending effect that was not tried yet: the earlier fact behind which it waits, or why its place is away',
+    }),
     attempts: z
       .array(
         z.object({
@@ -86,7 +92,9 @@ export const TraceView = z
 /** /debug/streams/{stream}/effects and /debug/traces */
 export function addTraceEndpoints(api: Api, access: Access<null>): void {
   const { deps } = api;
-  const { store, journal, effectPlaces: places, readModels, now } = deps;
+  const { store, journal, effectPlaces: places, readModels, now, awayReason } = deps;
+  const away: AwayReason = ({ metadata: { tenant } }, destination) =>
+    tenant === null ? null : awayReason(tenant, destination);
   const tag = 'Debug';
 
   addEndpoint(
@@ -118,11 +126,13 @@ export function addTraceEndpoints(api: Api, access: Access<null>): void {
       const concerned = events.filter((event) => places.some((place) => place.concerns(event)));
       const notes = journal.of(concerned);
       const progress = new Map<string, Progress>();
-      for (const { name, hasLane } of concerned.length > 0 ? places : []) {
-        if (hasLane !== false) progress.set(name, await progressOf(store, stream, name));
+      const newest = concerned.at(-1)?.revision ?? -1;
+      for (const place of concerned.length > 0 ? places : []) {
+        if (place.hasLane === false) continue;
+        progress.set(place.name, await progressOf(store, stream, place, newest));
       }
       const of = (event: RecordedEvent): Effect[] =>
-        effectsOf(event, places, notes, (name) => progress.get(name) ?? NO_PROGRESS, now());
+        effectsOf(event, places, notes, (name) => progress.get(name) ?? NO_PROGRESS, now(), away);
       const next = events.length === limit ? (events.at(-1)?.revision ?? 0) + 1 : null;
       return { status: 200, json: { items: concerned.flatMap(of).map(viewOf), next } };
     },
@@ -159,6 +169,7 @@ requests are of the journal of this process.`,
           notesOf: journal.of,
           requestsOf: journal.requests,
           places,
+          away,
           now,
           monotonic: () => performance.now(),
           deadlineMs: TRACE_DEADLINE_MS,
@@ -178,12 +189,14 @@ const viewOf = ({
   outcome,
   at,
   attempts,
+  waits,
 }: Effect): z.infer<typeof EffectView> => ({
   revision: event.revision,
   destination,
   name,
   outcome,
   at,
+  waits,
   attempts: attempts.map(({ note, callbacks }) => ({
     at: note.at,
     ms: note.ms,

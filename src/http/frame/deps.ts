@@ -49,6 +49,8 @@ export interface EndpointDeps {
   readonly logger: Logger;
   /** For what facts have called for. */
   readonly effectPlaces: readonly EffectPlace[];
+  /** Why a tenant's place outside is away; null if it is not. */
+  readonly awayReason: (tenant: string, destination: string) => string | null;
   /** Where requests that caused facts are written down. */
   readonly journal: JournalWriter & JournalReader;
   /** How long a query waits for its `minPosition`, in ms. Default `POSITION_WAIT_MS` (reading.ts). */

@@ -13,7 +13,7 @@ import type { Actors } from '../../runtime/ports.ts';
 import type { PersonalData } from '../personal-data.ts';
 import type { Delivery, Sender } from './delivery.ts';
 import type { Opening } from './opening.ts';
-import type { Pauses } from './pauses.ts';
+import { behindOpening, type Pauses } from './pauses.ts';
 import { isReturned } from './returned-messages.ts';
 import { chatBefore } from './unread.ts';
 import { wordsOf } from './words.ts';
@@ -102,14 +102,14 @@ export async function sendAddressed(
   if (opensIn) {
     const at = { event, message };
     const opened = await opening.openWith(sender, inChat(state, opensIn), operator, at);
-    if (opened.waitMs > 0) return { kind: 'parked', lookMs: opened.waitMs };
+    if (opened.waitMs > 0) return behindOpening(opened.waitMs);
     const refused = opened.refusals.get(id);
     if (refused !== undefined) return returnedBy(parts, sender, state, addressed, refused);
     isSent = opened.sent.get(operator)?.has(id) === true;
   }
   if (!isSent) {
     const lookMs = again ? 0 : pauses.leftFor(event.stream, state, [operator]);
-    if (lookMs > 0) return { kind: 'parked', lookMs };
+    if (lookMs > 0) return behindOpening(lookMs);
     try {
       await delivery.send(sender, operator, { id, body: words });
     } catch (error) {

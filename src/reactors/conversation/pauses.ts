@@ -8,6 +8,7 @@ import type { Username } from '../../actors/ids.ts';
 import type { VisitorContext, VisitorState } from '../../actors/visitor/state.ts';
 import { shortHash } from '../../kit/hash.ts';
 import { Lru } from '../../kit/lru.ts';
+import type { Outcome } from '../../runtime/lanes/destination.ts';
 
 /**
  * A client answers mod_lhc's ping before it has handled the message in front of it, so a report of the delivery alone says
@@ -24,6 +25,13 @@ export interface PauseTimes {
   readonly leastMs: number;
   readonly mostMs: number;
 }
+
+/** The lane goes on after so many ms: what it is about to send waits until the client has opened the conversation. */
+export const behindOpening = (lookMs: number): Outcome => ({
+  kind: 'parked',
+  reason: 'the client opens the conversation',
+  lookMs,
+});
 
 interface Pause {
   readonly id: string;

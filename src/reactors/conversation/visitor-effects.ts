@@ -16,7 +16,7 @@ import { type Delivery, lineOf, type Sender } from './delivery.ts';
 import { showFromLhc } from './lines-from-lhc.ts';
 import { writeNotices } from './notices.ts';
 import { type Opened, type Opening, opensAt } from './opening.ts';
-import type { Pauses } from './pauses.ts';
+import { behindOpening, type Pauses } from './pauses.ts';
 import type { RecipientOf } from './recipient.ts';
 import { isReturned } from './returned-messages.ts';
 import { firstAskedAt, wasAskedBefore, wasAskedOnlyAfter } from './unread.ts';
@@ -26,9 +26,7 @@ const NO_OPERATOR = 'no operator took the chat';
 
 const done: Outcome = { kind: 'done' };
 /** The lane stops at this fact until a later fact of the stream gives the chat an operator. */
-const parked: Outcome = { kind: 'parked' };
-/** The lane goes on after so many ms: what it is about to send waits behind an opening. */
-const paused = (lookMs: number): Outcome => ({ kind: 'parked', lookMs });
+const unowned: Outcome = { kind: 'parked', reason: 'no operator has the chat' };
 
 export interface VisitorEffectParts {
   readonly actors: Pick<Actors, 'visitor'>;
@@ -89,7 +87,7 @@ async function sendVisitorMessage(
   const open = openMessages.find((each) => each.id === id);
   if (!again && (!open || open.taken)) return done;
   const operator = await recipientOf(event, chatId, state);
-  if (operator === undefined && !chat?.offeredTo.length) return parked;
+  if (operator === undefined && !chat?.offeredTo.length) return unowned;
   const words = await wordsOf(personal, event);
   if (operator === null || words === null) {
     const reason = words === null ? 'the visitor was erased' : NO_OPERATOR;
@@ -98,7 +96,7 @@ async function sendVisitorMessage(
   }
   if (operator === undefined) {
     const lookMs = await broadcast.show(sender, state);
-    return lookMs > 0 ? paused(lookMs) : parked; // it is received when the chat's owner has it
+    return lookMs > 0 ? behindOpening(lookMs) : unowned; // it is received when the chat's owner has it
   }
   const current = chat?.id === chatId ? chat : null;
   const before = current && { round: current.searchRevision, own: event.revision };
@@ -126,7 +124,7 @@ async function sendVisitorMessage(
       opened = await opening.open(sender, state, [operator], before.own + 1);
     }
   }
-  if (opened && opened.waitMs > 0) return paused(opened.waitMs);
+  if (opened && opened.waitMs > 0) return behindOpening(opened.waitMs);
   const reason = opened?.refusals.get(id);
   if (reason !== undefined) return messageRefused(parts, sender, operator, id, reason);
   const isTakenAll = (await parts.isTakenAll?.(tenant.id, operator)) ?? false;
@@ -136,7 +134,7 @@ async function sendVisitorMessage(
     isTakenAll && !again && broadcast.wasShown(event.stream, state, operator, event.revision);
   if (again || !(isShown || opened?.sent.get(operator)?.has(id))) {
     const lookMs = again ? 0 : pauses.leftFor(event.stream, state, [operator]);
-    if (lookMs > 0) return paused(lookMs);
+    if (lookMs > 0) return behindOpening(lookMs);
     try {
       await delivery.send(sender, operator, { id, body: words });
     } catch (error) {
@@ -243,16 +241,16 @@ export async function performVisitorEvent(
   }
   if (fact.type === 'MessageWrittenInLhc') {
     const lookMs = await showFromLhc(parts, sender, state, event, fact.data, again);
-    return lookMs > 0 ? paused(lookMs) : done;
+    return lookMs > 0 ? behindOpening(lookMs) : done;
   }
   const waitMs = await performVisitorFact(parts, sender, state, event, fact);
-  if (waitMs > 0 && !again) return paused(waitMs);
+  if (waitMs > 0 && !again) return behindOpening(waitMs);
   const written = await writeNotices(parts, sender, state, event, fact);
   const notices = [...written, ...(await answers.confirmationsOf(tenant, fact))];
   // Other notices are about what their reader has just written there, or about a chat that they have lost.
   const surprised = fact.type === 'ChatClosed' && fact.data.by !== 'operator' && fact.data.operator;
   const lookMs = surprised && !again ? pauses.leftFor(event.stream, state, [surprised]) : 0;
-  if (lookMs > 0) return paused(lookMs);
+  if (lookMs > 0) return behindOpening(lookMs);
   const lines = notices.map(({ to, text }, index) =>
     lineOf(event, event.revision, index, { to, text }),
   );

@@ -41,6 +41,12 @@ export const EPHEMERAL_AT_ONCE = 8;
 export const UNKNOWN_TO_LHC = 'LHC does not know this visitor';
 /** What the operator reads of every other failure. */
 export const NOT_TAKEN = 'LHC has not taken it for a day';
+/** Until the settings of the tenant change. */
+const PAUSED: Outcome = {
+  kind: 'parked',
+  reason: 'callbacks are paused: LHC has answered 410',
+  all: true,
+};
 
 /** A fingerprint of a tenant's callback settings. Callbacks that were paused resume when it changes. */
 function fingerprintOf(tenant: Tenant, digestKey: Buffer): string {
@@ -135,7 +141,7 @@ async function deliver(
     if (answer.outcome === 'unknown-visitor') return { kind: 'dead', reason: UNKNOWN_TO_LHC };
     if (answer.outcome === 'gone') {
       await setPaused(options, tenant, 'PauseCallbacks');
-      return { kind: 'parked', all: true };
+      return PAUSED;
     }
     if (answer.outcome === 'retry') {
       const { reason, afterMs, away } = answer;
@@ -178,7 +184,7 @@ async function perform(
   }
   const { callbackUrl: url } = tenant;
   if (url === undefined) return { kind: 'done', idle: true }; // this tenant wants no callbacks
-  if (await isPaused(options, tenant)) return { kind: 'parked', all: true };
+  if (await isPaused(options, tenant)) return PAUSED;
   try {
     const drafts = await draftsOf(options, actor, event, tenant.callbackFlavour);
     return await deliver(options, tenant, url, actor, event, drafts, sent);

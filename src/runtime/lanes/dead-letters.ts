@@ -201,8 +201,7 @@ async function performAgain(
   if (outcome.kind === 'dead') {
     throw new AppError('refused', `${row.destination} refused it: ${outcome.reason}`);
   }
-  const reason = 'reason' in outcome ? outcome.reason : 'its chat or its callbacks have to wait';
-  const publicMessage = `${row.destination} cannot take it now: ${reason}`;
+  const publicMessage = `${row.destination} cannot take it now: ${outcome.reason}`;
   throw new AppError('unavailable', publicMessage, { publicMessage }); // the caller is the administrator
 }
 

@@ -27,9 +27,14 @@ export type Outcome =
     }
   /**
    * The lane waits until it is poked, and looks by itself once a minute, or after `lookMs`.
-   * `all`: so do all lanes of the tenant at this destination, and one of them looks.
+   * `all`: so do all lanes of the tenant at this destination, and one of them looks. `reason`: what it waits for.
    */
-  | { readonly kind: 'parked'; readonly all?: boolean; readonly lookMs?: number }
+  | {
+      readonly kind: 'parked';
+      readonly reason: string;
+      readonly all?: boolean;
+      readonly lookMs?: number;
+    }
   /** It can never work: the fact becomes a dead letter, and the lane goes on. */
   | { readonly kind: 'dead'; readonly reason: string };
 

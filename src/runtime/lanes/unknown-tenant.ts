@@ -9,7 +9,9 @@ export const TENANT_LOOK_MS = 1_000;
 export function withoutTenant(standing: TenantStanding): Outcome {
   // Nobody is left whom it could reach.
   if (standing === 'removed') return { kind: 'done', idle: true };
-  if (standing === 'pending') return { kind: 'parked', lookMs: TENANT_LOOK_MS };
+  if (standing === 'pending') {
+    return { kind: 'parked', reason: 'its tenant is not known here yet', lookMs: TENANT_LOOK_MS };
+  }
   // Only a file names it: that of another process, or of this one after its next start.
   return { kind: 'retry', reason: 'its tenant is not configured here' };
 }

@@ -63,6 +63,10 @@ export function createApi(
     journal: runtime.journal,
     snapshotOf: runtime.snapshotOf,
     effectPlaces: [...reactors.destinations, PRESENCE],
+    awayReason(tenant, destination) {
+      const failure = reactors.lanes.failures(destination).get(tenant);
+      return failure?.away ? failure.reason : null;
+    },
     version,
   });
   return { app, stream };

@@ -30,9 +30,14 @@ export function sessionError(jid: string, error: unknown): AppError {
     : new AppError('refused', `${jid} has no session: ${cause} (${condition})`, details);
 }
 
-/** The error of a stanza before the login is done: it follows the visitor's first page view in a moment. */
-export const noSessionNow = (jid: string): AppError =>
-  new AppError('unavailable', `${jid} has no session now: send again later`, { isOnItsWay: true });
+/**
+ * The error of a stanza before the login is done: it follows the visitor's first page view in a moment.
+ * @param why the last session ended, or the last login failed
+ */
+export const noSessionNow = (jid: string, why?: AppError): AppError =>
+  new AppError('unavailable', `${why?.message ?? `${jid} has no session now`}: send again later`, {
+    isOnItsWay: true,
+  });
 
 const STANZA_ERRORS = 'urn:ietf:params:xml:ns:xmpp-stanzas';
 

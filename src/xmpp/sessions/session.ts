@@ -45,6 +45,8 @@ export class Session {
   #released = false;
   #nick = '';
   #failures = 0;
+  /** Of the last session or login; undefined while it is online. */
+  #failure: AppError | undefined;
   #startedAt = 0;
 
   constructor(options: SessionOptions) {
@@ -125,7 +127,7 @@ export class Session {
 
   #assertOnline(): void {
     if (this.isOnline) return;
-    throw noSessionNow(this.#options.jid);
+    throw noSessionNow(this.#options.jid, this.#failure);
   }
 
   #connect(): void {
@@ -168,6 +170,7 @@ export class Session {
       return;
     }
     this.#stream = stream;
+    this.#failure = undefined;
     this.#startedAt = performance.now();
     this.#outgoing.attach(stream);
     this.#options.onStarted();
@@ -210,6 +213,7 @@ export class Session {
     }
     const { random, retry } = this.#options;
     this.#failures += 1;
+    this.#failure = error;
     this.#retry = setTimeout(() => this.#connect(), backoff(this.#failures, retry, random));
     this.#options.onOutage(outage);
     this.#outgoing.detach(error);

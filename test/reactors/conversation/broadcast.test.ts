@@ -81,7 +81,7 @@ describe('operators of a broadcast', () => {
     await lane.rig.toVisitor('1', startChat('c1', 'm1'));
     await lane.offer('olga', 'pia', 'quin');
     await lane.say('m2');
-    expect(await lane.run()).toEqual({ kind: 'parked' });
+    expect(await lane.run()).toEqual({ kind: 'parked', reason: 'no operator has the chat' });
     for (const each of ['olga', 'pia', 'quin']) {
       expect(lane.texts(each)).toEqual(['Hello', 'm2']);
       expect(lane.lines(each)).toEqual([
@@ -116,7 +116,7 @@ describe('operators of a broadcast', () => {
     };
     await lane.rig.toVisitor('1', startChat('c1', 'm1'));
     await lane.offer('olga', 'pia');
-    expect(await lane.run()).toEqual({ kind: 'parked' });
+    expect(await lane.run()).toEqual({ kind: 'parked', reason: 'no operator has the chat' });
     expect(lane.sent('pia')).toEqual(['m1']);
     expect(await lane.failures()).toEqual([]);
     await lane.rig.toVisitor('1', { type: 'CloseChat', chatId: 'c1', by: 'visitor', reason: null });
@@ -137,7 +137,7 @@ describe('operators of a broadcast', () => {
     }
     await lane.offer('olga', 'pia');
     lane.forget();
-    expect(await lane.run()).toEqual({ kind: 'parked' });
+    expect(await lane.run()).toEqual({ kind: 'parked', reason: 'no operator has the chat' });
     // One line: olga knows the visitor.
     expect(lane.texts('olga')[0]).toMatch(/^Chat #c1 for sales needs an operator[^\n]*$/);
     await lane.answer('olga', 'o1');
@@ -169,7 +169,7 @@ describe('operators of a broadcast', () => {
     await lane.offer('olga', 'pia');
     expect(await lane.run()).toEqual({ kind: 'done' });
     await lane.say('m1');
-    expect(await lane.run()).toEqual({ kind: 'parked' });
+    expect(await lane.run()).toEqual({ kind: 'parked', reason: 'no operator has the chat' });
     for (const each of ['olga', 'pia']) {
       expect(lane.read(each).map(({ id }) => id)).toEqual(['line-1-open-c1', 'm1']);
     }

@@ -41,7 +41,7 @@ const stateOf = async () => (await lane.rig.visitor('1').state())?.context;
 describe('a chat that somebody takes in LHC', () => {
   it('ends offers with a line, and the lane goes on: no message waits for an operator', async () => {
     await lane.offer('ada', 'pia');
-    expect(await lane.run()).toEqual({ kind: 'parked' });
+    expect(await lane.run()).toEqual({ kind: 'parked', reason: 'no operator has the chat' });
     await does(setOwner(7));
     await lane.say('m2');
     expect(await lane.run()).toEqual({ kind: 'done' });

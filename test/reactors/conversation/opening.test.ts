@@ -97,7 +97,7 @@ describe('the introduction', () => {
 
   it('says how long the visitor has waited', async () => {
     await lane.rig.toVisitor('1', startChat('c1', 'm1'));
-    expect(await lane.run()).toEqual({ kind: 'parked' });
+    expect(await lane.run()).toEqual({ kind: 'parked', reason: 'no operator has the chat' });
     expect(lane.ejabberd.messages).toEqual([]);
     lane.rig.clock.passes(5 * MINUTE);
     await lane.say('m2');
@@ -304,7 +304,7 @@ describe('earlier messages of the chat', () => {
     await lane.run();
     await lane.unassign('olga');
     await lane.say('m4');
-    expect(await lane.run()).toEqual({ kind: 'parked' });
+    expect(await lane.run()).toEqual({ kind: 'parked', reason: 'no operator has the chat' });
     await lane.assign('pia');
     lane.forget();
     expect(await lane.run()).toEqual({ kind: 'done' });

@@ -9,7 +9,11 @@ import { tenantId, username, visitorKey } from '../../support/names.ts';
 import { type MessageLane, openMessageLane } from './lane.ts';
 
 const TIMES = { leastMs: OPENING_PAUSE_LEAST_MS, mostMs: OPENING_PAUSE_MOST_MS };
-const waiting = (lookMs: number) => ({ kind: 'parked', lookMs });
+const waiting = (lookMs: number) => ({
+  kind: 'parked',
+  reason: 'the client opens the conversation',
+  lookMs,
+});
 const done = { kind: 'done' };
 
 let lane: MessageLane;
@@ -187,6 +191,6 @@ it('each operator of a broadcast gets an opening at once, and the other messages
   expect(lane.sent('pia')).toEqual(['m1', 'm2', 'm3']);
   expect(lane.sent('quin')).toEqual(['m1']);
   passes(500);
-  expect(await lane.run()).toEqual({ kind: 'parked' });
+  expect(await lane.run()).toEqual({ kind: 'parked', reason: 'no operator has the chat' });
   expect(lane.sent('quin')).toEqual(['m1', 'm2', 'm3']);
 });

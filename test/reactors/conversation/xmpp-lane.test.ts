@@ -128,7 +128,7 @@ describe("a visitor's message", () => {
     await login();
     await rig.toVisitor('1', startChat('c1', 'm1'));
     await say('m2');
-    expect(await run()).toEqual({ kind: 'parked' });
+    expect(await run()).toEqual({ kind: 'parked', reason: 'no operator has the chat' });
     await rig.toVisitor('1', assignChat('op1'));
     expect(await run()).toEqual({ kind: 'done' });
     expect(ejabberd.messages[0]).toEqual({

@@ -222,20 +222,22 @@ it('goes on with the callback that failed, if a fact has several', async () => {
   expect(ids).toEqual(['m1', 'm2', 'm3', 'm3', 'm3', 'm4']);
 });
 
+const PAUSED = { kind: 'parked', reason: 'callbacks are paused: LHC has answered 410', all: true };
+
 it('410 pauses the tenant until its settings change, across restarts', async () => {
   await rig.toVisitor('1', viewPage());
   await rig.toVisitor('1', receive('op1', 'i1'));
   lhc.state.answer = async () => ({ outcome: 'gone' });
-  expect(await run('visitor-acme.1')).toEqual({ kind: 'parked', all: true });
+  expect(await run('visitor-acme.1')).toEqual(PAUSED);
   lhc.state.answer = async () => ({ outcome: 'accepted' });
-  expect(await run('visitor-acme.1')).toEqual({ kind: 'parked', all: true });
+  expect(await run('visitor-acme.1')).toEqual(PAUSED);
   const operator = { username: 'op1', lhcUserId: 7 };
   const alive = { type: 'operator.alive', data: { operator, at: '' } } as const;
   await ofCallbacks().ephemeral(ACME, alive);
   expect(lhc.attempts).toHaveLength(1);
   rig = await rig.restart();
   await ofCallbacks().resumeChanged(); // the settings are the same, so the lanes stay paused
-  expect(await run('visitor-acme.1')).toEqual({ kind: 'parked', all: true });
+  expect(await run('visitor-acme.1')).toEqual(PAUSED);
   const changed = ofCallbacks(tenantsWith({ callbackUrl: `${URL}/new` }));
   await changed.resumeChanged();
   expect(await run('visitor-acme.1', changed)).toEqual({ kind: 'done' });
@@ -251,7 +253,7 @@ it('410 is over as soon as the address changes, without a restart', async () => 
   const callbacks = ofCallbacks({ ...directory, get: (id) => directory.get(id) });
   await callbacks.resumeChanged();
   lhc.state.answer = async () => ({ outcome: 'gone' });
-  expect(await run('visitor-acme.1', callbacks)).toEqual({ kind: 'parked', all: true });
+  expect(await run('visitor-acme.1', callbacks)).toEqual(PAUSED);
   const breaker = callbacks.destination.breakers?.of('acme');
   breaker?.hold(60_000); // as the lane does
   lhc.state.answer = async () => ({ outcome: 'accepted' });
@@ -265,7 +267,11 @@ it('410 is over as soon as the address changes, without a restart', async () => 
 });
 
 it.each([
-  ['is not known yet', 'pending', { kind: 'parked', lookMs: 1_000 }],
+  [
+    'is not known yet',
+    'pending',
+    { kind: 'parked', reason: 'its tenant is not known here yet', lookMs: 1_000 },
+  ],
   ['was removed', 'removed', { kind: 'done' }],
   ['only a file of another process names', 'unknown', { kind: 'retry', away: true }],
 ] as const)('a callback of a tenant that %s', async (_what, standing, outcome) => {
@@ -384,9 +390,9 @@ describe('a receipt that an operator’s client asked for', () => {
   it('waits while the callbacks of the tenant are paused', async () => {
     await write('i1', true);
     lhc.state.answer = async () => ({ outcome: 'gone' });
-    expect(await run('visitor-acme.1')).toEqual({ kind: 'parked', all: true });
+    expect(await run('visitor-acme.1')).toEqual(PAUSED);
     lhc.state.answer = async () => ({ outcome: 'accepted' });
-    expect(await run('visitor-acme.1')).toEqual({ kind: 'parked', all: true });
+    expect(await run('visitor-acme.1')).toEqual(PAUSED);
     expect(await facts()).toEqual([]);
     const changed = ofCallbacks(tenantsWith({ callbackUrl: `${URL}/new` }));
     await changed.resumeChanged();

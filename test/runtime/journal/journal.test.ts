@@ -227,7 +227,7 @@ describe('what is observed', () => {
 
   test('each attempt of an effect; not that nothing had to be sent, nor that a lane still waits', async () => {
     const { journal } = journalAt();
-    const parked: Outcome = { kind: 'parked' };
+    const parked: Outcome = { kind: 'parked', reason: 'nobody is there' };
     const outcomes: (Outcome | Error)[] = [
       { kind: 'done', idle: true },
       parked,
@@ -240,7 +240,7 @@ describe('what is observed', () => {
     const { signal } = new AbortController();
     for (let n = outcomes.length; n > 0; n--) await perform(event, signal).catch(() => null);
     expect(journal.of([event])).toMatchObject([
-      { outcome: 'parked', reason: null, destination: 'lhc', at: NOW },
+      { outcome: 'parked', reason: 'nobody is there', destination: 'lhc', at: NOW },
       { outcome: 'retry', reason: 'answered 503' },
       { outcome: 'retry', reason: 'broken' },
       { outcome: 'done', reason: null },

@@ -88,9 +88,12 @@ it('a letter that fails again stays, and the error says why', async () => {
     409,
     'lhc refused it: service-unavailable',
   ]);
-  lhc.state.answer = async () => ({ kind: 'parked' });
+  lhc.state.answer = async () => ({ kind: 'parked', reason: 'nobody is there' });
   const parked = await ask('POST', path, { key: ADMIN });
-  expect([parked.status, parked.json.detail]).toEqual([503, expect.stringContaining('wait')]);
+  expect([parked.status, parked.json.detail]).toEqual([
+    503,
+    'lhc cannot take it now: nobody is there',
+  ]);
   expect(await lettersOf(letters)).toEqual([letter]);
 });
 

@@ -235,7 +235,7 @@ describe('a parked lane', () => {
     const rig = await openRig();
     const lhc = place('lhc');
     let open = false;
-    lhc.state.answer = async () => (open ? done : { kind: 'parked' });
+    lhc.state.answer = async () => (open ? done : { kind: 'parked', reason: 'nobody is there' });
     await start(rig, lhc);
     await speak(rig, 'a', [1, 2]);
     await waitFor(() => lhc.attempts.length >= 1);
@@ -250,7 +250,7 @@ describe('a parked lane', () => {
     const lhc = place('lhc', { concurrency: 1 });
     let open = false;
     lhc.state.answer = async ({ key }) =>
-      key === 'a' && !open ? { kind: 'parked', lookMs: 5 } : done;
+      key === 'a' && !open ? { kind: 'parked', reason: 'nobody is there', lookMs: 5 } : done;
     await start(rig, lhc);
     await speak(rig, 'a', [1, 2]);
     await waitFor(() => lhc.attempts.length >= 3);
@@ -278,7 +278,7 @@ describe('a parked lane', () => {
       await speak(rig, 'a', [1]);
       await waitFor(() => times === n + 1);
       lanes.poke('visitor-acme.a', 'lhc');
-      looking.resolve({ kind: 'parked' });
+      looking.resolve({ kind: 'parked', reason: 'nobody is there' });
       await waitFor(() => lhc.made.length === 1);
     },
   );
@@ -299,7 +299,7 @@ describe('a parked lane', () => {
     };
     await speak(rig, 'a', [1]);
     await moreTries();
-    answer = { kind: 'parked' };
+    answer = { kind: 'parked', reason: 'nobody is there' };
     await waitFor(() => isParked);
     rig.clock.passes(2 * GIVE_UP_AFTER_MS); // nobody took the chat for two days
     answer = retry;
@@ -397,7 +397,7 @@ describe('progress', () => {
     const rig = await openRig();
     const lhc = place('lhc');
     let open = false;
-    lhc.state.answer = async () => (open ? done : { kind: 'parked' });
+    lhc.state.answer = async () => (open ? done : { kind: 'parked', reason: 'nobody is there' });
     const { lanes } = await start(rig, lhc);
     await speak(rig, 'a', [1, 2]);
     await waitFor(() => lhc.attempts.length >= 1);

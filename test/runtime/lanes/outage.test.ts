@@ -259,7 +259,7 @@ describe('a place that answers', () => {
   it('that wants no callbacks is asked by no lane but one', async () => {
     const rig = await open();
     const lhc = lhcOn(rig);
-    lhc.state.answer = async () => ({ kind: 'parked', all: true });
+    lhc.state.answer = async () => ({ kind: 'parked', reason: 'paused', all: true });
     for (const n of upTo(100)) await speak(rig, `k${n}`, [0]);
     const all = await start(rig, lhc);
     await all.caughtUp();

@@ -542,7 +542,12 @@ describe('failures', () => {
     await waitFor(() => jids.every((jid) => !accounts.isOnline(jid)));
     await expect(
       accounts.send({ id: 'later', from: first, to: operatorJid, body: 'x' }),
-    ).rejects.toMatchObject({ code: 'unavailable' });
+    ).rejects.toMatchObject({
+      code: 'unavailable',
+      // Why, and not only that it has none: whoever looks at a trace wants to know.
+      message: expect.stringMatching(/ has no session: .+: send again later$/),
+      details: { isOnItsWay: true },
+    });
     await expect(
       accounts.online(first, { status: 'set meanwhile', nick: '' }),
     ).rejects.toMatchObject({ code: 'unavailable' });
