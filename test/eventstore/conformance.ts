@@ -10,6 +10,7 @@ import { limits } from './conformance/limits.ts';
 import { positions } from './conformance/positions.ts';
 import { reads } from './conformance/reads.ts';
 import { removal } from './conformance/removal.ts';
+import { scavenging } from './conformance/scavenging.ts';
 import { subscriptions } from './conformance/subscriptions.ts';
 
 export interface Subject {
@@ -18,6 +19,8 @@ export interface Subject {
   reopen(): Promise<EventStore>;
   /** Opens another log. The test closes it. */
   other(): Promise<EventStore>;
+  /** Removes for good what was deleted and cut off. Undefined: the store does that by itself. */
+  scavenge?(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -26,6 +29,7 @@ export interface Context {
   readonly store: EventStore;
   reopen(): Promise<EventStore>;
   other(): Promise<EventStore>;
+  scavenge(): Promise<void>;
 }
 
 /** Declares the tests that check an adapter against the promises of the port. */
@@ -50,9 +54,9 @@ export const conformance = (name: string, open: () => Promise<Subject>): void =>
         return current;
       },
       other: () => subject.other(),
+      scavenge: async () => subject.scavenge?.(),
     };
-    for (const group of [appends, idempotence, limits, reads, subscriptions, removal, positions]) {
-      group(context);
-    }
+    const groups = [appends, idempotence, limits, reads, subscriptions, removal, positions];
+    for (const group of [...groups, scavenging]) group(context);
   });
 };

@@ -12,6 +12,8 @@ export interface Feed {
   };
   /** No event is waiting. */
   readonly empty: boolean;
+  /** The server has said that it began: it has found the place to begin at. */
+  readonly started: boolean;
   /** The server has said that it reached its end of the log. Earlier events may still be waiting here. */
   caughtUp: boolean;
   /** Why the feed ended. Waiting events can still be taken. */
@@ -33,6 +35,7 @@ export const openFeed = (
   stop: AbortSignal,
 ): Feed => {
   let bell = Promise.withResolvers<void>();
+  let started = false;
   let caughtUp = false;
   let ended: { error: unknown } | undefined;
   /** The server has passed everything up to here. */
@@ -60,6 +63,10 @@ export const openFeed = (
   subscription.on('error', end); // Never removed: an `error` without a listener ends Node.
   subscription.on('end', () => end(new Error('the server ended the subscription')));
   subscription.on('close', () => end(new Error('the subscription was closed')));
+  subscription.on('confirmation', () => {
+    started = true;
+    ring();
+  });
   subscription.on('readable', ring);
   subscription.on('caughtUp', () => {
     caughtUp = true;
@@ -84,6 +91,9 @@ export const openFeed = (
     },
     get empty() {
       return subscription.readableLength === 0;
+    },
+    get started() {
+      return started;
     },
     get caughtUp() {
       return caughtUp;

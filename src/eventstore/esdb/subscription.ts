@@ -1,3 +1,4 @@
+import type { AllStreamRecordedEvent } from '@eventstore/db-client';
 import { AppError, hasCode } from '../../errors.ts';
 import { createBackoff, type RetryPolicy } from '../../kit/backoff.ts';
 import {
@@ -83,6 +84,16 @@ interface Batch {
   readonly live: boolean;
 }
 
+/**
+ * A subscription of 23.10 leaves out the first event that it finds at its place or behind it. If a scavenge has removed the
+ * event of that place, it is one that nobody has seen. So it is read by itself, when the server has begun: no scavenge can
+ * come between.
+ */
+const firstAfter = (place: bigint, reads: Reads): Promise<readonly AllStreamRecordedEvent[]> =>
+  reads.scan({ after: place, direction: 'forwards', limit: 1 });
+
+const NOTHING = { events: [], through: undefined } as const;
+
 /** The batches of one feed, and empty ones when only its place moves. Ends with the feed. */
 async function* batches(
   feed: Feed,
@@ -95,20 +106,28 @@ async function* batches(
   const watch = createWatch(feed, prefixes, reads, head);
   let at = from;
   let live = false;
+  /** Undefined until the feed has begun. */
+  let first: readonly AllStreamRecordedEvent[] | undefined = from === 0n ? [] : undefined;
   while (!stop.aborted) {
-    const taken = feed.take(max);
+    if (first === undefined && feed.started) first = await firstAfter(from, reads);
+    const early = first ?? [];
+    const taken = first === undefined ? NOTHING : feed.take(max - early.length);
+    if (first !== undefined) first = [];
     const events: RecordedEvent[] = [];
-    for (const event of taken.events) {
-      if (event.position.commit <= at || isSystem(event) || !matches(event.streamId)) continue;
+    let seen = at;
+    for (const event of [...early, ...taken.events]) {
+      if (event.position.commit <= seen) continue;
+      seen = event.position.commit;
+      if (isSystem(event) || !matches(event.streamId)) continue;
       const decoded = decodeEvent(event, positions);
       if (decoded !== undefined) events.push(decoded);
     }
     // It never moves back: the next subscription begins there.
     let through = at;
-    for (const known of [watch.passed(), taken.through]) {
+    for (const known of [watch.passed(), taken.through, seen]) {
       if (known !== undefined && known > through) through = known;
     }
-    const nowLive = feed.empty && feed.caughtUp && feed.ended === undefined;
+    const nowLive = first !== undefined && feed.empty && feed.caughtUp && feed.ended === undefined;
     if (through > at || nowLive !== live) {
       at = through;
       live = nowLive;

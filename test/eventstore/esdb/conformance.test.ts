@@ -3,6 +3,7 @@
  * esdb://127.0.0.1:2113?tls=false. `other()` needs a second log: that of EVENTSTOREDB_OTHER_URL, or of another double.
  */
 import { openEventStore } from '../../../src/eventstore/open.ts';
+import { scavengeServer } from '../../support/eventstoredb/scavenge.ts';
 import { startEventStoreDouble } from '../../support/eventstoredb/server.ts';
 import { conformance, type Subject } from '../conformance.ts';
 
@@ -10,7 +11,7 @@ const { EVENTSTOREDB_URL: real, EVENTSTOREDB_OTHER_URL: otherReal } = process.en
 
 /** The url of a running server, or of a new double. */
 const serverAt = async (url: string | undefined) => {
-  if (url) return { url, close: async () => {} };
+  if (url) return { url, scavenge: () => scavengeServer(url), close: async () => {} };
   return startEventStoreDouble();
 };
 
@@ -25,6 +26,7 @@ const open = (url?: string, otherUrl?: string) => async (): Promise<Subject> => 
       return store;
     },
     other: () => openEventStore(another.url),
+    scavenge: async () => server.scavenge(),
     close: async () => {
       await Promise.all([server.close(), another.close()]);
     },

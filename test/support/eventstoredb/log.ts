@@ -35,7 +35,8 @@ interface StreamMetadata {
 }
 
 interface Stream {
-  readonly events: Recorded[];
+  /** By revision. Undefined: removed by a scavenge. */
+  readonly events: (Recorded | undefined)[];
   /** The data of the last event in its `$$` stream. */
   metadata: StreamMetadata;
   tombstoned: boolean;
@@ -43,12 +44,17 @@ interface Stream {
 
 export type Log = ReturnType<typeof createLog>;
 
+/** A scavenge completes the file of the log that is written, and the next one begins at a multiple of this. */
+const CHUNK_BYTES = 256 * 2 ** 20;
+
 export const createLog = (now: () => number = Date.now) => {
-  const events: Recorded[] = [];
+  let events: Recorded[] = [];
   const streams = new Map<string, Stream>();
   /** These ids make an append with `any` idempotent. As on the server, they are lost with the process. */
   let committed = new Map<string, Recorded>();
   let end = 548;
+  /** The end of the part that was scavenged. */
+  let scavenged = 0;
   let waiting = Promise.withResolvers<void>();
 
   const original = (name: string): string | undefined =>
@@ -140,11 +146,14 @@ export const createLog = (now: () => number = Date.now) => {
     const from = expected === 'no-stream' ? -1 : expected;
     if (from === current) return null;
     if (from > current) return wrong;
-    const there = streamOf(name).events.slice(from + 1, from + 1 + ids.length);
+    // What a scavenge removed is known as long as the process lives.
+    const there = ids.map((id, i) => {
+      const known = committed.get(id);
+      const isThere = known?.stream === name && known.revision === from + 1 + i;
+      return isThere ? known : streamOf(name).events[from + 1 + i];
+    });
     const last = there.at(-1);
-    if (last && there.length === ids.length && there.every(({ id }, i) => id === ids[i])) {
-      return repeated(last);
-    }
+    if (last && there.every((event, i) => event?.id === ids[i])) return repeated(last);
     const beginsAgain = from === -1 && isSoftDeleted(name) && there[0]?.id !== ids[0];
     return beginsAgain ? null : wrong;
   };
@@ -189,9 +198,56 @@ export const createLog = (now: () => number = Date.now) => {
     return { kind: 'success', revision, position };
   };
 
+  /** The index of the first event at or after a position. */
+  const indexOf = (position: number): number => {
+    let low = 0;
+    let high = events.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((events[middle]?.position ?? 0) < position) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+
+  /** Only the last event of a stream is never removed, even if it is hidden. */
+  const isKept = (event: Recorded): boolean => {
+    if (event.revision === TOMBSTONE) return true;
+    if (isTombstoned(event.stream)) return false;
+    return event.revision === lastOf(event.stream) || isVisible(event);
+  };
+
+  /** Removes hidden events from `$all` and, with their ids, from the streams. */
+  const scavenge = (): void => {
+    write('$scavengePoints', {
+      id: crypto.randomUUID(),
+      type: '$scavengePoint',
+      contentType: 'application/json',
+      data: Buffer.from('{}'),
+      metadata: new Uint8Array(),
+    });
+    end = Math.ceil(end / CHUNK_BYTES) * CHUNK_BYTES;
+    scavenged = end;
+    events = events.filter((event) => {
+      if (isKept(event)) return true;
+      const list = streamOf(event.stream).events;
+      if (event.revision < list.length) list[event.revision] = undefined;
+      return false;
+    });
+  };
+
   return {
     /** All events, in order of position. */
-    events,
+    get events(): readonly Recorded[] {
+      return events;
+    },
+    scavenge,
+    /** True if a reader may begin there: at a record, at an end of the log, or anywhere in the part that was scavenged. */
+    isPlace: (position: number): boolean =>
+      position < scavenged ||
+      position >= end ||
+      position === 0 ||
+      events[indexOf(position)]?.position === position,
     /** The position after the last event. */
     get end(): number {
       return end;
@@ -208,22 +264,12 @@ export const createLog = (now: () => number = Date.now) => {
       const step = backwards ? -1 : 1;
       let revision = backwards ? Math.min(from, all.length - 1) : Math.max(from, first);
       for (; revision >= first; revision += step) {
+        if (revision >= all.length) return;
         const event = all[revision];
-        if (!event) return;
-        if (isVisible(event)) yield event;
+        if (event && isVisible(event)) yield event;
       }
     },
-    /** The index of the first event at or after a position. */
-    indexOf: (position: number): number => {
-      let low = 0;
-      let high = events.length;
-      while (low < high) {
-        const middle = (low + high) >>> 1;
-        if ((events[middle]?.position ?? 0) < position) low = middle + 1;
-        else high = middle;
-      }
-      return low;
-    },
+    indexOf,
     /** Resolves when the next event is written. */
     grown: (): Promise<void> => waiting.promise,
     /** Drops the memory of a process that ended: the ids of appends with `any`. */

@@ -58,10 +58,6 @@ const placeOf = (log: Log, options: streams.ReadReq.Options.AllOptions | undefin
   };
 };
 
-/** True if the log has a record there, or begins or ends there. */
-const isPlace = (log: Log, { commit }: Place): boolean =>
-  commit === 0 || commit >= log.end || log.events[log.indexOf(commit)]?.position === commit;
-
 const readStream = async (log: Log, reading: Reading): Promise<void> => {
   const { options } = reading;
   const from = options.getStream();
@@ -90,17 +86,18 @@ const readAll = async (log: Log, reading: Reading): Promise<void> => {
   const place = placeOf(log, options.getAll());
   const backwards = options.getReadDirection() === BACKWARDS;
   const count = Number(options.getCount());
-  if (!isPlace(log, place) || (backwards && place.commit > log.end)) {
+  if (!log.isPlace(place.commit) || (backwards && place.commit > log.end)) {
     throw new Refused(failures.unexpected('Unexpected ReadAllResult: Error'));
   }
   const matches = matcherOf(options.getFilter());
-  const end = log.events.length;
+  const { events } = log; // as it is now: a scavenge makes another list
+  const end = events.length;
   const step = backwards ? -1 : 1;
   let sent = 0;
   let index = log.indexOf(place.commit);
   if (backwards) index -= 1;
   for (; index >= 0 && index < end && sent < count; index += step) {
-    const event = log.events[index];
+    const event = events[index];
     if (!event || !matches(event)) continue;
     await send(reading, readEvent(event));
     sent += 1;
@@ -115,7 +112,7 @@ const readAll = async (log: Log, reading: Reading): Promise<void> => {
 const subscribe = async (log: Log, reading: Reading, again: number): Promise<void> => {
   const { options } = reading;
   const place = placeOf(log, options.getAll());
-  if (!isPlace(log, place)) {
+  if (!log.isPlace(place.commit)) {
     throw new Refused(failures.unexpected('Exception was thrown by handler.'));
   }
   const filter = options.getFilter();
@@ -126,10 +123,26 @@ const subscribe = async (log: Log, reading: Reading, again: number): Promise<voi
   confirmed.setSubscriptionId(crypto.randomUUID());
   await send(reading, new streams.ReadResp().setConfirmation(confirmed));
 
+  let { events } = log;
   let index = log.indexOf(place.commit);
-  // Exclusive, whatever the prepare position: the event at a checkpoint was scanned.
-  if (log.events[index]?.position === place.commit) index += 1;
+  // 23.10 begins behind the first event that it finds there, whatever the prepare position. If a scavenge has removed the
+  // event of the position, it finds a later one, and that one is left out.
+  if (place.commit > 0 && events[index]) index += 1;
   index = Math.max(0, index - again);
+  let passed = -1;
+  /** The next event. After a scavenge it has another index. */
+  const following = (): Recorded | undefined => {
+    if (events !== log.events) {
+      events = log.events;
+      index = log.indexOf(Math.max(passed + 1, place.commit));
+    }
+    const event = events[index];
+    if (event) {
+      index += 1;
+      passed = event.position;
+    }
+    return event;
+  };
   let scanned = 0;
   /** Sends the next page of history. @returns false at the end of the log */
   const page = async (began: Place): Promise<boolean> => {
@@ -137,9 +150,8 @@ const subscribe = async (log: Log, reading: Reading, again: number): Promise<voi
     let sent = 0;
     let reached = began;
     while (looked < window && sent < PAGE) {
-      const event = log.events[index];
+      const event = following();
       if (!event) break;
-      index += 1;
       looked += 1;
       if (!matches(event)) continue;
       sent += 1;
@@ -154,19 +166,18 @@ const subscribe = async (log: Log, reading: Reading, again: number): Promise<voi
     }
     return true;
   };
-  const here = (): Place => ({ commit: log.events[index]?.position ?? log.end, prepare: 0 });
+  const here = (): Place => ({ commit: events[index]?.position ?? log.end, prepare: 0 });
   while (await page(index === 0 ? { commit: 0, prepare: 0 } : here()));
   await send(reading, new streams.ReadResp().setCaughtUp(new streams.ReadResp.CaughtUp()));
   const over = new Promise<void>((resolve) => {
     reading.over.addEventListener('abort', () => resolve());
   });
   while (!reading.over.aborted) {
-    const event = log.events[index];
+    const event = following();
     if (!event) {
       await Promise.race([log.grown(), over]);
       continue;
     }
-    index += 1;
     if (matches(event)) await send(reading, readEvent(event));
     scanned += 1;
     if (scanned >= interval) {

@@ -15,6 +15,7 @@ import {
 } from '@eventstore/db-client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { waitFor } from '../wait.ts';
+import { scavengeServer } from './scavenge.ts';
 import { startEventStoreDouble } from './server.ts';
 
 type Event = JSONEventData<JSONEventType>;
@@ -51,7 +52,13 @@ const errorOf = (run: Promise<unknown>): Promise<unknown> =>
     (error: { type?: string }) => error.type,
   );
 
-const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }>): void => {
+interface Server {
+  readonly url: string;
+  scavenge(): void | Promise<void>;
+  close(): Promise<void>;
+}
+
+const sameAnswers = (open: () => Promise<Server>): void => {
   let server: Awaited<ReturnType<typeof open>>;
   let client: EventStoreDBClient;
   let stream: string;
@@ -288,6 +295,84 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
     );
   });
 
+  describe('a scavenge', () => {
+    /** What `$all` has of this test, from the event before it on. */
+    const written = async (base: Position | undefined): Promise<string[]> => {
+      const all = await collected(client.readAll({ fromPosition: base ?? 'start' }));
+      return all.flatMap((each) => (each.includes(stream) ? [each.replace(stream, 's')] : []));
+    };
+    const baseline = async () => (await append([event()], 'any', `${stream}.before`)).position;
+
+    test('leaves the last event and the newest metadata of each stream', async () => {
+      const base = await baseline();
+      for (const name of ['cut', 'all', 'gone', 'stone']) {
+        await append(events(3), 'no_stream', `${stream}.${name}`);
+      }
+      await client.setStreamMetadata(`${stream}.cut`, { truncateBefore: 1 });
+      await client.setStreamMetadata(`${stream}.cut`, { truncateBefore: 2 });
+      await client.setStreamMetadata(`${stream}.all`, { truncateBefore: 3 });
+      await client.setStreamMetadata(`${stream}.aged`, { maxAge: 1 });
+      await append(events(3), 'no_stream', `${stream}.aged`);
+      await client.deleteStream(`${stream}.gone`);
+      await client.tombstoneStream(`${stream}.stone`);
+      const aged = () => revisions(client.readStream(`${stream}.aged`));
+      await waitFor(async () => (await aged()).length === 0, { what: 'the events to age' });
+      await server.scavenge();
+      expect(await written(base)).toEqual([
+        's.before@0',
+        's.cut@2',
+        's.all@2',
+        's.gone@2',
+        '$$s.cut@1',
+        '$$s.all@0',
+        '$$s.aged@0',
+        's.aged@2',
+        '$$s.gone@0',
+        's.stone@9223372036854775807',
+      ]);
+      expect(await outcomeOf(append([event()], 2n, `${stream}.gone`))).toBe('3');
+      expect(await outcomeOf(append([event()], 'no_stream', `${stream}.all`))).toBe(
+        'wrong-expected-version 2',
+      );
+    });
+
+    test('any position before it is a place to read from, and a subscription leaves out an event', async () => {
+      const base = await baseline();
+      const { position } = await append(events(1), 'no_stream', `${stream}.gone`);
+      await append(events(3), 'no_stream');
+      await client.deleteStream(`${stream}.gone`);
+      await append(events(1), 'no_stream', `${stream}.gone`);
+      await server.scavenge();
+      const at = position ?? 'start';
+      expect(await written(position)).toEqual([...['s@0', 's@1', 's@2', 's.gone@1', '$$s.gone@1']]);
+      const between = { commit: (position?.commit ?? 0n) + 1n, prepare: 1n };
+      expect(await written(between)).toEqual(await written(position));
+      const back = client.readAll({ fromPosition: at, direction: 'backwards', maxCount: 1 });
+      expect(await collected(back)).toEqual([`${stream}.before@0`]);
+      const seen: string[] = [];
+      const filter = streamNameFilter({ prefixes: [stream] });
+      const subscription = client.subscribeToAll({ fromPosition: at, filter });
+      subscription.on('data', ({ event: found }) => {
+        seen.push(`${found?.streamId.replace(stream, 's')}@${found?.revision}`);
+      });
+      await waitFor(() => seen.includes('s.gone@1'), { what: 'the last event' });
+      await subscription.unsubscribe();
+      expect(seen).toEqual(['s@1', 's@2', 's.gone@1']);
+      expect(await written(base)).toHaveLength(6);
+    });
+
+    test('a repeated append is still recognised', async () => {
+      const list = events(4);
+      await append(list.slice(0, 2), 'no_stream');
+      await append(list.slice(2), 1n);
+      await client.setStreamMetadata(stream, { truncateBefore: 4 });
+      await server.scavenge();
+      expect(await outcomeOf(append(list.slice(0, 2), 'no_stream'))).toBe('1');
+      expect(await outcomeOf(append(list.slice(2), 1n))).toBe('3');
+      expect(await outcomeOf(append(list.slice(2), 'no_stream'))).toBe('wrong-expected-version 3');
+    });
+  });
+
   describe('a subscription to $all', () => {
     let base: Position;
     /** The positions of the events after the base, by number. */
@@ -394,6 +479,10 @@ describe('the double of EventStoreDB', () => {
 const real = process.env.EVENTSTOREDB_URL;
 if (real) {
   describe('EventStoreDB itself', () => {
-    sameAnswers(async () => ({ url: real, close: async () => {} }));
+    sameAnswers(async () => ({
+      url: real,
+      scavenge: () => scavengeServer(real),
+      close: async () => {},
+    }));
   });
 }

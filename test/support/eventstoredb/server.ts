@@ -2,7 +2,7 @@
  * A test double of EventStoreDB 23.10, because the server cannot run everywhere. It speaks the real protocol over real gRPC
  * to the real client, with a log in memory. server.test.ts compares it with the real server, and the conformance suite of
  * the event stores runs on both. It has no persistent subscriptions, no subscriptions to one stream, no links, projections,
- * access control, gossip or scavenging.
+ * access control or gossip.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { ServerFeaturesService } from '@eventstore/db-client/generated/serverfeatures_grpc_pb.js';
@@ -40,6 +40,8 @@ export interface EventStoreDouble {
   stop(): Promise<void>;
   /** Starts the double again, on the same port with the same log. */
   start(): Promise<void>;
+  /** Removes hidden events for good, as a scavenge of the server does. */
+  scavenge(): void;
   /** Cuts every connection; new ones are accepted. */
   dropConnections(): void;
   close(): Promise<void>;
@@ -126,6 +128,7 @@ export const startEventStoreDouble = async ({
       log.forget();
     },
     start: network.start,
+    scavenge: log.scavenge,
     dropConnections: network.cutAll,
     close: async () => {
       await network.stop();
