@@ -20,6 +20,7 @@ import {
   queriesOf,
   SCHEMA,
   type Subject,
+  sweepOf,
   TABLES,
   VERSIONS,
   type Versions,
@@ -53,7 +54,10 @@ export interface Build {
   readonly fold: Fold | null;
   /** True if the build once had everything that the log had. */
   complete(): boolean;
-  /** Removes some of the words that nobody finds any more (search-index.ts). @returns true if there are more */
+  /**
+   * Removes some of the rows of tenants that were removed (removed-tenants.ts), and of the words that nobody finds any more
+   * (search-index.ts). @returns true if there are more
+   */
   tidy(): boolean;
   /** Adds the indexes that queries need, one in each turn of the event loop. */
   addIndexes(): Promise<void>;
@@ -231,12 +235,17 @@ function createBuild(
       })
     : null;
   const stored = fold ? null : storedPosition(db);
+  const sweep = fold && sweepOf(db);
   const build: Build = {
     number,
     versions,
     fold,
     complete: () => complete,
     tidy: () => {
+      if (sweep?.hasMore()) {
+        if (!transaction(db, () => sweep.step())) files.later();
+        return true;
+      }
       if (!hasRemovals(db)) return false;
       const more = transaction(db, () => removeWords(db));
       if (more) return true;

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { ForgetRows } from './removed-tenants.ts';
 
 /** One read model: its tables, and how a fact changes their rows. */
 export interface Model<Apply> {
@@ -13,8 +14,10 @@ export interface Model<Apply> {
   readonly indexes?: Readonly<Record<string, string>>;
   /** Every table in `schema`. */
   readonly tables: readonly string[];
+  /** A tenant was removed: what queries would see still is hidden at once. Default: nothing, as queries name their tenant. */
+  readonly hide?: (db: DatabaseSync) => (tenant: string) => void;
   /** Removes what the tables have of a tenant that is gone. Default: the rows with this `tenant`. */
-  readonly forget?: (db: DatabaseSync) => (tenant: string) => void;
+  readonly forget?: (db: DatabaseSync) => ForgetRows;
   /** Prepares the statements, when the tables exist. */
   readonly apply: (db: DatabaseSync) => Apply;
 }

@@ -13,6 +13,7 @@ import { OPEN_CHATS } from './open-chats.ts';
 import { operatorQueries } from './operator-queries.ts';
 import { OPERATORS } from './operators.ts';
 import { queueQueries } from './queue-queries.ts';
+import { createSweep, forgetsRows, REMOVED_TENANTS, type Sweep } from './removed-tenants.ts';
 import { SEARCH } from './search.ts';
 import { searchQueries } from './search-queries.ts';
 import { statsQueries } from './stats-queries.ts';
@@ -30,6 +31,7 @@ const MODELS = {
   operators: OPERATORS,
   chats: CHATS,
   streams: STREAMS,
+  removedTenants: REMOVED_TENANTS,
 } as const satisfies Record<string, Model<unknown>>;
 
 type ModelName = keyof typeof MODELS;
@@ -95,14 +97,12 @@ export function queriesOf(db: DatabaseSync): <S extends Subject>(subject: S) => 
   };
 }
 
-const forgetRows = (model: Model<unknown>) => (db: DatabaseSync) => {
-  const statements = model.tables.map((table) =>
-    db.prepare(`DELETE FROM ${table} WHERE tenant = ?`),
+/** Removes the rows of tenants that were removed. The models go in their order: the search reads rows of the others. */
+export const sweepOf = (db: DatabaseSync): Sweep =>
+  createSweep(
+    db,
+    ALL.map(({ forget, tables }) => forget?.(db) ?? forgetsRows(db, tables)),
   );
-  return (tenant: string) => {
-    for (const statement of statements) statement.run(tenant);
-  };
-};
 
 /** Applies events to the rows of all models. */
 export function applyToAll(db: DatabaseSync) {
@@ -113,15 +113,25 @@ export function applyToAll(db: DatabaseSync) {
   const toChats = CHATS.apply(db);
   const toSearch = SEARCH.apply(db);
   const toStreams = STREAMS.apply(db);
-  const forget = ALL.map((model) => (model.forget ?? forgetRows(model))(db));
+  const removed = REMOVED_TENANTS.apply(db);
+  const hide = ALL.map((model) => model.hide?.(db));
+  const sweep = sweepOf(db);
+  const changeTenant = (tenant: string, type: string): void => {
+    if (type === 'TenantRemoved') {
+      toStreams.write();
+      for (const each of hide) each?.(tenant);
+      removed.remove(tenant);
+    } else if (type === 'TenantConfigured' && removed.isRemoved(tenant)) {
+      toStreams.write();
+      sweep.all(tenant);
+      removed.comeBack(tenant);
+    }
+  };
   const add = (event: RecordedEvent, personal: Personal): void => {
     const actor = actorOf(event.stream);
-    if (actor?.kind === 'tenant' && event.type === 'TenantRemoved') {
-      toStreams.write();
-      for (const each of forget) each(actor.tenant);
-    }
+    if (actor?.kind === 'tenant') changeTenant(actor.tenant, event.type);
     toStreams.add(event);
-    if (!actor || actor.kind === 'tenant') return;
+    if (!actor || actor.kind === 'tenant' || removed.isRemoved(actor.tenant)) return;
     const { tenant, name } = actor;
     const { revision } = event;
     const { at } = event.metadata;

@@ -26,14 +26,11 @@ export const SEARCH: Model<ApplyToSearch> = {
       after: (fact, recorded) => addAfter(add, fact, recorded),
     };
   },
-  forget: (db) => {
-    const { all } = remover(db);
+  hide: (db) => {
     const shards = db.prepare('DELETE FROM search_shards WHERE tenant = ?');
-    return (tenant) => {
-      all(tenant);
-      shards.run(tenant);
-    };
+    return (tenant) => void shards.run(tenant);
   },
+  forget: (db) => remover(db).some,
 };
 
 type Remove = ReturnType<typeof remover>;
@@ -51,13 +48,15 @@ function remover(db: DatabaseSync) {
       `INSERT INTO search_removals SELECT document, shard, ${TEXT} FROM search_documents AS d WHERE ${which}`,
     );
     const drop = db.prepare(`DELETE FROM search_documents WHERE ${which}`);
-    return (...values: (string | number)[]): void => {
+    return (...values: (string | number)[]): number => {
       queue.run(...values);
-      drop.run(...values);
+      return Number(drop.run(...values).changes);
     };
   };
   return {
-    all: remove('tenant = ?'),
+    some: remove(
+      `(shard, document) IN (SELECT shard, document FROM search_documents WHERE tenant = ? LIMIT ?)`,
+    ),
     ofVisitor: remove('tenant = ? AND visitor = ?'),
     before: remove('tenant = ? AND visitor = ? AND revision < ?'),
   };
@@ -66,11 +65,12 @@ function remover(db: DatabaseSync) {
 function removeBefore(remove: Remove, fact: OpenedVisitorFact, { tenant, name }: Recorded) {
   switch (fact.type) {
     case 'PersonalDataErased':
-      return remove.ofVisitor(tenant, name);
+      remove.ofVisitor(tenant, name);
+      return;
     case 'RetentionApplied':
-      return fact.data.generation === undefined
-        ? remove.before(tenant, name, fact.data.before)
-        : remove.ofVisitor(tenant, name);
+      if (fact.data.generation === undefined) remove.before(tenant, name, fact.data.before);
+      else remove.ofVisitor(tenant, name);
+      return;
     default:
       return;
   }

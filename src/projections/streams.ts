@@ -87,13 +87,27 @@ export const STREAMS: Model<ApplyToStreams> = {
       write,
     };
   },
-  // The rows of `facts_by_id` go with the sweeps.
+  // No index has the tenants of streams, so all are looked through. A stream that gets a fact meanwhile gets a new number
+  // (`put`), and stays. The rows of `facts_by_id` go with the sweeps.
   forget: (db) => {
-    const streams = db.prepare('DELETE FROM streams WHERE tenant = ?');
+    const rows = db.prepare(
+      `SELECT n FROM streams WHERE n > ?1 AND n <= (SELECT streams FROM removed_tenants WHERE tenant = ?2)
+       ORDER BY n LIMIT ?3`,
+    );
+    const looked = db.prepare('SELECT looked FROM removed_tenants WHERE tenant = ?');
+    const look = db.prepare('UPDATE removed_tenants SET looked = ? WHERE tenant = ?');
+    const remove = db.prepare('DELETE FROM streams WHERE n > ? AND n <= ? AND tenant = ?');
     const sweep = db.prepare(SWEEP);
-    return (tenant) => {
-      streams.run(tenant);
-      sweep.run();
+    return (tenant, most) => {
+      const from = Number(looked.get(tenant)?.looked ?? 0);
+      const found = rows.all(from, tenant, most);
+      const last = found.at(-1);
+      if (last) {
+        remove.run(from, Number(last.n), tenant);
+        look.run(Number(last.n), tenant);
+      }
+      if (found.length < most) sweep.run();
+      return found.length;
     };
   },
 };
@@ -118,6 +132,8 @@ function inserter(db: DatabaseSync, into: string, columns: number, more = '') {
 const COLUMNS = 'n, stream, category, tenant, name, last_at, last_revision, last_type';
 const NEWEST = `last_at = excluded.last_at, last_revision = excluded.last_revision, last_type = excluded.last_type`;
 
+const TO_GO = `streams.n <= (SELECT r.streams FROM removed_tenants AS r WHERE r.tenant = streams.tenant AND r.swept = 0)`;
+
 const prepare = (db: DatabaseSync) => ({
   sweep: db.prepare(SWEEP),
   // A stream that was deleted and begins again: its ids of before lead nowhere.
@@ -127,9 +143,12 @@ const prepare = (db: DatabaseSync) => ({
     8,
     `ON CONFLICT (stream) DO UPDATE SET n = excluded.n, first_revision = 0, erased_revision = NULL, ${NEWEST}`,
   ),
+  // A row that is to go with its tenant counts as one that has gone.
   put: db.prepare(
     `INSERT INTO streams (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (stream) DO UPDATE SET ${NEWEST} RETURNING n`,
+     ON CONFLICT (stream) DO UPDATE SET ${NEWEST}, n = iif(${TO_GO}, excluded.n, n),
+       first_revision = iif(${TO_GO}, 0, first_revision), erased_revision = iif(${TO_GO}, NULL, erased_revision)
+     RETURNING n`,
   ),
   erase: db.prepare('UPDATE streams SET erased_revision = ? WHERE stream = ?'),
   take: db.prepare('UPDATE fact_seq SET last = last + ? RETURNING last'),

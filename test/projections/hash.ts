@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
 
 /** Tables that differ between two builds of the same rows. So do those of the search. */
-const OF_THE_BUILD = ['build', 'checkpoints', 'facts_by_id', 'fact_seq'];
+const OF_THE_BUILD = ['build', 'checkpoints', 'facts_by_id', 'fact_seq', 'removed_tenants'];
 /** Numbers that a build gives its rows. */
 const NUMBERED: Readonly<Record<string, string>> = { streams: 'n' };
 
