@@ -27,8 +27,15 @@ async function erase(
   access: ServiceAccess,
   tenant: string,
   key: string,
-  { json }: { readonly json?: true },
+  { yes, json }: { readonly yes?: true; readonly json?: true },
 ): Promise<void> {
+  // A slip in the key would erase another person.
+  if (!yes) {
+    throw new AppError(
+      'refused',
+      `this erases everything personal of visitor ${key} of ${tenant}, and closes their chat. Nobody can undo it: say --yes ("xmpp-chat visitors data ${tenant} ${key}" shows what is kept)`,
+    );
+  }
   const path = `${pathOf(tenant, key)}?erase=true`;
   const answer = await ask(access, { method: 'DELETE', path });
   if (answer.status >= 400) throw refusalOf(answer);
@@ -93,8 +100,9 @@ export function visitorsCommand(): Command {
   command
     .command('erase <tenant> <key>')
     .description('erase everything personal of a visitor, for good')
+    .option('--yes', 'yes, erase it')
     .option('--json', "print the service's answer")
-    .action((tenant: string, key: string, options: { json?: true }, sub: Command) =>
+    .action((tenant: string, key: string, options: { yes?: true; json?: true }, sub: Command) =>
       erase(accessOf(sub), tenant, key, options),
     );
   command

@@ -98,7 +98,7 @@ it.each([
   ['tenants show shop --json', 0],
   ['tenants put shop', 0],
   ['tenants remove other --yes', 1],
-  ['visitors erase acme 7 --json', 0],
+  ['visitors erase acme 7 --yes --json', 0],
   ['visitors data acme 7', 0],
   ['streams', 1],
   ['replay', 1],

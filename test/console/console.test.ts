@@ -38,6 +38,20 @@ it('shows the tenants in numbers, and the board of the one that is chosen', asyn
   expect(await page.findings()).toEqual([]);
 });
 
+it('cuts no time off, however long somebody waits', async () => {
+  const cut = await page.evaluate(`(() => {
+    const row = document.querySelector('table[aria-label=Visitors] tbody tr').cloneNode(true);
+    document.querySelector('table[aria-label=Visitors] tbody').append(row);
+    const cells = [row.children[1], row.children[5]]; // State, Seen
+    cells[0].innerText = 'chatting  59 min 59 s (left)';
+    cells[1].innerText = '59 min ago';
+    const cut = cells.filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth);
+    row.remove();
+    return 'cut: ' + cut.map(({ innerText }) => innerText).join();
+  })()`);
+  expect(cut).toBe('cut: ');
+});
+
 it('shows a visitor who arrives, without being asked', async () => {
   await acme.view('11', { page: 'https://shop.test/gloves', title: 'Gloves', nick: 'Dora' });
   await page.sees('Dora');

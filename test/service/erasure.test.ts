@@ -206,7 +206,9 @@ it('no file has a word of them any more, and nobody is told what was on its way'
   const data42 = await service.cli('visitors', 'data', 'acme', '42');
   expect(data42).toMatchObject({ code: 0 });
   expect(ALL.filter((word) => data42.output.includes(word))).toEqual([]);
-  const again = await service.cli('visitors', 'erase', 'acme', '42');
+  const slip = await service.cli('visitors', 'erase', 'acme', '42');
+  expect(slip).toMatchObject({ code: 1, output: expect.stringContaining('say --yes') });
+  const again = await service.cli('visitors', 'erase', 'acme', '42', '--yes');
   expect(again).toMatchObject({ code: 0, output: expect.stringContaining('is erased') });
 });
 

@@ -44,7 +44,8 @@ function visitorColumns(tenant: string): readonly Column<VisitorLine>[] {
     },
     {
       name: 'State',
-      width: '10.5rem',
+      // `chatting 59 min 59 s (left)`
+      width: '15rem',
       cell: ({ state, since, visitor, chat }) => (
         <>
           <span className={STATES[state]}>{state}</span>{' '}
@@ -73,12 +74,13 @@ function visitorColumns(tenant: string): readonly Column<VisitorLine>[] {
     },
     {
       name: 'Page',
-      width: 'minmax(8rem, 2fr)',
+      width: 'minmax(6rem, 2fr)',
       cell: ({ visitor: { title, page } }) => <bdi title={page ?? ''}>{title ?? page ?? ''}</bdi>,
     },
     {
       name: 'Seen',
-      width: '6.5rem',
+      // `59 min ago`
+      width: '7.5rem',
       cell: ({ visitor: { lastSeen } }) => <Time at={lastSeen} />,
     },
   ];
