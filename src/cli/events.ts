@@ -109,7 +109,8 @@ export async function showEvents(
       (each) => each !== undefined,
     );
     const what = isChosen ? 'no such events' : 'no events';
-    screen.note(stream === undefined ? what : `${what} in ${stream}`);
+    const hint = isChosen ? '' : `: xmpp-chat streams --text ${stream} looks for its name`;
+    screen.note(stream === undefined ? what : `${what} in ${stream}${hint}`);
   }
 }
 

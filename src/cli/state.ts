@@ -53,6 +53,9 @@ export async function showState(
   if (json) return screen.line(jsonLine(state));
   const isNow = point.revision === undefined && point.at === undefined;
   for (const line of stateLines(reading, state, isNow)) screen.line(line);
+  if (!state.unfit && point.revision !== undefined && state.revision < point.revision) {
+    screen.note(`there is no fact ${point.revision}: the stream ends at ${state.revision}`);
+  }
   if (state.unfit) {
     const { revision, type, reason } = state.unfit;
     screen.note(`${type} at revision ${revision} does not fit this version: ${reason}`);

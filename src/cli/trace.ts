@@ -18,7 +18,7 @@ export async function showTrace(id: string, reading: Reading): Promise<void> {
   if (!trace || trace.nodes.length === 0) {
     throw new AppError(
       'not-found',
-      `nothing in the log has the id ${id}: it is the X-Request-Id of an answer, a trace id, a command id or an event id`,
+      `nothing in the log has the id ${id}: it is the X-Request-Id of an answer, a trace id, a command id or an event id. A request that was refused, or that changed nothing, has no facts: the log of the service has it as requestId (at LOG_LEVEL=debug each one)`,
     );
   }
   if (json) return screen.line(jsonLine(trace));

@@ -127,11 +127,10 @@ async function chosenEvents(
   { tenant, chat, visitor }: ExportOptions,
   onProgress: (events: number) => void,
 ): Promise<AsyncIterable<LogEvent>> {
-  const ways = [streams.length > 0, chat !== undefined, visitor !== undefined].filter(Boolean);
-  if (ways.length > 1) {
-    throw new AppError('invalid', 'name streams, or --chat, or --visitor: one of them');
+  if (chat !== undefined && visitor !== undefined) {
+    throw new AppError('invalid', 'give a --chat or a --visitor, not both', { field: '--visitor' });
   }
-  if (ways.length === 0) {
+  if (streams.length === 0 && chat === undefined && visitor === undefined) {
     if (tenant === undefined) {
       throw new AppError('invalid', 'name streams, or say --tenant, --chat or --visitor');
     }
@@ -229,6 +228,7 @@ const EXAMPLES = `
 Examples:
   xmpp-chat export visitor-shop.42 > case.ndjson        one visitor, personal data masked
   xmpp-chat export --chat 7 --tenant shop -o case.ndjson
+  xmpp-chat export --chat 7 --tenant shop operator-shop.olga -o case.ndjson     with the history of an operator
   xmpp-chat export --tenant shop --with-personal -o shop.ndjson
   xmpp-chat import case.ndjson --store sqlite:case.db   and then, on your own machine:
   xmpp-chat events visitor-shop.42 --store sqlite:case.db
@@ -239,7 +239,7 @@ chats and visitors, and departments are no personal data of visitors and stay as
 export function exportCommand(): Command {
   return withSourceOptions(new Command('export'))
     .description('Write chosen streams to a file, personal data masked, for `import`')
-    .argument('[streams...]', 'such as visitor-shop.42')
+    .argument('[streams...]', 'such as visitor-shop.42; with --chat or --visitor: these too')
     .option('--tenant <id>', 'all streams of this tenant; with --chat and --visitor: whose')
     .option('--chat <id>', 'the streams of the visitors of this chat, with their lanes')
     .option('--visitor <key>', 'the stream of this visitor, with its lanes')

@@ -60,7 +60,7 @@ export async function repairChats(tenant: Tenant, options: RepairOptions): Promi
     await each(tables.orphans(id), (chat) => requeue(id, chat, options));
   }
   await each(tables.obsolete(id), (chat) =>
-    release(id, chat, 'the chat is closed or another operator has it', options),
+    release(id, chat, 'the chat is closed, in the queue, or another operator has it', options),
   );
   const at = now();
   const old = tables.reservedBefore(id, at - RESERVATION_DEADLINE_MS, at + AHEAD_MOST_MS);

@@ -65,7 +65,9 @@ describe('events', () => {
     expect(await types(late, VISITOR)).toEqual(['ChatStarted', 'VisitorMessageSent']);
     expect(await types({ ...late, type: ['ChatStarted'] })).toEqual(['ChatStarted']);
     expect(await types({ since: '9m ago', all: true })).toContain('OperatorMessageReceived');
-    expect((await run('visitor-acme.none')).notes).toEqual(['no events in visitor-acme.none']);
+    expect((await run('visitor-acme.none')).notes).toEqual([
+      'no events in visitor-acme.none: xmpp-chat streams --text visitor-acme.none looks for its name',
+    ]);
     const none = await run(VISITOR, { type: ['Slip'] });
     expect(none.notes).toEqual([`no such events in ${VISITOR}`]);
   });
@@ -123,6 +125,10 @@ describe('state', () => {
     expect(text).toMatch(
       /^ {2}chatIdle \(visitor\.conversation\.waiting\) .*1 d after this fact$/m,
     );
+    expect(reading.screen.notes).toEqual([]);
+    const late = readingOf(scene.store);
+    await showState(VISITOR, { at: '999' }, late);
+    expect(late.screen.notes).toEqual([expect.stringMatching(/^there is no fact 999: .* ends at/)]);
     const now = readingOf(scene.store);
     await showState(VISITOR, {}, now);
     expect(now.screen.text()).toMatch(/ ago, by visitor.*\n.*\n {2}presence +online$/m);
