@@ -97,6 +97,8 @@ export interface Vault {
   open(fact: SealedIn & Pick<RecordedEvent, 'personal'>): Promise<JsonObject | null>;
   /** Deletes a data key. The name can be used again: it is for a person of whom nothing stays. */
   erase(key: string): Promise<void>;
+  /** Whether there is such a data key, so that something may be sealed with it. */
+  exists(key: string): Promise<boolean>;
   /** Destroys a data key for good: under this name nothing is ever sealed or opened again. Repeating it is harmless. */
   destroy(key: string): Promise<void>;
   /**

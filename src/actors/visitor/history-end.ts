@@ -9,8 +9,11 @@ import type { VisitorContext, VisitorKept, VisitorState } from './state.ts';
 
 export type HistoryEndCommand =
   | { type: 'CleanUp' }
-  /** Erases everything personal of this visitor. An open chat is closed, and the visitor is cleaned up. */
-  | { type: 'ErasePersonalData' }
+  /**
+   * Erases everything personal of this visitor. An open chat is closed, and the visitor is cleaned up.
+   * `alsoElsewhere`: something in another stream may be sealed with the visitor's present data key.
+   */
+  | { type: 'ErasePersonalData'; alsoElsewhere?: boolean }
   /** The data keys of all generations before this one are destroyed. */
   | { type: 'ReportDataKeyDestroyed'; generation: number }
   /** The retention of the facts before this revision is over. It is a revision of `CleanedUp`. */
@@ -37,9 +40,9 @@ function cleanUp(state: VisitorState, why = 'visitor cleaned up'): VisitorFact[]
 }
 
 /** Without effect if nothing personal has come since the last erasure. */
-function erase(state: VisitorState): VisitorFact[] {
+function erase(state: VisitorState, alsoElsewhere = false): VisitorFact[] {
   const { generation, clean } = state.context.erasure;
-  if (clean) return [];
+  if (clean && !alsoElsewhere) return [];
   return [
     ...cleanUp(state, 'personal data erased'),
     { type: 'PersonalDataErased', data: { generation: generation + 1 } },
@@ -96,7 +99,7 @@ export function decideHistoryEnd(
         ? forget(core, decision)
         : [];
     case 'ErasePersonalData':
-      return erase(state);
+      return erase(state, command.alsoElsewhere);
     case 'ReportDataKeyDestroyed':
       return destroyed(context, command.generation);
   }

@@ -165,7 +165,7 @@ export const VISITOR_COMMANDS = {
   CleanUp: command('CleanUp', {}),
   ApplyRetention: command('ApplyRetention', { before: revision }),
   Forget: command('Forget', { revision }),
-  ErasePersonalData: command('ErasePersonalData', {}),
+  ErasePersonalData: command('ErasePersonalData', { alsoElsewhere: z.boolean().exactOptional() }),
   ReportDataKeyDestroyed: command('ReportDataKeyDestroyed', { generation: count }),
   ReportAccountReady: command('ReportAccountReady', {}),
   ReportLoggedIn: command('ReportLoggedIn', {}),

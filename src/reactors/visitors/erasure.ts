@@ -79,7 +79,7 @@ interface Pending {
 interface ErasureOptions {
   readonly db: DatabaseSync;
   readonly actors: Pick<Actors, 'visitor'>;
-  readonly vault: Pick<Vault, 'destroy' | 'forget'>;
+  readonly vault: Pick<Vault, 'exists' | 'destroy' | 'forget'>;
   readonly ownership: Ownership;
   readonly random: () => number;
   readonly logger: Logger;
@@ -192,15 +192,19 @@ export function createErasures(options: ErasureOptions): Erasures {
   return {
     async erase(tenant, visitor, origin) {
       const actor = actors.visitor(tenant, visitor);
-      const before = await actor.state();
-      const done = await actor.send({ type: 'ErasePersonalData' }, origin);
+      const before = await actor.latest();
+      const was = before?.context.erasure;
+      // What was set aside after an erasure is in a stream of its own, of which the visitor's state knows nothing.
+      const current = sealingKeyOf(visitorRef(tenant, visitor), was?.generation);
+      const alsoElsewhere = was?.clean === true && (await vault.exists(current));
+      const done = await actor.send({ type: 'ErasePersonalData', alsoElsewhere }, origin);
       const { erasure } = (await actor.state())?.context ?? {};
       if (!erasure) return { ...done, generation: 0, keysDestroyed: true };
       const { generation, destroyed } = erasure;
       vault.forget(personOf({ tenant, visitor }), generation);
       if (destroyed >= generation) return { ...done, generation, keysDestroyed: true };
       try {
-        const first = before?.context.erasure.destroyed ?? destroyed;
+        const first = was?.destroyed ?? destroyed;
         await destroyKeys({ tenant, visitor, first, generation });
         return { ...done, generation, keysDestroyed: true };
       } catch (error) {

@@ -147,6 +147,10 @@ export function createVault(options: VaultOptions): Vault & KeyLearner {
       if (opened) keys.set(key, { found: Promise.resolve(opened.dataKey), at: vault.now() });
       else keys.delete(key); // whoever needs it reads why it does not open
     },
+    async exists(key) {
+      const last = await lastEvent(vault.store, keyStream(key));
+      return last !== null && !isErased(last);
+    },
     async erase(key) {
       forgetKey(key);
       await erase(vault, key);

@@ -1,6 +1,7 @@
 /** A visitor is erased: their facts stay, and nothing personal in them opens again, in no process (docs/adr/0049). */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { RecordedEvent } from '../../../src/eventstore/port.ts';
+import { createSetAside } from '../../../src/inbox/set-aside.ts';
 import { createErasures, ERASURES_TABLE } from '../../../src/reactors/visitors/erasure.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import type { CommitListener } from '../../../src/runtime/pending-work.ts';
@@ -125,6 +126,23 @@ describe.each(['SQLite', 'EventStoreDB'])('on %s', (kind) => {
     expect(later && (await vault.open(later))).toBeNull();
   });
 
+  it('what was set aside after an erasure is erased by the next one', async () => {
+    const { erasures } = await erasing(await rigOn());
+    await rig.toVisitor(key, viewPage('Ann'));
+    await erasures.erase(ACME, visitorKey(key));
+    const setAside = createSetAside({ ...rig, newId });
+    const event = { tenant: 'acme', operator: 'olga', reason: 'odd', content: { body: 'hello' } };
+    const queueId = `queue-${key}`;
+    await setAside.keep({ ...event, queueId, seq: 1, sealingKey: `acme.${key}~1` });
+    const kept = await rig.facts(`inbox-${queueId}`);
+    expect(await opened(rig, kept)).toEqual([{ content: event.content }]);
+    const done = await erasures.erase(ACME, visitorKey(key));
+    expect(done).toMatchObject({ generation: 2, keysDestroyed: true });
+    expect(await opened(rig, kept)).toEqual([null]);
+    expect(await keysOf('~1')).toEqual(['DataKeyDestroyed']);
+    expect(await erasures.erase(ACME, visitorKey(key))).toMatchObject({ facts: 0, generation: 2 });
+  });
+
   it('a process that has not seen the erasure seals nothing with the old key', async () => {
     const { erasures } = await erasing(await rigOn());
     const other = processOn(rig);
@@ -207,8 +225,13 @@ describe.each(['SQLite', 'EventStoreDB'])('on %s', (kind) => {
   });
 
   it('keys that could not be destroyed are destroyed later, after a restart too', async () => {
-    const { erasures, follow } = await erasing(await rigOn(), {
-      vault: { forget: () => {}, destroy: () => Promise.reject(new Error('the process ended')) },
+    await rigOn();
+    const { erasures, follow } = await erasing(rig, {
+      vault: {
+        ...rig.vault,
+        forget: () => {},
+        destroy: () => Promise.reject(new Error('the process ended')),
+      },
       ownership: nobody,
     });
     await rig.toVisitor(key, viewPage('Ann'));
@@ -236,7 +259,7 @@ describe.each(['SQLite', 'EventStoreDB'])('on %s', (kind) => {
     const ownership = movableOwnership([]);
     const { erasures, follow } = await erasing(rig, {
       vault: {
-        forget: vault.forget,
+        ...vault,
         destroy: async (name) => {
           if (failures-- > 0) throw new Error('the event store is away');
           await vault.destroy(name);
@@ -268,7 +291,7 @@ describe('erasures whose keys are not destroyed yet', () => {
       if (fails.includes(name)) throw new Error('the event store is away');
       destroyed.push(name);
     };
-    const vault = { forget: rig.vault.forget, destroy };
+    const vault = { ...rig.vault, destroy };
     const { erasures, follow } = await erasing(rig, { vault });
     const isErased = async (key: string) => {
       await rig.toVisitor(key, viewPage('Ann'));
