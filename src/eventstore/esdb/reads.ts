@@ -8,6 +8,7 @@ import { createBackoff, type RetryPolicy } from '../../kit/backoff.ts';
 import type { Connection, Session } from './connection.ts';
 import { finalFailure, isMissing, NoAnswer, type Operation, unavailable } from './failure.ts';
 import { searchAll } from './internals.ts';
+import type { JustWritten } from './just-written.ts';
 import { regexOf } from './prefixes.ts';
 
 export interface ReadOptions {
@@ -51,6 +52,9 @@ export interface ScanOptions {
 export const READ_DEADLINE_MS = 10_000;
 export const READ_TRIES = 3;
 export const READ_RETRY: RetryPolicy = { firstMs: 100, mostMs: 1_000 };
+/** A read that finds no stream, although one was just written, is repeated for this long. */
+export const BEGINS_AGAIN_MS = 200;
+export const BEGINS_AGAIN_RETRY: RetryPolicy = { firstMs: 5, mostMs: 50 };
 /** For a read with prefixes. The server scans some 500,000 events a second. */
 export const SEARCH: ReadOptions = { deadlineMs: 60_000, tries: 2, mayBeSilent: true };
 /** Looks for silence within one deadline. */
@@ -61,17 +65,28 @@ const LOOKS = 4;
  * changes nothing. All reads go to the leader, as appends do, so they see what was just written. They wait as long as
  * appends do: while the nodes of a cluster elect a leader, both fail.
  * @param totalMs how long a read is repeated
+ * @param justWritten streams that a read has to find
  */
-export const createReads = (connection: Connection, totalMs: number): Reads => {
-  const raw: Reads['raw'] = (stream, { from, direction, limit }, how) => {
+export const createReads = (
+  connection: Connection,
+  totalMs: number,
+  justWritten: Pick<JustWritten, 'has'>,
+): Reads => {
+  const raw: Reads['raw'] = async (stream, { from, direction, limit }, how) => {
     const options = { direction, fromRevision: from, maxCount: limit, requiresLeader: true };
-    return read(
-      { connection, totalMs },
-      { kind: 'read', stream, namesAll: connection.namesAll },
-      // Events of a stream have a position as well when they come from the server; the client's type omits it.
-      (client) => client.readStream(stream, options) as unknown as ReturnType<Open>,
-      how,
-    );
+    const retry = createBackoff(BEGINS_AGAIN_RETRY);
+    for (const until = performance.now() + BEGINS_AGAIN_MS; ; ) {
+      const found = await read(
+        { connection, totalMs },
+        { kind: 'read', stream, namesAll: connection.namesAll },
+        // Events of a stream have a position as well when they come from the server; the client's type omits it.
+        (client) => client.readStream(stream, options) as unknown as ReturnType<Open>,
+        how,
+      );
+      if (found !== null) return found;
+      if (!justWritten.has(stream) || performance.now() >= until) return [];
+      await retry.wait(connection.closed);
+    }
   };
   const scan: Reads['scan'] = (options, how) => scanLog({ connection, totalMs }, options, how);
   return {
@@ -93,12 +108,13 @@ interface Source {
   readonly totalMs: number;
 }
 
+/** @returns null for a stream that is missing */
 const read = async (
   { connection, totalMs }: Source,
   operation: Operation,
   open: Open,
   { deadlineMs = READ_DEADLINE_MS, mayBeSilent = false, tries = READ_TRIES }: ReadOptions = {},
-): Promise<AllStreamRecordedEvent[]> => {
+): Promise<AllStreamRecordedEvent[] | null> => {
   const retry = createBackoff(READ_RETRY);
   const until = performance.now() + (tries > 1 ? totalMs : 0);
   for (let left = tries; ; left -= 1) {
@@ -106,7 +122,7 @@ const read = async (
     try {
       return await collect(session, open, deadlineMs);
     } catch (error) {
-      if (isMissing(error)) return [];
+      if (isMissing(error)) return null;
       const final = finalFailure(error, operation);
       if (final !== undefined) throw final;
       if (error instanceof NoAnswer && !mayBeSilent) connection.replace(session);
@@ -138,7 +154,7 @@ const scanLog = async (
   try {
     const { namesAll } = source.connection;
     const operation: Operation = { kind: 'read', stream: '$all', namesAll };
-    const events = await read(source, operation, open, how ?? (prefixes && SEARCH));
+    const events = (await read(source, operation, open, how ?? (prefixes && SEARCH))) ?? [];
     if (after === undefined || !forwards) return events;
     return events.filter((event) => event.position.commit > after).slice(0, limit);
   } catch (error) {

@@ -9,7 +9,7 @@ import type { Appends } from './appends.ts';
 import type { Connection } from './connection.ts';
 import { propose } from './encode.ts';
 import { finalFailure, NoAnswer, type Operation, unavailable } from './failure.ts';
-import type { Reads } from './reads.ts';
+import { BEGINS_AGAIN_MS, BEGINS_AGAIN_RETRY, type Reads } from './reads.ts';
 
 /**
  * Removes events. They disappear at once for readers of the stream. `$all`, subscriptions and the disk keep them until a
@@ -77,8 +77,9 @@ const remove = async (
       if (error instanceof StreamDeletedError) return;
       if (error instanceof WrongExpectedVersionError) {
         // The stream has no events. With expected revision `any`, nothing else is meant.
-        const last = expected === undefined ? undefined : await reads.newest(stream);
-        if (expected === undefined || last === undefined) return;
+        if (expected === undefined) return;
+        const last = await patiently(() => reads.newest(stream), connection.closed);
+        if (last === undefined) return;
         throw new WrongExpectedRevision(stream, expected, Number(last.revision));
       }
       if (error instanceof NoAnswer) connection.replace(session);
@@ -87,6 +88,19 @@ const remove = async (
       if (left <= 1) throw unavailable(error, operation, '; whether it was deleted is unknown');
     }
     await retry.wait(connection.closed);
+  }
+};
+
+/** Another process may just have begun the stream again: then it looks deleted for some milliseconds. */
+const patiently = async <T>(
+  look: () => Promise<T | undefined>,
+  closed: AbortSignal,
+): Promise<T | undefined> => {
+  const retry = createBackoff(BEGINS_AGAIN_RETRY);
+  for (const until = performance.now() + BEGINS_AGAIN_MS; ; ) {
+    const found = await look();
+    if (found !== undefined || performance.now() >= until) return found;
+    await retry.wait(closed);
   }
 };
 

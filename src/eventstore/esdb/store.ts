@@ -10,6 +10,7 @@ import type { EventStore } from '../port.ts';
 import { type AppendTiming, createAppends } from './appends.ts';
 import { type Connection, createConnection } from './connection.ts';
 import { encodeAppend } from './encode.ts';
+import { createJustWritten } from './just-written.ts';
 import { logId } from './log-id.ts';
 import { readAll, readStream } from './pages.ts';
 import { createPositions } from './position.ts';
@@ -60,7 +61,8 @@ const connect = async (
   connection: Connection,
   { readOnly = false, timing = APPEND_TIMING, openMs = OPEN_DEADLINE_MS }: EsdbEventStoreOptions,
 ): Promise<EventStore> => {
-  const reads = createReads(connection, timing.totalMs);
+  const justWritten = createJustWritten();
+  const reads = createReads(connection, timing.totalMs, justWritten);
   const appends = createAppends(connection, reads, timing);
   const removal = createRemoval(connection, reads, appends);
   const head = createKnownHead(reads);
@@ -83,13 +85,14 @@ const connect = async (
       writable();
       const { revision, commit } = await appends.append({ stream, proposals, expected }, bytes);
       head.appended(commit);
+      justWritten.add(stream, revision);
       return { revision, position: positions.format(commit) };
     },
     readStream: async (stream, how = {}) => readStream(reads, positions, stream, how),
     readAll: async (how = {}) => readAll(reads, positions, how),
     subscribe: (how) => {
       checkLimit(how.batch);
-      return follow(how, { connection, positions, reads, head });
+      return follow(how, { connection, positions, reads, head, justWritten });
     },
     // The store's own events count as well, because `through` of a subscription may stop at one of them.
     head: async () => {
@@ -101,6 +104,7 @@ const connect = async (
       if (expected !== undefined) checkRevision(expected);
       writable();
       await removal.remove(stream, expected);
+      justWritten.remove(stream);
     },
     truncateBefore: async (stream, revision) => {
       checkStream(stream);

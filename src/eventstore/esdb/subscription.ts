@@ -11,6 +11,7 @@ import type { Connection } from './connection.ts';
 import { decodeEvent, isSystem } from './encode.ts';
 import { finalFailure, type Operation } from './failure.ts';
 import { type Feed, openFeed } from './feed.ts';
+import type { JustWritten } from './just-written.ts';
 import type { Positions } from './position.ts';
 import { matcherOf } from './prefixes.ts';
 import type { Reads } from './reads.ts';
@@ -21,6 +22,7 @@ export interface SubscriptionParts {
   readonly positions: Positions;
   readonly reads: Reads;
   readonly head: KnownHead;
+  readonly justWritten: JustWritten;
 }
 
 export const SUBSCRIPTION_RETRY: RetryPolicy = { firstMs: 50, mostMs: 5_000 };
@@ -99,7 +101,7 @@ async function* batches(
   feed: Feed,
   from: bigint,
   { prefixes, batch: max = SUBSCRIPTION_BATCH }: SubscribeOptions,
-  { positions, reads, head }: SubscriptionParts,
+  { positions, reads, head, justWritten }: SubscriptionParts,
   stop: AbortSignal,
 ): AsyncGenerator<Batch> {
   const matches = matcherOf(prefixes);
@@ -120,7 +122,9 @@ async function* batches(
       seen = event.position.commit;
       if (isSystem(event) || !matches(event.streamId)) continue;
       const decoded = decodeEvent(event, positions);
-      if (decoded !== undefined) events.push(decoded);
+      if (decoded === undefined) continue;
+      events.push(decoded);
+      if (live) justWritten.add(decoded.stream, decoded.revision);
     }
     // It never moves back: the next subscription begins there.
     let through = at;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
 import type { Context } from '../conformance.ts';
 import { event, events, numbers, uniquePrefix } from '../events.ts';
 
@@ -42,6 +43,35 @@ export const removal = (context: Context): void => {
       expect((await store.append(stream, [event(7)], result.revision)).revision).toBe(
         result.revision + 1,
       );
+    });
+
+    test('whoever sees an event of a stream that began again can read the stream', async () => {
+      const { store } = context;
+      const stream = `${uniquePrefix()}a`;
+      const head = await store.head();
+      const found: unknown[][] = [];
+      const stop = new AbortController();
+      const { signal } = stop;
+      const options = { prefixes: [stream], signal, ...(head && { after: head }) };
+      const live = Promise.withResolvers<void>();
+      const following = (async () => {
+        for await (const batch of store.subscribe(options)) {
+          if (batch.live) live.resolve();
+          for (const { revision } of batch.events) {
+            if (revision > 0) found.push(numbers(await store.readStream(stream)));
+          }
+          if (found.length === 5) return;
+        }
+      })();
+      await live.promise;
+      for (let i = 0; i < 6; i += 1) {
+        await store.append(stream, [event(i)], 'no-stream');
+        await waitFor(() => found.length === i, { what: 'the reader' });
+        await store.deleteStream(stream);
+      }
+      await following;
+      stop.abort();
+      expect(found).toEqual([[1], [2], [3], [4], [5]]);
     });
 
     test('a missing stream may be deleted, even twice', async () => {

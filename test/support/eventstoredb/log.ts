@@ -40,7 +40,15 @@ interface Stream {
   /** The data of the last event in its `$$` stream. */
   metadata: StreamMetadata;
   tombstoned: boolean;
+  /** In ms since 1970: until then a stream that began again is missing for readers. */
+  missingUntil: number;
 }
+
+/**
+ * On the server, the metadata that brings a deleted stream back comes behind the append that did it. 3 to 7 ms were
+ * measured between the answer and the first read that finds the stream, in 4 of 100 cases. Here it is so each time.
+ */
+const BEGINS_AGAIN_MS = 7;
 
 export type Log = ReturnType<typeof createLog>;
 
@@ -63,7 +71,7 @@ export const createLog = (now: () => number = Date.now) => {
   const streamOf = (name: string): Stream => {
     const found = streams.get(name);
     if (found) return found;
-    const stream = { events: [], metadata: {}, tombstoned: false };
+    const stream = { events: [], metadata: {}, tombstoned: false, missingUntil: 0 };
     streams.set(name, stream);
     return stream;
   };
@@ -168,7 +176,10 @@ export const createLog = (now: () => number = Date.now) => {
     const ofDeleted = of !== undefined && isSoftDeleted(of);
     const last = list.map((proposed) => write(name, proposed)).at(-1);
     // A deleted stream begins again behind its old events.
-    if (deleted) writeMetadata(name, undeleted(streamOf(name).metadata, next));
+    if (deleted) {
+      writeMetadata(name, undeleted(streamOf(name).metadata, next));
+      streamOf(name).missingUntil = now() + BEGINS_AGAIN_MS;
+    }
     if (of !== undefined && ofDeleted) {
       writeMetadata(of, undeleted(streamOf(of).metadata, lastOf(of) + 1));
     }
@@ -255,7 +266,8 @@ export const createLog = (now: () => number = Date.now) => {
     append,
     remove,
     isTombstoned,
-    exists: (name: string): boolean => lastOf(name) >= 0 && !isSoftDeleted(name),
+    exists: (name: string): boolean =>
+      lastOf(name) >= 0 && !isSoftDeleted(name) && now() >= streamOf(name).missingUntil,
     lastRevision: lastOf,
     /** Visible events from a revision on, in either direction. */
     *readStream(name: string, from: number, backwards: boolean): Generator<Recorded> {

@@ -199,6 +199,9 @@ const sameAnswers = (open: () => Promise<Server>): void => {
     expect(await outcomeOf(append(list.slice(3), 'no_stream'))).toBe('4');
     expect(await outcomeOf(append(list.slice(3), 'no_stream'))).toBe('wrong-expected-version 4');
     expect(await outcomeOf(append(list.slice(3), 2n))).toBe('4');
+    // Some milliseconds after the answer.
+    const again = async () => (await errorOf(collected(client.readStream(stream)))) === 'none';
+    await waitFor(again, { what: 'the stream that began again' });
     expect(await revisions(client.readStream(stream))).toEqual([3, 4]);
     expect((await client.getStreamMetadata(stream)).metadata).toEqual({ truncateBefore: 3 });
     expect(
