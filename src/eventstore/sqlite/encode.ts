@@ -39,14 +39,22 @@ interface Body {
   readonly metadata: EventMetadata;
 }
 
-/** Decodes a stored event. */
+/** Decodes a stored event. @throws naming the event, if it is damaged: whoever repairs the file has to find it */
 export const decodeEvent = (
   { id, type, body }: EncodedEvent,
   stream: string,
   revision: number,
   position: Position,
 ): RecordedEvent => {
-  // Only encodeEvent writes this column.
-  const { schemaVersion, data, personal, metadata } = JSON.parse(body) as Body;
+  const { schemaVersion, data, personal, metadata } = bodyOf(body, stream, revision);
   return { id, type, schemaVersion, data, personal, metadata, stream, revision, position };
 };
+
+function bodyOf(text: string, stream: string, revision: number): Body {
+  try {
+    return JSON.parse(text) as Body; // only encodeEvent writes this column
+  } catch {
+    // Without the parser's error, which may quote what stands there.
+    throw new Error(`revision ${revision} of ${stream} is damaged: it is no JSON`);
+  }
+}
