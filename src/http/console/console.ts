@@ -56,6 +56,9 @@ const HTML = 'text/html; charset=utf-8';
 const ASSET = /^\/console\/assets\/([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.(js|css|svg))$/;
 const IMMUTABLE = 'public, max-age=31536000, immutable';
 
+/** RFC 9110 §12.5.3: with `q=0` it is refused. */
+const TAKES_GZIP = /(?:^|[,\s])gzip\s*(?:$|,|;\s*q=(?!0(?:\.0*)?\s*(?:$|,)))/i;
+
 /** Files kept in memory; a build has some ten. Those of older builds are forgotten. */
 const FILES_IN_MEMORY = 50;
 
@@ -93,7 +96,7 @@ function answer(c: Context, { type, etag, bytes, gzipped }: File, cacheControl: 
     Vary: 'Accept-Encoding',
   };
   if (isUnchanged(c.req, etag)) return new Response(null, { status: 304, headers });
-  const zipped = /\bgzip\b/.test(c.req.header('accept-encoding') ?? '');
+  const zipped = TAKES_GZIP.test(c.req.header('accept-encoding') ?? '');
   const body = zipped ? gzipped : bytes;
   return new Response(body, {
     headers: {

@@ -101,6 +101,14 @@ describe('an asset', () => {
     expect(response.headers.get('vary')).toBe('Accept-Encoding');
     expect(gunzipSync(await response.arrayBuffer()).toString()).toBe(SCRIPT);
     expect((await get(path)).headers.get('content-encoding')).toBe(null);
+    const encodingFor = async (accepted: string) =>
+      (await get(path, { 'accept-encoding': accepted })).headers.get('content-encoding');
+    for (const taken of ['gzip', 'GZIP;q=0.5, br', 'br,gzip ; q=1']) {
+      expect(await encodingFor(taken)).toBe('gzip');
+    }
+    for (const refused of ['gzip;q=0', 'gzip; q=0.000, br', 'x-gzipped', 'identity']) {
+      expect(await encodingFor(refused)).toBe(null);
+    }
   });
 
   test.each([
