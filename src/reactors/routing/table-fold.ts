@@ -43,14 +43,16 @@ function createComparison(file: DatabaseSync) {
          (SELECT 1 FROM chats_of_visitors v WHERE ${SAME}))) AS disagree`,
   );
   // The visitor's stream is right about the owner, so its last fact is why they disagree. One of an operator is the reason
-  // where none of the visitor is: a reservation.
+  // where none of the visitor is: a reservation. A summary takes the place of what its stream loses, so that rows that are
+  // built anew are the same.
   const add = file.prepare('INSERT OR IGNORE INTO unsettled VALUES (?, ?, ?, ?)');
   const replace = file.prepare('INSERT OR REPLACE INTO unsettled VALUES (?, ?, ?, ?)');
   const remove = file.prepare('DELETE FROM unsettled WHERE tenant = ? AND visitor = ?');
-  return (tenant: TenantId, visitor: VisitorKey, { stream, revision }: RecordedEvent): void => {
+  return (tenant: TenantId, visitor: VisitorKey, event: RecordedEvent): void => {
+    const { stream, revision, type } = event;
     const isDisputed = disagree.get(tenant, visitor)?.disagree === 1;
-    const isOfVisitor = actorOf(stream)?.kind === 'visitor';
-    if (isDisputed) (isOfVisitor ? replace : add).run(tenant, visitor, stream, revision);
+    const counts = actorOf(stream)?.kind === 'visitor' || type === 'OperatorSummarised';
+    if (isDisputed) (counts ? replace : add).run(tenant, visitor, stream, revision);
     else remove.run(tenant, visitor);
   };
 }
