@@ -75,7 +75,7 @@ export function stateLines(
   isNow: boolean,
 ): string[] {
   const now = screen.now();
-  const { stream, revision, at, machine, value, timers, context } = state;
+  const { stream, revision, at, machine, value, timers, held, context } = state;
   const ago = isNow ? `, ${relativeText(at, now)}` : '';
   const head = lineOf(
     screen,
@@ -87,15 +87,24 @@ export function stateLines(
     ],
     [],
   );
-  const due = (ms: number): string =>
-    isNow ? relativeText(ms, now) : `${durationText(Math.max(0, ms - at))} after this fact`;
+  const due = (id: string, ms: number): Cell => {
+    const text = isNow
+      ? relativeText(ms, now)
+      : `${durationText(Math.max(0, ms - at))} after this fact`;
+    if (held?.includes(id)) return `${text}, does nothing in this state`;
+    return held && isNow && ms < now ? { text: `${text}: late`, style: 'bad' } : text;
+  };
   const sections: [string, Cell[][]][] = [
     ['states', regionRows(value)],
     [
       'timers',
       Object.entries(timers)
         .sort((a, b) => a[1] - b[1])
-        .map(([id, ms]) => [timerName(id), { text: timeText(ms, utc), style: 'time' }, due(ms)]),
+        .map(([id, ms]) => [
+          timerName(id),
+          { text: timeText(ms, utc), style: 'time' },
+          due(id, ms),
+        ]),
     ],
     ['context', fieldLines(context).map(({ name, text }): Cell[] => [name, text])],
   ];

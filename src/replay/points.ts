@@ -1,4 +1,6 @@
 /** An actor at a point of its history, and what differs between two points. */
+import type { AnyStateMachine } from 'xstate';
+import { type ActorState, wake } from '../actors/machine/decider.ts';
 import { serialize } from '../actors/machine/state-json.ts';
 import type { JsonObject, JsonValue } from '../kit/json.ts';
 import { type Change, changesBetween, type TimerChange, timerChangesBetween } from './changes.ts';
@@ -20,6 +22,11 @@ export interface ActorAt extends StateView {
   readonly machine: string;
   /** Of the last fact. */
   readonly revision: number;
+  /**
+   * Timers that would cause no fact in this state, because a guard says no: the hard time-out of a visitor whom an operator
+   * has answered. One that is overdue and not among these is late. Not known of a branch.
+   */
+  readonly held?: readonly string[];
   /** The first fact that does not fit the machine of this version. Facts that do not fit are left out. */
   readonly unfit?: Unfit;
 }
@@ -53,6 +60,7 @@ export async function actorAt(
     machine: found.decider.version,
     ...stateView(state),
     revision: state.core.revision,
+    held: heldTimers(found.decider.machine, state),
     seen: seen as JsonObject, // a summary is an object
     ...(unfit && { unfit }),
   };
@@ -75,4 +83,11 @@ export async function differenceBetween(
     changes: changesBetween(old.context, young.context),
     timerChanges: timerChangesBetween(before.state.core.timers, after.state.core.timers),
   };
+}
+
+/** The ids of timers that would cause no fact in this state. */
+export function heldTimers(machine: AnyStateMachine, { core }: ActorState): string[] {
+  const firesAlone = ([id, due]: [string, number]): boolean =>
+    wake(machine, { ...core, timers: new Map([[id, due]]) }, Math.max(due, core.at)).length > 0;
+  return [...core.timers].filter((timer) => !firesAlone(timer)).map(([id]) => id);
 }

@@ -47,10 +47,18 @@ const State = z
     timers: z.record(z.string(), z.number()),
     at: z.number(),
     revision: z.int(),
+    /** A service of release 0.1.0 does not say it. */
+    held: z.array(z.string()).optional(),
     unfit: z.object({ revision: z.int(), type: z.string(), reason: z.string() }).optional(),
   })
   // Without `unfit` where there is none.
-  .transform(({ unfit, ...state }): ActorAt => ({ ...state, ...(unfit && { unfit }) }));
+  .transform(
+    ({ held, unfit, ...state }): ActorAt => ({
+      ...state,
+      ...(held && { held }),
+      ...(unfit && { unfit }),
+    }),
+  );
 
 /** No `before`: it is new. No `after`: it is gone. */
 const Changed = z

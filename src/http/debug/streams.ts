@@ -36,6 +36,10 @@ const StateView = z
     timers: z.record(z.string(), z.number()).openapi({ description: 'When each timer is due' }),
     at: z.number(),
     revision: z.int(),
+    held: z.array(z.string()).openapi({
+      description:
+        'Timers that would cause no fact in this state, because a guard says no. One that is overdue and not among these is late',
+    }),
     seen: z.unknown(),
     unfit: z.object({ revision: z.int(), type: z.string(), reason: z.string() }).optional(),
   })

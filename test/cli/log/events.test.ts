@@ -134,6 +134,23 @@ describe('state', () => {
     expect(now.screen.text()).toMatch(/ ago, by visitor.*\n.*\n {2}presence +online$/m);
   });
 
+  it.each(['store', 'service'] as const)(
+    'says of a timer that is over whether it is late, or does nothing in this state: %s',
+    async (source) => {
+      // An operator has answered, so the visitor does not time out. It is a year later.
+      const reading = readingOf(scene[source]);
+      const later = { ...reading.screen, now: () => Date.UTC(2027, 0, 1) };
+      await showState(VISITOR, {}, { ...reading, screen: later });
+      const text = reading.screen.text();
+      expect(text).toMatch(/^ {2}hardTimeout .* ago, does nothing in this state$/m);
+      expect(text).toMatch(/^ {2}chatIdle .* ago: late$/m);
+      // While the chat waits, both would fire.
+      const before = readingOf(scene[source]);
+      await showState(VISITOR, { at: '2' }, before);
+      expect(before.screen.text()).not.toMatch(/does nothing|late$/m);
+    },
+  );
+
   it('gives JSON, and says what it does not find', async () => {
     const reading = readingOf(scene.service, { json: true });
     await showState(VISITOR, { time: '2026-01-01T00:00:20Z' }, reading);
