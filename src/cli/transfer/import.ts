@@ -11,7 +11,7 @@ import { refuseLogInUse } from '../../eventstore/migration/in-use.ts';
 import { isPlaceholder } from '../../eventstore/migration/placeholders.ts';
 import { openEventStore, sqlitePath } from '../../eventstore/open.ts';
 import { type EventStore, MAX_APPEND_BYTES, type NewEvent } from '../../eventstore/port.ts';
-import { lastEvent } from '../../eventstore/reading.ts';
+import { lastEvent, lastInLog } from '../../eventstore/reading.ts';
 import { redactUrls } from '../../eventstore/redact.ts';
 import { newId } from '../../kit/id.ts';
 import { makeFolder } from '../../kit/make-folder.ts';
@@ -136,7 +136,8 @@ async function checkFile({ open, screen, signal }: ImportOptions): Promise<Check
 async function isUnfinished(store: EventStore, { sha256 }: End): Promise<boolean> {
   const last = await lastImport(store);
   if (!last) {
-    if ((await store.head()) === null) return false;
+    // Not by `head`: an EventStoreDB has events of its own from its first start on.
+    if ((await lastInLog(store)) === null) return false;
     throw new AppError(
       'refused',
       'the log belongs to a service: it would not start on it any more. Name a new store',

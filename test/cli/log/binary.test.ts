@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it, onTestFinished } from 'vitest';
+import { startEventStoreDouble } from '../../support/eventstoredb/server.ts';
 import { dataDirOf, newFolder, root, run, start } from '../backups.ts';
 
 let store: string;
@@ -86,6 +87,41 @@ it('exports to a private file, imports it, replays it, and the service refuses i
     code: 1,
     output: expect.stringMatching(/EVENT_STORE is a log that was imported/),
   });
+});
+
+it('reads, exports and imports an EventStoreDB, and opens personal data with the secret alone', async () => {
+  const [double, other] = [await startEventStoreDouble(), await startEventStoreDouble()];
+  onTestFinished(async () => {
+    await Promise.all([double.close(), other.close()]);
+  });
+  const SERVICE_SECRET = readFileSync(join(dir, 'service-secret'), 'utf8').trim();
+  const copied = await run(newFolder(), ['migrate', store, double.url], { SERVICE_SECRET });
+  expect(copied.code, copied.output).toBe(0);
+
+  const folder = newFolder();
+  const events = (more: Record<string, string>, from = double.url) =>
+    run(folder, ['events', ANNA, '--store', from, '--utc'], more);
+  const line = '2023-11-14 22:13:20.000Z     0  PageViewed                n=0';
+  expect(await events({ SERVICE_SECRET })).toEqual({ code: 0, output: `${line} nick=Anna\n` });
+  const sealed = await events({});
+  expect(sealed.output).toContain(`${line} (sealed)`);
+  expect(sealed.output).toContain('there is no SERVICE_SECRET');
+  const wrong = await events({ SERVICE_SECRET: 'another-secret-of-thirty-two-letters' });
+  expect(wrong).toMatchObject({ code: 1, output: expect.stringContaining('SERVICE_SECRET') });
+
+  const file = join(folder, 'case.ndjson');
+  const exported = await run(folder, ['export', ANNA, '--store', double.url, '-o', file], {
+    SERVICE_SECRET,
+  });
+  expect(exported.output).toBe('1 events of 1 streams. Personal data is masked.\n');
+  expect(readFileSync(file, 'utf8')).not.toContain('Anna');
+  const ofService = await run(folder, ['import', file, '--store', double.url], { SERVICE_SECRET });
+  expect(ofService).toMatchObject({ code: 1 });
+  const imported = await run(folder, ['import', file, '--store', other.url], { SERVICE_SECRET });
+  expect(imported.code, imported.output).toBe(0);
+  const masked = await events({ SERVICE_SECRET }, other.url);
+  expect(masked.output).toContain(line);
+  expect(masked.output).not.toContain('Anna');
 });
 
 it('says in one line what is wrong', async () => {

@@ -41,19 +41,24 @@ export interface Scene {
   readonly url: string;
 }
 
-/** @param more other than the two visitors */
+/**
+ * @param more other than the two visitors
+ * @param eventStore the store of the log, `esdb://…`; default a SQLite file
+ */
 export async function openScene(
   more: (rig: Rig) => Promise<void> = async () => {},
+  eventStore?: string,
 ): Promise<Scene> {
-  const rig = await openRig();
+  const rig = await openRig(eventStore === undefined ? {} : { eventStore });
   await fill(rig);
   await more(rig);
   const { app } = fakeApp({ store: rig.store, vault: rig.vault, now: rig.now });
   const server = await serve(app, { host: '127.0.0.1', port: 0, variable: 'LISTEN' });
   const service = openServiceSource({ url: server.url, token: ADMIN });
+  const url = eventStore ?? `sqlite:${rig.folder}/events.db`;
   const store = openStoreSource({
-    store: await openEventStore(`sqlite:${rig.folder}/events.db`, { besideWriter: () => {} }),
-    name: 'sqlite:events.db',
+    store: await openEventStore(url, { besideWriter: () => {} }),
+    name: eventStore ?? 'sqlite:events.db',
     serviceSecrets: ['wrapping'],
   });
   afterAll(async () => {

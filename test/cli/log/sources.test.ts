@@ -1,5 +1,5 @@
-/** Both sources of the log keep the same promises: the service over HTTP, and the store directly. */
-import { describe, expect, it } from 'vitest';
+/** All sources of the log keep the same promises: the service over HTTP, and both stores directly. */
+import { afterAll, describe, expect, it } from 'vitest';
 import {
   logEvents,
   positionBefore,
@@ -7,17 +7,25 @@ import {
   streamEvents,
 } from '../../../src/cli/log/source.ts';
 import { openStoreSource } from '../../../src/cli/log/store-source.ts';
+import { startEventStoreDouble } from '../../support/eventstoredb/server.ts';
 import { HOSTILE, openScene, VISITOR } from './scene.ts';
 
 const scene = await openScene();
+const double = await startEventStoreDouble();
+afterAll(() => double.close());
+const onEventStoreDb = await openScene(undefined, double.url);
+const SOURCES = {
+  'the service': [scene.service, scene],
+  'the store': [scene.store, scene],
+  EventStoreDB: [onEventStoreDb.store, onEventStoreDb],
+  'the service on EventStoreDB': [onEventStoreDb.service, onEventStoreDb],
+} as const;
 const START = Date.parse('2026-01-01T00:00:00Z');
 
-describe.each(['service', 'store'] as const)('the %s', (kind) => {
-  const source = scene[kind];
-
+describe.each(Object.entries(SOURCES))('%s', (_, [source, { rig }]) => {
   it('reads a stream in both directions, with personal data opened', async () => {
     const all = await Array.fromAsync(streamEvents(source, VISITOR));
-    expect(all.map(({ type }) => type)).toEqual(await scene.rig.types(VISITOR));
+    expect(all.map(({ type }) => type)).toEqual(await rig.types(VISITOR));
     expect(all[0]).toMatchObject({
       revision: 0,
       personal: { page: '/shoes', nick: 'Ann' },
