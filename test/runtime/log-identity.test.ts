@@ -1,12 +1,18 @@
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
 import { openEventStore } from '../../src/eventstore/open.ts';
 import { identifyLog } from '../../src/runtime/log-identity.ts';
+import { startEventStoreDouble } from '../support/eventstoredb/server.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { newId } from '../support/rig.ts';
 
-it('a log gets an id when it begins, and keeps it', async () => {
-  const url = `sqlite:${join(temporaryFolder('log'), 'events.db')}`;
+const double = await startEventStoreDouble();
+afterAll(() => double.close());
+
+it.each([
+  ['SQLite', `sqlite:${join(temporaryFolder('log'), 'events.db')}`],
+  ['EventStoreDB', double.url],
+])('a log gets an id when it begins, and keeps it: %s', async (_, url) => {
   const identify = async () => {
     const store = await openEventStore(url);
     const both = [];
