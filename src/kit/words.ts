@@ -9,9 +9,9 @@
 const UNSPACED = ['Han', 'Hiragana', 'Katakana', 'Hangul', 'Thai', 'Lao', 'Khmer', 'Myanmar']
   .map((script) => `\\p{scx=${script}}`)
   .join('');
-/** A character of those scripts, a word of any other script, or a picture. */
+/** A character of those scripts (half-width Kana have a mark behind it), a word of any other script, or a picture. */
 const WORD = new RegExp(
-  `[[${UNSPACED}]&&[\\p{L}\\p{N}\\p{M}]]|[[\\p{L}\\p{N}\\p{M}]--[${UNSPACED}]]+|\\p{RGI_Emoji}`,
+  `[[${UNSPACED}]&&[\\p{L}\\p{N}\\p{M}]][\\uff9e\\uff9f]?|[[\\p{L}\\p{N}\\p{M}]--[${UNSPACED}]]+|\\p{RGI_Emoji}`,
   'gv',
 );
 const IS_UNSPACED = new RegExp(`^[${UNSPACED}]`, 'v');
@@ -43,6 +43,11 @@ const PLAIN: Readonly<Record<string, string>> = {
   ς: 'σ',
 };
 const NOT_PLAIN = new RegExp(`[${Object.keys(PLAIN).join('')}]`, 'g');
+/** Hiragana, which stand for the same sounds as the Katakana that come {@link TO_KATAKANA} behind them. */
+const HIRAGANA = /[\u3041-\u3096\u309d\u309e]/g;
+const TO_KATAKANA = 0x60;
+const katakanaOf = (hiragana: string): string =>
+  String.fromCharCode(hiragana.charCodeAt(0) + TO_KATAKANA);
 const NO_WORD = /[^\p{L}\p{N}\p{M}]/gu;
 const ASCII_WORD = /^[a-z0-9]*$/;
 
@@ -58,7 +63,7 @@ export interface Word {
   readonly end: number;
 }
 
-/** @returns the word in lower case, without diacritics; pictures stay as they are */
+/** @returns the word in lower case, without diacritics, Kana as Katakana; pictures stay as they are */
 function plainOf(word: string): string {
   const lower = word.toLowerCase();
   if (ASCII_WORD.test(lower)) return lower.slice(0, MAX_WORD_CHARACTERS);
@@ -69,6 +74,7 @@ function plainOf(word: string): string {
     .normalize('NFC')
     .toLowerCase()
     .replace(NOT_PLAIN, (letter) => PLAIN[letter] ?? letter)
+    .replace(HIRAGANA, katakanaOf)
     .replace(NO_WORD, '');
   return (plain || lower).slice(0, MAX_WORD_CHARACTERS).toWellFormed();
 }

@@ -15,7 +15,7 @@ export interface ApplyToSearch {
 
 /** Reads the rows of messages and chats. */
 export const SEARCH: Model<ApplyToSearch> = {
-  version: 2,
+  version: 3,
   schema: SEARCH_SCHEMA,
   tables: SEARCH_TABLES,
   apply: (db) => {

@@ -29,7 +29,8 @@ test.each([
   ['हिन्दी किताब', 'हिन्दी किताब'], // vowels of Indian scripts are no accents
   ['ﬁne ２０２６', 'fine 2026'],
   ['你好，世界 hello', '你 好 世 界 hello'],
-  ['がっこう', 'が っ こ う'],
+  ['がっこう', 'ガ ッ コ ウ'],
+  ['ｶﾞﾂｺｰ ﾞ', 'ガ ツ コ ー \u3099'], // half-width, the mark is a character of its own
   ['학교에서', '학 교 에 서'],
   ['jane.doe@example.org', 'jane doe example org'],
   ['👍🏽 ok', '👍🏽 ok'],
@@ -49,6 +50,9 @@ test.each([
   ['世界', '你好，世界！'],
   ['ตลาด', 'ไปตลาดน้ำ'],
   ['학교', '학교에서'],
+  ['さくら', 'サクラの花'],
+  ['パスワード', 'ﾊﾟｽﾜｰﾄﾞを忘れた'],
+  ['ぱす', 'パスワード'],
   ['istanbul', 'İSTANBUL'],
   ['sho', 'new shoes'],
   ['shoes new', 'new shoes'],
