@@ -8,6 +8,7 @@ import { AppError } from '../errors.ts';
 import { sqlitePath } from '../eventstore/open.ts';
 import { version } from '../version.ts';
 import { interruptible } from './interruptible.ts';
+import { counted } from './output/counted.ts';
 import { print, warn } from './output/print.ts';
 import { createProgressLog } from './progress.ts';
 
@@ -63,7 +64,7 @@ async function verify(dir: string): Promise<void> {
 }
 
 const contentOf = ({ log, takenAt }: Manifest): string =>
-  `${log.events} events up to ${log.head ?? 'the beginning'}, as of ${takenAt}`;
+  `${counted(log.events, 'event')} up to ${log.head ?? 'the beginning'}, as of ${takenAt}`;
 
 export function backupCommand(): Command {
   return new Command('backup')

@@ -7,6 +7,7 @@ import { type Migrated, migrate } from '../eventstore/migration/migrate.ts';
 import { isEventStore, openEventStore, sqlitePath } from '../eventstore/open.ts';
 import { redactUrls } from '../eventstore/redact.ts';
 import { interruptible } from './interruptible.ts';
+import { counted } from './output/counted.ts';
 import { print, warn } from './output/print.ts';
 import { createProgressLog } from './progress.ts';
 
@@ -75,12 +76,12 @@ async function openAndMigrate(
     verifyOnly,
     signal,
     now: Date.now,
-    onProgress: (phase, events) => report(phase, `${events} events`),
+    onProgress: (phase, events) => report(phase, counted(events, 'event')),
   });
 }
 
 function tell({ streams, events, digest, copied }: Migrated, verifyOnly: boolean): void {
-  const counts = `equal: ${streams} streams, ${events} events`;
+  const counts = `equal: ${counted(streams, 'stream')}, ${counted(events, 'event')}`;
   const proof = `sha256 ${digest || 'of nothing'}`;
   if (verifyOnly) {
     print(`${counts}, ${proof}`);

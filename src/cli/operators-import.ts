@@ -4,6 +4,7 @@ import { createLimiter } from '../kit/limiter.ts';
 import { type Fault, readRows } from './operators-file.ts';
 import { planImport, type Step } from './operators-plan.ts';
 import type { OperatorsService } from './operators-service.ts';
+import { counted } from './output/counted.ts';
 
 export const CONCURRENT_ROWS = 4;
 /** A wrong export has the same fault on every line. */
@@ -72,7 +73,7 @@ export async function importOperators(
 /** @throws {AppError} `invalid` with all faults, if there are any */
 function refuseFaults(faults: readonly Fault[]): void {
   if (faults.length === 0) return;
-  const head = `nothing was sent; ${faults.length} ${faults.length === 1 ? 'fault' : 'faults'}:`;
+  const head = `nothing was sent; ${counted(faults.length, 'fault')}:`;
   throw new AppError('invalid', [head, ...faultLines(faults)].join('\n'));
 }
 

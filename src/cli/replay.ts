@@ -4,6 +4,7 @@ import type { Report } from '../replay/whole-log.ts';
 import { differenceLines } from './diff.ts';
 import { type Reading, withSource, withSourceOptions } from './log/open.ts';
 import { type ReplayOptions, shareOf } from './log/source.ts';
+import { counted } from './output/counted.ts';
 import { createProgress } from './output/progress.ts';
 import { lineOf } from './output/screen.ts';
 import { jsonLine } from './output/terminal-text.ts';
@@ -67,12 +68,12 @@ function linesOf({ screen, utc }: Reading, item: Report): string[] {
   if ('done' in item) {
     const { events, streams, unfit, snapshots, ms } = item.done;
     const rate = ms > 0 ? `, ${Math.round((events * 1_000) / ms)} events/s` : '';
-    const text = `${events} events of ${streams} streams in ${durationText(ms)}${rate}`;
+    const text = `${counted(events, 'event')} of ${counted(streams, 'stream')} in ${durationText(ms)}${rate}`;
     if (events === 0) return ['nothing was found to replay'];
     const fits = unfit === 0 && snapshots === 0;
     const result = fits
       ? 'everything fits'
-      : `${unfit} facts do not fit, ${snapshots} snapshots differ`;
+      : `not fitting: ${counted(unfit, 'fact')}, differing: ${counted(snapshots, 'snapshot')}`;
     return [`${text}: ${screen.style(fits ? 'good' : 'bad', result)}`];
   }
   return [];

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { restoreBackup } from '../backup/restore.ts';
 import { readStorage } from '../config/config.ts';
 import { logPath } from './backup.ts';
+import { counted } from './output/counted.ts';
 import { print } from './output/print.ts';
 
 export function restoreCommand(): Command {
@@ -21,7 +22,9 @@ export function restoreCommand(): Command {
         log: logPath(eventStore, 'restore it'),
       });
       const { takenAt, log } = manifest;
-      print(`restored: ${log.events} events, as of ${takenAt}; later ones are not in it`);
+      print(
+        `restored: ${counted(log.events, 'event')}, as of ${takenAt}; later ones are not in it`,
+      );
       for (const folder of movedTo) print(`what was there before is in ${folder}`);
       print('Start the service. It builds its read models again from the log.');
     });

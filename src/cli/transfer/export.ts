@@ -17,6 +17,7 @@ import {
   logEvents,
   streamEvents,
 } from '../log/source.ts';
+import { counted } from '../output/counted.ts';
 import { createProgress } from '../output/progress.ts';
 import { jsonLine } from '../output/terminal-text.ts';
 import { addLine, type End, FORMAT, FORMAT_VERSION, type Header, isInternal } from './format.ts';
@@ -213,7 +214,7 @@ async function exportTo(
       const how = options.withPersonal
         ? 'Personal data is in it: keep it as you keep the log'
         : 'Personal data is masked';
-      reading.screen.note(`${events} events of ${count} streams. ${how}.`);
+      reading.screen.note(`${counted(events, 'event')} of ${counted(count, 'stream')}. ${how}.`);
     });
   } catch (error) {
     if (file !== undefined) rmSync(file, { force: true });

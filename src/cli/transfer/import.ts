@@ -29,6 +29,7 @@ import { deriveSecrets } from '../../runtime/vault/secrets.ts';
 import { createVault } from '../../runtime/vault/vault.ts';
 import { interruptible } from '../interruptible.ts';
 import { CONFIGURED, secretsBeside, storeUrl } from '../log/open.ts';
+import { counted } from '../output/counted.ts';
 import { createProgress } from '../output/progress.ts';
 import { processScreen, type Screen } from '../output/screen.ts';
 import { damaged, type End, type EventLine, type Header, parseExport } from './format.ts';
@@ -258,7 +259,9 @@ async function run(file: string, { store: target }: { readonly store: string }):
   );
   const { events, streams, masked, before: earlier } = imported;
   const again = earlier > 0 ? ` (${earlier} were there)` : '';
-  screen.line(`${events} events of ${streams} streams are in ${redactUrls(url)}${again}`);
+  screen.line(
+    `${counted(events, 'event')} of ${counted(streams, 'stream')} now in ${redactUrls(url)}${again}`,
+  );
   if (masked) screen.line('Personal data in it is masked.');
   screen.line('The service does not start on this log. Read it with --store.');
 }

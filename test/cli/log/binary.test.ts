@@ -60,20 +60,18 @@ it('exports to a private file, imports it, replays it, and the service refuses i
   const exported = await run(folder, ['export', ANNA, '--store', store, '-o', file]);
   expect(exported).toEqual({
     code: 0,
-    output: '1 events of 1 streams. Personal data is masked.\n',
+    output: '1 event of 1 stream. Personal data is masked.\n',
   });
   expect(statSync(file).mode & 0o777).toBe(0o600);
   expect(readFileSync(file, 'utf8')).not.toContain('Anna');
   const again = await run(folder, ['export', ANNA, '--store', store, '-o', file]);
   expect(again).toMatchObject({ code: 1, output: expect.stringContaining('EEXIST') });
   const imported = await run(folder, ['import', file, '--store', target]);
-  expect(imported.output).toMatch(
-    /^1 events of 1 streams are in sqlite:.*\n.*masked\.\nThe service/,
-  );
+  expect(imported.output).toMatch(/^1 event of 1 stream now in sqlite:.*\n.*masked\.\nThe service/);
   expect(imported.code).toBe(0);
   // What the tests of the store append is no history of a visitor.
   const replayed = await run(folder, ['replay', '--store', target]);
-  expect(replayed).toMatchObject({ code: 2, output: expect.stringMatching(/1 facts do not fit/) });
+  expect(replayed).toMatchObject({ code: 2, output: expect.stringMatching(/not fitting: 1 fact/) });
   const served = await run(join(folder, 'case'), ['serve'], {
     EVENT_STORE: target,
     EJABBERD_API_URL: 'http://127.0.0.1:5281',
@@ -113,7 +111,7 @@ it('reads, exports and imports an EventStoreDB, and opens personal data with the
   const exported = await run(folder, ['export', ANNA, '--store', double.url, '-o', file], {
     SERVICE_SECRET,
   });
-  expect(exported.output).toBe('1 events of 1 streams. Personal data is masked.\n');
+  expect(exported.output).toBe('1 event of 1 stream. Personal data is masked.\n');
   expect(readFileSync(file, 'utf8')).not.toContain('Anna');
   const ofService = await run(folder, ['import', file, '--store', double.url], { SERVICE_SECRET });
   expect(ofService).toMatchObject({ code: 1 });

@@ -142,7 +142,7 @@ describe('replay', () => {
     const { screen, ...reading } = readingOf(source);
     expect(await runReplay({}, { screen, ...reading })).toBe(false);
     expect(screen.lines[0]).toMatch(/^does not fit {2}visitor-shop\.odd @0 FactOfTheFuture/);
-    expect(screen.lines.at(-1)).toMatch(/^\d+ events of 4 streams in .*: 1 facts do not fit/);
+    expect(screen.lines.at(-1)).toMatch(/^\d+ events of 4 streams in .*: not fitting: 1 fact, /);
     expect(await runReplay({ tenant: 'acme' }, readingOf(source))).toBe(true);
     const { events } = await source.readLog({ direction: 'backwards', limit: 1 });
     const behind = readingOf(source, { json: true });
@@ -178,7 +178,7 @@ describe('replay', () => {
       'snapshot differs  visitor-a.2 @4',
       '  context',
       '    a.0  1  →  (none)',
-      '20 events of 2 streams in 10 ms, 2000 events/s: 1 facts do not fit, 1 snapshots differ',
+      '20 events of 2 streams in 10 ms, 2000 events/s: not fitting: 1 fact, differing: 1 snapshot',
     ]);
     const json = readingOf(service, { json: true });
     await runReplay({}, json);
