@@ -122,7 +122,6 @@ export function applyToAll(db: DatabaseSync) {
       for (const each of hide) each?.(tenant);
       removed.remove(tenant);
     } else if (type === 'TenantConfigured' && removed.isRemoved(tenant)) {
-      toStreams.write();
       sweep.all(tenant);
       removed.comeBack(tenant);
     }

@@ -132,7 +132,7 @@ function inserter(db: DatabaseSync, into: string, columns: number, more = '') {
 const COLUMNS = 'n, stream, category, tenant, name, last_at, last_revision, last_type';
 const NEWEST = `last_at = excluded.last_at, last_revision = excluded.last_revision, last_type = excluded.last_type`;
 
-const TO_GO = `streams.n <= (SELECT r.streams FROM removed_tenants AS r WHERE r.tenant = streams.tenant AND r.swept = 0)`;
+const TO_GO = `streams.n <= (SELECT r.streams FROM removed_tenants AS r WHERE r.tenant = streams.tenant)`;
 
 const prepare = (db: DatabaseSync) => ({
   sweep: db.prepare(SWEEP),

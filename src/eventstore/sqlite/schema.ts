@@ -7,9 +7,9 @@ import { addFloors } from './floors.ts';
  * The events are a rowid table in order of position with an integer stream id. WITHOUT ROWID was half as fast and larger.
  *
  * An append writes no stream row: the index gives the next revision. `base` is the revision at which the stream began, or
- * began again after a deletion. The row goes with the last event of a deleted stream (floors.ts). `first` is the first revision that truncation left. `wipe` says that rows before `first`
- * still have to be removed. `log.floor` is the highest position ever assigned when events were removed, so that no
- * position is assigned twice.
+ * began again after a deletion. The row goes with the last event of a deleted stream (floors.ts). `first` is the first
+ * revision that truncation left. `wipe` says that rows before `first` still have to be removed. `log.floor` is the highest
+ * position ever assigned when events were removed, so that no position is assigned twice.
  */
 const schema = `
   CREATE TABLE log (id TEXT NOT NULL, floor INTEGER NOT NULL) STRICT;

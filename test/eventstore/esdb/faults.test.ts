@@ -285,6 +285,20 @@ describe('a subscription', () => {
     }
   });
 
+  test('of another store can read a stream that began again, as soon as it has the event', async () => {
+    const other = await openEsdbEventStore(server.url);
+    closing.unshift(() => other.close());
+    await store.append('a-b', [event(0)], 'no-stream');
+    await store.deleteStream('a-b');
+    const stop = new AbortController();
+    for await (const batch of other.subscribe({ signal: stop.signal })) {
+      if (batch.events.some(({ revision }) => revision === 1)) break;
+      if (batch.live) await store.append('a-b', [event(1)], 'no-stream');
+    }
+    stop.abort();
+    expect(numbers(await other.readStream('a-b'))).toEqual([1]);
+  });
+
   test('of a slow consumer resumes where it was', async () => {
     const prefix = uniquePrefix();
     const total = 3000;

@@ -171,6 +171,12 @@ describe('the file', () => {
       await store.close();
       store = await openSqliteEventStore(path);
     }
+    // The one that ends last is shorter than the other.
+    await store.append(names[0] ?? '', events(0, 2), 'no-stream');
+    await store.append(names[1] ?? '', [event(3)], 'no-stream');
+    await store.deleteStream(names[0] ?? '');
+    await store.deleteStream(names[1] ?? '');
+    expect((await store.append(names[2] ?? '', [event(4)], 'no-stream')).revision).toBe(30);
     expect((await store.append('v-another', [event(0)], 'no-stream')).revision).toBe(0);
     await store.close();
   });
