@@ -36,7 +36,7 @@ export const createFloors = (db: DatabaseSync): Floors => {
 };
 
 /** The row of a stream that was deleted, without any event left. */
-export const GONE = `first = base AND wipe = 0
+export const GONE = `first = base
   AND NOT EXISTS (SELECT 1 FROM events WHERE stream_id = streams.id)`;
 
 /** Once for each log: one of an earlier release has the names of all streams that were ever deleted. */

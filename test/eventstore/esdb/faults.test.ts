@@ -211,6 +211,19 @@ describe('an append', () => {
   });
 });
 
+test('a deletion finds that another store has just begun the stream again', async () => {
+  // For 140 ms nobody finds the stream.
+  const slow = await startEventStoreDouble({ now: () => Date.now() / 20 });
+  const [one, other] = await Promise.all([1, 2].map(() => openEsdbEventStore(slow.url)));
+  if (!one || !other) throw new Error('two stores were opened');
+  closing.unshift(one.close, other.close, slow.close);
+  await one.append('a-b', [event(0)], 'no-stream');
+  await one.deleteStream('a-b');
+  await other.append('a-b', [event(1)], 'no-stream');
+  await expect(one.deleteStream('a-b', { expected: 0 })).rejects.toMatchObject({ actual: 1 });
+  expect(numbers(await other.readStream('a-b'))).toEqual([1]);
+});
+
 describe('a subscription', () => {
   test('applies each event once and in order, although it is dropped again and again', async () => {
     const folder = temporaryFolder('esdb-fold');

@@ -176,7 +176,11 @@ describe('the file', () => {
     await store.append(names[1] ?? '', [event(3)], 'no-stream');
     await store.deleteStream(names[0] ?? '');
     await store.deleteStream(names[1] ?? '');
-    expect((await store.append(names[2] ?? '', [event(4)], 'no-stream')).revision).toBe(30);
+    // Nor if the row of the new stream comes from an append that failed.
+    const known = event(4);
+    await store.append('v-known', [known], 'no-stream');
+    await expect(store.append(names[2] ?? '', [known], 'no-stream')).rejects.toThrow();
+    expect((await store.append(names[2] ?? '', [event(5)], 'no-stream')).revision).toBe(30);
     expect((await store.append('v-another', [event(0)], 'no-stream')).revision).toBe(0);
     await store.close();
   });
@@ -196,6 +200,20 @@ describe('the file', () => {
     log.forget('v-a');
     expect(log.last('v-a')).toBe(3);
     db.close();
+  });
+
+  test('writes what can be read behind a deletion that others looked at', async () => {
+    const store = await openSqliteEventStore(newPath());
+    await store.append('v-a', events(0, 1999), 'no-stream');
+    const [deleted, looked] = await Promise.allSettled([
+      store.deleteStream('v-a'),
+      store.append('v-a', [event(2000)], 7), // the writer remembers the stream while its events go
+    ]);
+    expect([deleted.status, looked.status]).toEqual(['fulfilled', 'rejected']);
+    await store.append('v-a', [event(2001)], 'no-stream');
+    expect(numbers(await store.readStream('v-a'))).toEqual([2001]);
+    expect(numbers(await store.readAll())).toEqual([2001]);
+    await store.close();
   });
 
   test('of an earlier release loses the names of deleted streams, and keeps their revisions', async () => {

@@ -50,10 +50,13 @@ export interface EventStoreDouble {
 /** Starts a double on 127.0.0.1. @param port default any free port */
 export const startEventStoreDouble = async ({
   port = 0,
+  now,
 }: {
   readonly port?: number;
+  /** ms since 1970. A slow clock makes longer what the server takes some milliseconds for. */
+  readonly now?: () => number;
 } = {}): Promise<EventStoreDouble> => {
-  const log = createLog();
+  const log = createLog(now);
   // Events that a new node writes by itself.
   log.append('$$$scavenges', 'any', [
     {
