@@ -67,9 +67,9 @@ function linesOf({ screen, utc }: Reading, item: Report): string[] {
   }
   if ('done' in item) {
     const { events, streams, unfit, snapshots, ms } = item.done;
+    if (events === 0) return ['nothing was found to replay'];
     const rate = ms > 0 ? `, ${Math.round((events * 1_000) / ms)} events/s` : '';
     const text = `${counted(events, 'event')} of ${counted(streams, 'stream')} in ${durationText(ms)}${rate}`;
-    if (events === 0) return ['nothing was found to replay'];
     const fits = unfit === 0 && snapshots === 0;
     const result = fits
       ? 'everything fits'

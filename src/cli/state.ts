@@ -42,16 +42,15 @@ export async function showState(
 ): Promise<void> {
   const { source, screen, json } = reading;
   const point = pointOf(options, reading);
+  const isNow = point.revision === undefined && point.at === undefined;
   const state = await source.state(stream, point);
   if (!state) {
-    const isNow = Object.keys(point).length === 0;
     const reason = isNow
       ? 'has no facts of an actor: xmpp-chat streams lists streams'
       : `has no facts of an actor up to there: xmpp-chat events ${stream} shows where it begins`;
     throw new AppError('not-found', `${stream} ${reason}`);
   }
   if (json) return screen.line(jsonLine(state));
-  const isNow = point.revision === undefined && point.at === undefined;
   for (const line of stateLines(reading, state, isNow)) screen.line(line);
   if (!state.unfit && point.revision !== undefined && state.revision < point.revision) {
     screen.note(`there is no fact ${point.revision}: the stream ends at ${state.revision}`);

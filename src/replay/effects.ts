@@ -6,8 +6,8 @@ import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 export interface EffectPlace {
   readonly name: string;
   /**
-   * False: what should be there follows from the state, so no lane performs each fact. The log does not say what became
-   * of one, and nor does anybody know whether it called for anything: only notes do.
+   * False: what should be there follows from the state, so no lane performs each fact. The log does not say whether a fact
+   * called for anything, and what became of it. Only notes do.
    */
   readonly hasLane?: boolean;
   concerns(event: RecordedEvent): boolean;
@@ -80,7 +80,7 @@ export interface Progress {
   readonly through: number;
   /** Of effects that were given up: why. */
   readonly dead: ReadonlyMap<number, string>;
-  /** The first fact whose effect is not done. A lane goes on in order, so all others wait behind it. null: not looked for. */
+  /** The first fact whose effect is not done; null: none was found. A lane goes on in order, so all others wait behind it. */
   readonly first: number | null;
 }
 
@@ -93,7 +93,7 @@ const LANE_FACTS = 100;
 const FACTS_BEHIND = 100;
 /** An effect becomes a dead letter after a day or, if its place was not seen to fail, an hour later. */
 const PENDING_MOST_MS = 26 * 3_600_000;
-/** Without a lane, a try that failed was the last one if no other one follows within this time: it is written down that often. */
+/** Without a lane: as long after its last failure, an effect is not tried any more. One that goes on is noted every 10 minutes. */
 const TRIED_WITHIN_MS = 1_200_000;
 /** Clocks of two processes may differ. A note that ended so long before its fact is about an older log. */
 const CLOCKS_DIFFER_MS = 60_000;

@@ -1,6 +1,4 @@
 /** An actor at a point of its history, and what differs between two points. */
-import type { AnyStateMachine } from 'xstate';
-import { type ActorState, wake } from '../actors/machine/decider.ts';
 import { serialize } from '../actors/machine/state-json.ts';
 import type { JsonObject, JsonValue } from '../kit/json.ts';
 import { type Change, changesBetween, type TimerChange, timerChangesBetween } from './changes.ts';
@@ -16,16 +14,13 @@ import {
 import { type StateView, stateView } from './steps.ts';
 
 /** An actor at a point of its history. */
-export interface ActorAt extends StateView {
+export interface ActorAt extends Omit<StateView, 'held'> {
   readonly stream: string;
   /** With its version, such as `visitor/10`. */
   readonly machine: string;
   /** Of the last fact. */
   readonly revision: number;
-  /**
-   * Timers that would cause no fact in this state, because a guard says no: the hard time-out of a visitor whom an operator
-   * has answered. One that is overdue and not among these is late. Not known of a branch.
-   */
+  /** As in {@link StateView}. A service of release 0.1.0 does not say it. */
   readonly held?: readonly string[];
   /** The first fact that does not fit the machine of this version. Facts that do not fit are left out. */
   readonly unfit?: Unfit;
@@ -58,9 +53,8 @@ export async function actorAt(
   return {
     stream,
     machine: found.decider.version,
-    ...stateView(state),
+    ...stateView(found.decider.machine, state),
     revision: state.core.revision,
-    held: heldTimers(found.decider.machine, state),
     seen: seen as JsonObject, // a summary is an object
     ...(unfit && { unfit }),
   };
@@ -76,18 +70,12 @@ export async function differenceBetween(
 ): Promise<Difference> {
   const before = await foldTo(reader, found, { revision: a }, checkpoints);
   const after = await foldTo(reader, found, { revision: b }, checkpoints);
-  const [old, young] = [stateView(before.state), stateView(after.state)];
+  const { machine } = found.decider;
+  const [old, young] = [stateView(machine, before.state), stateView(machine, after.state)];
   return {
     a: { revision: before.through, value: old.value },
     b: { revision: after.through, value: young.value },
     changes: changesBetween(old.context, young.context),
     timerChanges: timerChangesBetween(before.state.core.timers, after.state.core.timers),
   };
-}
-
-/** The ids of timers that would cause no fact in this state. */
-export function heldTimers(machine: AnyStateMachine, { core }: ActorState): string[] {
-  const firesAlone = ([id, due]: [string, number]): boolean =>
-    wake(machine, { ...core, timers: new Map([[id, due]]) }, Math.max(due, core.at)).length > 0;
-  return [...core.timers].filter((timer) => !firesAlone(timer)).map(([id]) => id);
 }

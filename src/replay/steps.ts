@@ -1,7 +1,7 @@
 /** A stream step by step: what each fact did to its actor. */
 import type { AnyMachineSnapshot, AnyStateMachine, AnyStateNode } from 'xstate';
 import { transitionOf } from '../actors/machine/chart.ts';
-import type { ActorState, StoredFact } from '../actors/machine/decider.ts';
+import { type ActorState, type StoredFact, wake } from '../actors/machine/decider.ts';
 import type { Advance } from '../actors/machine/plan.ts';
 import { type TracedStep, tracedStep } from '../actors/machine/step.ts';
 import type { RecordedEvent } from '../eventstore/port.ts';
@@ -24,6 +24,11 @@ export interface StateView {
   readonly context: JsonObject;
   /** Due times in ms since 1970, by the timers' ids. */
   readonly timers: Readonly<Record<string, number>>;
+  /**
+   * Ids of timers that would cause no fact in this state, because a guard says no: the hard time-out of a visitor whom an
+   * operator has answered. One that is overdue and not among these is late.
+   */
+  readonly held: readonly string[];
   /** Time of the last fact, in ms since 1970; 0 before the first. */
   readonly at: number;
 }
@@ -53,12 +58,18 @@ export interface Step<E extends StoredFact = RecordedEvent> {
 /** Characters of a page's contexts as JSON; a page ends with the step that reaches them. */
 export const MAX_PAGE_CHARACTERS = 8 * 1024 * 1024;
 
-export const stateView = ({ core: { snapshot, timers, at } }: ActorState): StateView => ({
-  value: snapshot.value as JsonValue, // names of states
-  context: snapshot.context as JsonObject, // contexts of our machines are plain JSON
-  timers: Object.fromEntries(timers),
-  at,
-});
+export function stateView(machine: AnyStateMachine, { core }: ActorState): StateView {
+  const { snapshot, timers, at } = core;
+  const isHeld = ([id, due]: [string, number]): boolean =>
+    wake(machine, { ...core, timers: new Map([[id, due]]) }, Math.max(due, at)).length === 0;
+  return {
+    value: snapshot.value as JsonValue, // names of states
+    context: snapshot.context as JsonObject, // contexts of our machines are plain JSON
+    timers: Object.fromEntries(timers),
+    held: [...timers].filter(isHeld).map(([id]) => id),
+    at,
+  };
+}
 
 /** One fact: the state after it, and what it did. `before` must not be used any more: its memory of commands moves on. */
 export function stepOver<E extends StoredFact>(
@@ -78,7 +89,7 @@ export function stepOver<E extends StoredFact>(
   const step: Step<E> = {
     revision: event.revision,
     event,
-    state: stateView(after.state),
+    state: stateView(machine, after.state),
     taken: unfit ? [] : traced.map((each) => takenBy(machine, each)),
     changes: changesBetween(
       core.snapshot.context as JsonObject, // as in `stateView`

@@ -156,7 +156,7 @@ export async function testOf(
   });
 
   const { state } = end.folded;
-  const { value, context } = stateView(state);
+  const { value, context } = stateView(decider.machine, state);
   // A context has the words of facts that were given, and of actions.
   const changes = changesBetween(mask(from.state.context, 'given'), mask(context, 'given'));
   return [

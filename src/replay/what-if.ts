@@ -93,7 +93,7 @@ export async function whatIf(
 ): Promise<WhatIf> {
   const until = 'revision' in point ? point : { at: point.time };
   const base = await foldTo(reader, found, until, checkpoints);
-  const from = { revision: base.through, state: stateView(base.state) };
+  const from = { revision: base.through, state: stateView(base.decider.machine, base.state) };
   let branch = branchAt(base, 'time' in point ? point.time : base.state.core.at);
   const start = branch.now;
   const played: Played[] = [];

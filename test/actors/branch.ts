@@ -26,7 +26,7 @@ export interface TestBranch {
 }
 
 function branchFrom(base: Folded, now = base.state.core.at): TestBranch {
-  const { context } = stateView(base.state);
+  const { context } = stateView(base.decider.machine, base.state);
   let branch = branchAt(base, now);
   const carryOut = (action: Action): Facts => {
     const outcome = act(branch, action);
@@ -39,9 +39,9 @@ function branchFrom(base: Folded, now = base.state.core.at): TestBranch {
     command: (command) => carryOut({ command }),
     fact: (type, data) => carryOut({ fact: { type, data } }),
     wait: (ms) => carryOut({ wait: ms }),
-    value: () => stateView(state()).value,
+    value: () => stateView(base.decider.machine, state()).value,
     timers: () => timersLeft(base.decider, state().core.timers, branch.now),
-    changes: () => changesBetween(context, stateView(state()).context),
+    changes: () => changesBetween(context, stateView(base.decider.machine, state()).context),
   };
 }
 

@@ -18,6 +18,7 @@ const state = (at: number, timers: Record<string, number> = {}): State => ({
   value: 'online',
   context: {},
   timers,
+  held: [],
   at,
 });
 

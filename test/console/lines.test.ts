@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { RecordedEvent } from '../../console/src/api/debugger.ts';
 import type { TraceNode } from '../../console/src/api/types.ts';
 import { causesOf, MAX_CAUSED } from '../../console/src/stream/causes.ts';
-import { timerLines, timerName } from '../../console/src/stream/timer-lines.ts';
+import { dueText, timerLines, timerName } from '../../console/src/stream/timer-lines.ts';
 import { whoOf, whoText } from '../../console/src/stream/who.ts';
 import { partsOf } from '../../console/src/visible-text.ts';
 
@@ -79,6 +79,13 @@ test('timers: the next one first, with what the fact did, and those that it canc
     ['gone', null, 700, 'cancelled'],
   ]);
   expect(timerName('presencePause')).toBe('presencePause');
+  expect([dueText(0, false), dueText(60_000, false), dueText(60_000, true)]).toEqual([
+    'at once',
+    '1 min',
+    '1 min, does nothing in this state',
+  ]);
+  expect(dueText(-60_000, true)).toBe('1 min before, does nothing in this state');
+  expect(dueText(-60_000, false)).toBe('1 min before: late');
 });
 
 describe('causes', () => {

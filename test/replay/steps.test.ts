@@ -108,10 +108,12 @@ describe('the steps of a stream', () => {
     const steps = await allSteps(memoryLog({ [stream]: facts }), stream, 7);
     const kind = stream.split('-', 1)[0] as ActorKind; // of the names above
     const decider = DECIDERS[kind];
-    const start = stateView(emptyState(decider));
+    const start = stateView(decider.machine, emptyState(decider));
     checkSteps(kind, steps, start);
     expect(steps.map(({ revision }) => revision)).toEqual(facts.map(({ revision }) => revision));
-    expect(steps.at(-1)?.state).toEqual(stateView(fold(decider, emptyState(decider), facts)));
+    expect(steps.at(-1)?.state).toEqual(
+      stateView(decider.machine, fold(decider, emptyState(decider), facts)),
+    );
   });
 
   const everyActor = <C extends { readonly type: string }, S extends AnyMachineSnapshot>(
@@ -135,8 +137,10 @@ describe('the steps of a stream', () => {
           const stream = `${kind}-acme.x`;
           if (memory.facts.length === 0) return;
           const steps = await allSteps(memoryLog({ [stream]: memory.facts }), stream);
-          checkSteps(kind, steps, stateView(emptyState(decider)));
-          expect(steps.at(-1)?.state).toEqual(throughJson(stateView(memory.state)));
+          checkSteps(kind, steps, stateView(decider.machine, emptyState(decider)));
+          expect(steps.at(-1)?.state).toEqual(
+            throughJson(stateView(decider.machine, memory.state)),
+          );
         }),
         { numRuns: 40 },
       );

@@ -34,6 +34,8 @@ export interface State {
   readonly context: Json;
   /** Id → due time, in ms since 1970. */
   readonly timers: Readonly<Record<string, number>>;
+  /** Timers that would do nothing in this state. */
+  readonly held: readonly string[];
   readonly at: number;
 }
 

@@ -35,7 +35,7 @@ export function StepView({
         {state && machine && <ChartSection machine={machine} value={state.value} taken={taken} />}
         <div className="step-rest">
           {state && <ContextSection key={revision} context={state.context} changes={changes} />}
-          {state && <TimersSection timers={state.timers} changes={timerChanges} at={at} />}
+          {state && <TimersSection state={state} changes={timerChanges} at={at} />}
           {branch && <FollowingEffects effects={branch.effects} />}
           {!branch && state && settled && <EffectsSection stream={stream} revision={revision} />}
           {!branch && settled && correlationId && (

@@ -1,14 +1,14 @@
 /** The timers behind a step, and what the fact did to them. */
-import type { TimerChange } from '../api/debugger.ts';
-import { absolute, duration } from '../times.ts';
-import { type TimerLine, timerLines } from './timer-lines.ts';
+import type { State, TimerChange } from '../api/debugger.ts';
+import { absolute } from '../times.ts';
+import { dueText, type TimerLine, timerLines } from './timer-lines.ts';
 
 export function TimersSection({
-  timers,
+  state: { timers, held },
   changes,
   at,
 }: {
-  readonly timers: Readonly<Record<string, number>>;
+  readonly state: State;
   readonly changes: readonly TimerChange[];
   /** Time of the fact, in ms since 1970. */
   readonly at: number;
@@ -40,7 +40,7 @@ export function TimersSection({
                   {line.name}
                 </th>
                 <td>{absolute(line.due ?? line.before ?? 0, { millis: true })}</td>
-                <td>{line.due === null ? '' : spanOf(line.due - at)}</td>
+                <td>{line.due === null ? '' : dueText(line.due - at, held.includes(line.id))}</td>
                 <td>{did(line)}</td>
               </tr>
             ))}
@@ -50,9 +50,6 @@ export function TimersSection({
     </section>
   );
 }
-
-const spanOf = (ms: number): string =>
-  ms < 0 ? `${duration(-ms)} before: a guard said no` : ms === 0 ? 'at once' : duration(ms);
 
 function did({ did: what, before }: TimerLine) {
   if (what === null) return '';

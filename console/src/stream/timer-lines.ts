@@ -1,5 +1,6 @@
 /** Timers as lines of a table. */
 import type { TimerChange } from '../api/debugger.ts';
+import { duration } from '../times.ts';
 
 export interface TimerLine {
   readonly id: string;
@@ -39,4 +40,15 @@ export function timerLines(
       }),
     );
   return [...pending.sort((a, b) => (a.due ?? 0) - (b.due ?? 0)), ...cancelled];
+}
+
+/**
+ * When a timer is due, and whether it then does something.
+ * @param ms after the fact
+ * @param isHeld it would do nothing in this state
+ */
+export function dueText(ms: number, isHeld: boolean): string {
+  const text = ms === 0 ? 'at once' : ms > 0 ? duration(ms) : `${duration(-ms)} before`;
+  if (isHeld) return `${text}, does nothing in this state`;
+  return ms < 0 ? `${text}: late` : text;
 }

@@ -47,7 +47,6 @@ const State = z
     timers: z.record(z.string(), z.number()),
     at: z.number(),
     revision: z.int(),
-    /** A service of release 0.1.0 does not say it. */
     held: z.array(z.string()).optional(),
     unfit: z.object({ revision: z.int(), type: z.string(), reason: z.string() }).optional(),
   })

@@ -2,8 +2,7 @@
  * How commands without a {@link Screen} print. Nothing else in src/cli may write to the terminal (biome.jsonc), so that no
  * text of a stranger commands it: names, what was said, and what a program at an address of the settings answers.
  */
-import type { Cell } from './screen.ts';
-import { columns, processScreen } from './screen.ts';
+import { type Cell, columns, processScreen } from './screen.ts';
 import { visibleLines } from './terminal-text.ts';
 
 /** Prints a result: one line, or several. */

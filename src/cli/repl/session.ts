@@ -5,7 +5,7 @@ import type { Action, BranchFact } from '../../replay/branch.ts';
 import { createCheckpoints } from '../../replay/checkpoints.ts';
 import { type ActorStream, findStream, foldTo, type StreamReader } from '../../replay/fold.ts';
 import { machineOf } from '../../replay/machines.ts';
-import { type ActorAt, heldTimers } from '../../replay/points.ts';
+import type { ActorAt } from '../../replay/points.ts';
 import { stateView } from '../../replay/steps.ts';
 import {
   faultsOf,
@@ -103,8 +103,7 @@ export function createSession(reading: Reading): Session {
       stream,
       machine: decider.version,
       revision: folded.through,
-      ...stateView(folded.state),
-      held: heldTimers(decider.machine, folded.state),
+      ...stateView(decider.machine, folded.state),
     };
   }
 

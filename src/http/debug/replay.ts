@@ -29,10 +29,16 @@ export const TimerChangeView = z
   .object({ id: z.string(), before: z.number().nullable(), after: z.number().nullable() })
   .openapi('TimerChange', { description: 'Due times in ms since 1970; null: it does not run' });
 
+export const HeldTimers = z.array(z.string()).openapi({
+  description:
+    'Timers that would cause no fact in this state, because a guard says no. One that is overdue and not among these is late',
+});
+
 export const StateAt = z.object({
   value: json,
   context: json,
   timers: z.record(z.string(), z.number()),
+  held: HeldTimers,
   at: z.number(),
 });
 

@@ -12,6 +12,7 @@ import type { Access } from '../frame/auth.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
 import { MAX_POSITION_CHARACTERS, positionOf, TimeParameter } from '../frame/reading.ts';
 import { EventView, StreamName, StreamParams } from './events.ts';
+import { HeldTimers } from './replay.ts';
 
 const MAX_NAME_CHARACTERS = 64;
 const MAX_TYPES_CHARACTERS = 1_000;
@@ -36,10 +37,7 @@ const StateView = z
     timers: z.record(z.string(), z.number()).openapi({ description: 'When each timer is due' }),
     at: z.number(),
     revision: z.int(),
-    held: z.array(z.string()).openapi({
-      description:
-        'Timers that would cause no fact in this state, because a guard says no. One that is overdue and not among these is late',
-    }),
+    held: HeldTimers,
     seen: z.unknown(),
     unfit: z.object({ revision: z.int(), type: z.string(), reason: z.string() }).optional(),
   })

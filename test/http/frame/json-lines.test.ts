@@ -58,6 +58,27 @@ test('a caller who never begins to read is waited for no longer', async () => {
   await expect(stream.getReader().read()).rejects.toThrow('too slow');
 });
 
+test('all waits for a caller count together, and what they take gives them more time', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const { values } = endless();
+  const onEnd = vi.fn();
+  // 1 s, and 1 s more for each line of 1,000,012 bytes.
+  const pace = { untakenMs: 1_000, slowest: 1_000_012 };
+  const stream = jsonLines(values, { hangUp: () => true, logger: silent, onEnd, pace });
+  const reader = stream.getReader();
+  for (let i = 0; i < 5; i++) {
+    await reader.read();
+    vi.advanceTimersByTime(900);
+    expect(onEnd).not.toHaveBeenCalled();
+  }
+  // Of the 6 s, 4.5 are over.
+  vi.advanceTimersByTime(1_499);
+  expect(onEnd).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(2);
+  expect(onEnd).toHaveBeenCalledTimes(1);
+});
+
 test('whoever takes all of it has it, and an error is the last line', async () => {
   async function* values() {
     yield { n: 1 };
