@@ -85,9 +85,10 @@ const unlessRefused = async (work: Promise<Dispatched>): Promise<Dispatched | nu
   }
 };
 
-export async function openTestLog(): Promise<Log> {
+/** @param eventStore default a SQLite file in the folder */
+export async function openTestLog(eventStore?: string): Promise<Log> {
   const folder = await mkdtemp(join(tmpdir(), 'projections-'));
-  const store = await openEventStore(`sqlite:${join(folder, 'events.db')}`);
+  const store = await openEventStore(eventStore ?? `sqlite:${join(folder, 'events.db')}`);
   let time = START;
   const now = () => time;
   const newId = () => randomUUIDv7();

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type ActorState, emptyState } from '../../src/actors/machine/decider.ts';
 import { operatorDecider, operatorState } from '../../src/actors/operator/decisions.ts';
 import type { OperatorSnapshot } from '../../src/actors/operator/machine.ts';
@@ -8,13 +8,14 @@ import type { VisitorSnapshot } from '../../src/actors/visitor/machine.ts';
 import type { Profile } from '../../src/actors/visitor/profile.ts';
 import { operatorCommand, timed, visitorCommand } from '../actors/arbitraries.ts';
 import { closeChat, DELAYS, startChat } from '../actors/facts.ts';
-
+import { startEventStoreDouble } from '../support/eventstoredb/server.ts';
 import { type Log, openTestLog } from './log.ts';
 
 const viewPage = (digest: string, profile: Profile) =>
   ({ type: 'ViewPage', digest, department: null, delays: DELAYS, profile }) as const;
 
 let log: Log;
+const ofFile = (): Log => log;
 beforeAll(async () => {
   log = await openTestLog();
 });
@@ -182,59 +183,74 @@ describe('rows', () => {
     );
   });
 
-  test('of visitors are the same from the whole log and from one that was cut after the retention', async () => {
-    const { store, vault } = log;
-    const live = log.follow('retained.db');
-    let n = 0;
-    const over = async (key: string, pick: number): Promise<void> => {
-      const stream = `visitor-acme.${key}`;
-      const facts = await store.readStream(stream);
-      const ends = facts.filter(({ type }) => type === 'CleanedUp');
-      const end = ends[pick % Math.max(1, ends.length)];
-      const last = facts.at(-1);
-      if (!end || !last) return;
-      const forgot = await log.visitor(key, { type: 'Forget', revision: last.revision });
-      if (forgot?.facts && pick % 3 > 0) {
-        // What a kill between the two leaves behind is tried elsewhere.
-        await vault.erase(`acme.${key}`);
-        await store.deleteStream(stream, { expected: forgot.revision });
-      } else if (forgot?.facts) {
-        await log.visitor(key, viewPage('again', { nick: 'Ada' }));
-        await store.truncateBefore(stream, forgot.revision);
-      } else {
-        const cut = await log.visitor(key, { type: 'ApplyRetention', before: end.revision });
-        if (cut?.facts) await store.truncateBefore(stream, end.revision);
-      }
-    };
-    const history = fc.array(
-      fc.record({ passes: fc.nat(600_000), command: visitorCommand, pick: fc.nat(11) }),
-      { minLength: 10, maxLength: 60 },
-    );
-    await fc.assert(
-      fc.asyncProperty(history, async (steps) => {
-        n += 1;
-        const key = `r${n}`;
-        for (const { command, passes, pick } of steps) {
-          log.passes(passes);
-          await log.visitor(key, command);
-          if (pick === 0) await log.visitor(key, { type: 'CleanUp' });
-          if (pick > 9) await over(key, pick + n);
+  test.each([
+    ['cut after the retention', 25, null],
+    ['cut, and scavenged by an EventStoreDB', 25, startEventStoreDouble],
+  ])(
+    'of visitors are the same from the whole log and from one that was %s',
+    async (_how, numRuns, startServer) => {
+      const server = await startServer?.();
+      const log = server ? await openTestLog(server.url) : ofFile();
+      onTestFinished(async () => {
+        if (log !== ofFile()) await log.close();
+        await server?.close();
+      });
+      const { store, vault } = log;
+      const live = log.follow('retained.db');
+      let n = 0;
+      const over = async (key: string, pick: number): Promise<void> => {
+        const stream = `visitor-acme.${key}`;
+        const facts = await store.readStream(stream);
+        const ends = facts.filter(({ type }) => type === 'CleanedUp');
+        const end = ends[pick % Math.max(1, ends.length)];
+        const last = facts.at(-1);
+        if (!end || !last) return;
+        const forgot = await log.visitor(key, { type: 'Forget', revision: last.revision });
+        if (forgot?.facts && pick % 3 > 0) {
+          // What a kill between the two leaves behind is tried elsewhere.
+          await vault.erase(`acme.${key}`);
+          await store.deleteStream(stream, { expected: forgot.revision });
+        } else if (forgot?.facts) {
+          await log.visitor(key, viewPage('again', { nick: 'Ada' }));
+          await store.truncateBefore(stream, forgot.revision);
+        } else {
+          const cut = await log.visitor(key, { type: 'ApplyRetention', before: end.revision });
+          if (cut?.facts) await store.truncateBefore(stream, end.revision);
         }
-      }),
-      { numRuns: 25 },
-    );
-    await live.projections.waitFor(await log.head(), 5000);
-    const fresh = await log.caughtUp('retained-anew.db');
-    const hashes = log.hashes('retained.db', live.projections);
-    // The index of streams has the streams of keys until they are looked at.
-    const { streams: _, ...rows } = hashes;
-    expect(log.hashes('retained-anew.db', fresh.projections)).toMatchObject(rows);
-    expect(
-      (await store.readAll({ prefixes: ['visitor-acme.r'] })).some(
-        ({ type }) => type === 'RetentionApplied',
-      ),
-    ).toBe(true);
-  });
+      };
+      const history = fc.array(
+        fc.record({ passes: fc.nat(600_000), command: visitorCommand, pick: fc.nat(11) }),
+        { minLength: 10, maxLength: 60 },
+      );
+      await fc.assert(
+        fc.asyncProperty(history, async (steps) => {
+          n += 1;
+          const key = `r${n}`;
+          for (const { command, passes, pick } of steps) {
+            log.passes(passes);
+            await log.visitor(key, command);
+            if (pick === 0) await log.visitor(key, { type: 'CleanUp' });
+            if (pick > 9) await over(key, pick + n);
+          }
+        }),
+        { numRuns },
+      );
+      await live.projections.waitFor(await log.head(), 5000);
+      const before = await store.readAll({ limit: 10_000 });
+      server?.scavenge();
+      expect((await store.readAll({ limit: 10_000 })).length < before.length).toBe(Boolean(server));
+      const fresh = await log.caughtUp('retained-anew.db');
+      const hashes = log.hashes('retained.db', live.projections);
+      // The index of streams has the streams of keys until they are looked at.
+      const { streams: _, ...rows } = hashes;
+      expect(log.hashes('retained-anew.db', fresh.projections)).toMatchObject(rows);
+      expect(
+        (await store.readAll({ prefixes: ['visitor-acme.r'] })).some(
+          ({ type }) => type === 'RetentionApplied',
+        ),
+      ).toBe(true);
+    },
+  );
 
   test('are the same whether they grew live, in pieces, or were built again', async () => {
     const live = log.follow('live.db');
