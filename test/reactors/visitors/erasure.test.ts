@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { RecordedEvent } from '../../../src/eventstore/port.ts';
 import { createSetAside } from '../../../src/inbox/set-aside.ts';
 import { createErasures, ERASURES_TABLE } from '../../../src/reactors/visitors/erasure.ts';
+import { createActors } from '../../../src/runtime/host/actors.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import type { CommitListener } from '../../../src/runtime/pending-work.ts';
 import { deriveSecrets } from '../../../src/runtime/vault/secrets.ts';
@@ -141,6 +142,19 @@ describe.each(['SQLite', 'EventStoreDB'])('on %s', (kind) => {
     expect(await opened(rig, kept)).toEqual([null]);
     expect(await keysOf('~1')).toEqual(['DataKeyDestroyed']);
     expect(await erasures.erase(ACME, visitorKey(key))).toMatchObject({ facts: 0, generation: 2 });
+  });
+
+  it('so is it by a process that has not seen the first erasure', async () => {
+    const { host, vault } = processOn(await rigOn());
+    const { erasures } = await erasing(rig, { actors: createActors(host, newId), vault });
+    await rig.toVisitor(key, viewPage('Ann'), undefined, host);
+    await rig.toVisitor(key, { type: 'ErasePersonalData' });
+    const event = { tenant: 'acme', operator: 'olga', reason: 'odd', content: { body: 'hello' } };
+    const kept = { ...event, queueId: `other-${key}`, seq: 1, sealingKey: `acme.${key}~1` };
+    await createSetAside({ ...rig, newId }).keep(kept);
+    expect(await erasures.erase(ACME, visitorKey(key))).toMatchObject({ generation: 2 });
+    const facts = await rig.facts(`inbox-other-${key}`);
+    expect(await opened(rig, facts, processOn(rig).vault)).toEqual([null]);
   });
 
   it('a process that has not seen the erasure seals nothing with the old key', async () => {

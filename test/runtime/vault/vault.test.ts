@@ -150,7 +150,9 @@ it('an erasure that was interrupted counts, and its key does not stay behind a n
 
 it('nothing is sealed with a key that was destroyed, in no process', async () => {
   const fact = await sealed('acme.v8', ann);
+  expect(await rig.vault.exists('acme.v8')).toBe(true);
   await rig.vault.destroy('acme.v8');
+  expect(await rig.vault.exists('acme.v8')).toBe(false);
   const isRefused = (by: Pick<Vault, 'seal'>, key = 'acme.v8') =>
     expect(sealed(key, ann, by)).rejects.toSatisfy(isKeyDestroyed);
   await isRefused(vaultWith('wrapping')); // it learns of it from the log
