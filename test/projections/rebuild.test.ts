@@ -236,9 +236,12 @@ describe('rows', () => {
         { numRuns },
       );
       await live.projections.waitFor(await log.head(), 5000);
-      const before = await store.readAll({ limit: 10_000 });
-      server?.scavenge();
-      expect((await store.readAll({ limit: 10_000 })).length < before.length).toBe(Boolean(server));
+      // SQLite removes in the background, EventStoreDB in a scavenge alone.
+      if (server) {
+        const before = await store.readAll({ limit: 10_000 });
+        server.scavenge();
+        expect((await store.readAll({ limit: 10_000 })).length).toBeLessThan(before.length);
+      }
       const fresh = await log.caughtUp('retained-anew.db');
       const hashes = log.hashes('retained.db', live.projections);
       // The index of streams has the streams of keys until they are looked at.
