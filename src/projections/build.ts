@@ -2,15 +2,13 @@
  * One build of the read models: a SQLite file with the rows of all models, their position, and their versions. Several
  * builds may exist beside each other. Each file says whether it is complete (docs/adr/0015).
  */
-import { readdirSync, rmSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { erasedIn } from '../actors/facts.ts';
-import { hasCode } from '../errors.ts';
 import type { EventStore, Position, RecordedEvent, SubscriptionBatch } from '../eventstore/port.ts';
 import { createFold, type Fold } from '../fold/fold.ts';
-import { openDatabase, transaction } from '../sqlite/open.ts';
+import { transaction } from '../sqlite/open.ts';
 import { createTidy } from '../sqlite/tidy.ts';
+import { createFile, fileOf, type Header, numbersAt, openFile, removeFile } from './build-file.ts';
 import { openPersonal, type Personal } from './facts.ts';
 import {
   applyToAll,
@@ -77,71 +75,10 @@ export interface BuildListener {
   onDropped(build: Build): void;
 }
 
-/** "xCPr" */
-const APPLICATION_ID = 0x78435072;
-const SCHEMA_OF_BUILD = `
-  CREATE TABLE build (
-    versions TEXT NOT NULL,
-    store TEXT NOT NULL,
-    complete INTEGER NOT NULL
-  ) STRICT;
-`;
-
 /** A power cut may lose the last commits, rows and checkpoint together. They are folded again. */
 const WHEN_COMPLETE = 'PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384';
 /** After a power cut an incomplete build may be damaged: it is deleted and started again. The cache has 64 MiB. */
 const WHILE_INCOMPLETE = 'PRAGMA synchronous = OFF; PRAGMA cache_size = -65536';
-
-const openFile = (file: string): DatabaseSync =>
-  openDatabase(file, {
-    applicationId: APPLICATION_ID,
-    version: 1,
-    schema: '',
-    synchronous: 'NORMAL',
-    secureDelete: true,
-  });
-
-const removeFile = (file: string): void => {
-  for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true });
-};
-
-const fileOf = (path: string, number: number): string => `${path}.${number}`;
-
-/** The numbers of the builds that have a file. */
-function numbersAt(path: string): number[] {
-  const prefix = `${basename(path)}.`;
-  let names: string[];
-  try {
-    names = readdirSync(dirname(path));
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-    throw error;
-  }
-  return names
-    .filter((name) => name.startsWith(prefix))
-    .map((name) => name.slice(prefix.length))
-    .filter((number) => /^[1-9][0-9]{0,14}$/.test(number))
-    .map(Number);
-}
-
-interface Header {
-  readonly versions: Versions;
-  readonly store: string;
-  readonly complete: boolean;
-}
-
-/** @returns null if the file is not a build */
-function readHeader(db: DatabaseSync): Header | null {
-  const table = db.prepare(`SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'build'`);
-  if (!table.get()) return null;
-  const row = db.prepare('SELECT versions, store, complete FROM build').get();
-  if (!row) return null;
-  return {
-    versions: JSON.parse(String(row.versions)), // Only `startBuild` writes this row.
-    store: String(row.store),
-    complete: row.complete === 1,
-  };
-}
 
 /**
  * Opens the newest complete build, and the newest build of today's versions that is not complete yet. All others are
@@ -167,37 +104,15 @@ export function openBuilds(
 /** @returns null for a file that is of no use; the file is deleted */
 function openBuild(options: BuildOptions, number: number, listener: BuildListener): Build | null {
   const file = fileOf(options.path, number);
-  let db: DatabaseSync;
-  try {
-    db = openFile(file);
-  } catch (error) {
-    if (!hasCode(error, 'invalid')) throw error;
-    removeFile(file);
-    return null;
-  }
-  const header = readHeader(db);
-  if (!header || header.store !== options.store.id) {
-    db.close();
-    removeFile(file);
-    return null;
-  }
-  return createBuild(options, { number, file, db, header }, listener);
+  const opened = openFile(file, options.store.id);
+  return opened && createBuild(options, { number, file, ...opened }, listener);
 }
 
 /** Starts an empty build. */
 export function startBuild(options: BuildOptions, number: number, listener: BuildListener): Build {
   const file = fileOf(options.path, number);
-  removeFile(file);
-  const db = openFile(file);
   const header: Header = { versions: VERSIONS, store: options.store.id, complete: false };
-  transaction(db, () => {
-    db.exec(SCHEMA_OF_BUILD);
-    db.prepare('INSERT INTO build VALUES (?, ?, 0)').run(
-      JSON.stringify(header.versions),
-      header.store,
-    );
-  });
-  return createBuild(options, { number, file, db, header }, listener);
+  return createBuild(options, { number, file, db: createFile(file, header), header }, listener);
 }
 
 interface BuildFile {

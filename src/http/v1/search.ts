@@ -3,14 +3,14 @@ import { z } from '@hono/zod-openapi';
 import { visitorJid } from '../../actors/ids.ts';
 import { filledLine } from '../../actors/input-text.ts';
 import { MESSAGE_KINDS } from '../../projections/message-queries.ts';
-import { DOCUMENT_KINDS } from '../../projections/search-index.ts';
-import { FOUND_FIELDS } from '../../projections/search-profile.ts';
 import type {
   FoundChat,
   FoundMessage,
   FoundText,
   FoundVisitor,
-} from '../../projections/search-queries.ts';
+} from '../../projections/search-hits.ts';
+import { DOCUMENT_KINDS } from '../../projections/search-index.ts';
+import { FOUND_FIELDS } from '../../projections/search-profile.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
 import { InLhc } from '../frame/in-lhc.ts';
