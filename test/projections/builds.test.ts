@@ -148,7 +148,7 @@ test('queries never read an incomplete build: it is continued first', async () =
   expect(await filesOf('half')).toEqual([file]); // the same file, continued
 });
 
-test('deletes files that are damaged, belong to another log, or are no build', async () => {
+test('deletes files that are damaged, or are no build', async () => {
   await fill(0, 1);
   const one = await log.caughtUp('mine.db');
   await one.stop();
@@ -160,6 +160,20 @@ test('deletes files that are damaged, belong to another log, or are no build', a
   await waitFor(async () => (await filesOf('mine')).length === 1);
   expect(await filesOf('mine')).toEqual(['mine.db.9']);
   expect(projections.visitors.get('acme', 'v0')).not.toBeNull();
+});
+
+test('no query reads rows of another log', async () => {
+  await fill(0, 1);
+  const one = await log.caughtUp('mine.db');
+  await one.stop();
+  const [file = ''] = await filesOf('mine');
+  const db = new DatabaseSync(join(log.folder, file));
+  db.exec(`UPDATE build SET store = 'another log'`);
+  db.close();
+  const opened = log.open('mine.db');
+  expect(opened.builds().current).toBeNull();
+  expect(await filesOf('mine')).not.toContain(file);
+  opened.close();
 });
 
 test('if the log turns out to be an older copy, the rows are dropped and built again in the same file', async () => {
