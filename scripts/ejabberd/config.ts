@@ -123,6 +123,8 @@ function listeners({ ports, hosts, component, ip, certfile }: ConfigInput): unkn
       module: 'ejabberd_service',
       access: 'all',
       max_stanza_size: MAX_STANZA_BYTES,
+      // Otherwise a connection gets the domains of all of them, and ejabberd spreads their stanzas over the connections.
+      global_routes: false,
       hosts: Object.fromEntries(names.map((name) => [name, { password: component.secret }])),
     });
   }

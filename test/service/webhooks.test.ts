@@ -185,7 +185,7 @@ it('while ejabberd is away, the start of mod_lhc does not hold up the events beh
   await acme.operatorIs('olga', 'available');
   await world.ejabberd.kill();
   const before = invitations('1').length;
-  const started = event('module.started', { version: '1.2.0', instance: '' });
+  const started = event('module.started', { version: '1.3.0', instance: '' });
   const hello = message(olga, acme.visitorJid('1'), 'while ejabberd is away');
   expect((await post([started, ...there('new', 'away'), hello])).status).toBe(204);
   await waitFor(() => invitations('1').length > before, { what: 'the message behind it' });

@@ -8,6 +8,8 @@
 %%%   mod_lhc_sessions sessions, presence, pings; mod_lhc_session: the pings of one session (pure);
 %%%                    mod_lhc_life: whether a client lives (pure)
 %%%   mod_lhc_report   the events of all that
+%%%   mod_lhc_contacts the contacts of a component; mod_lhc_contacts_iq: how the component tells them; mod_lhc_roster: they
+%%%                    in operators' rosters; mod_lhc_feed: what an operator's session is told of them
 %%%   mod_lhc_tenant   whose an address is; mod_lhc_names: how names are made (pure)
 %%%   mod_lhc_queues   the queues of a host; mod_lhc_queue: one queue on disk; mod_lhc_usage: how full they are
 %%%   mod_lhc_sender   posts the events of a queue to the service; mod_lhc_posts: a few at the same time
@@ -23,7 +25,8 @@
 
 -include_lib("kernel/include/logger.hrl").
 
--define(VERSION, <<"1.2.0">>).
+-define(VERSION, <<"1.3.0">>).
+-define(NS_CONTACTS, <<"urn:xmpp-chat:contacts:1">>).
 %% In bytes. Standard Webhooks has keys of 24 to 64 bytes; this check is less strict.
 -define(MIN_KEY, 16).
 -define(MAX_KEY, 128).
@@ -50,11 +53,16 @@ start(Host, Opts) ->
 
 started(Host) ->
     [ejabberd_hooks:add(Hook, Host, Module, Function, Priority) || {Hook, Module, Function, Priority} <- hooks()],
+    [ejabberd_hooks:add(Hook, Module, Function, Priority) || {Hook, Module, Function, Priority} <- global_hooks()],
+    gen_iq_handler:add_iq_handler(ejabberd_local, Host, ?NS_CONTACTS, mod_lhc_contacts_iq, process),
     mod_lhc_sessions:request_reports(Host, all),
     ok.
 
 stop(Host) ->
+    gen_iq_handler:remove_iq_handler(ejabberd_local, Host, ?NS_CONTACTS),
     [ejabberd_hooks:delete(Hook, Host, Module, Function, Priority) || {Hook, Module, Function, Priority} <- hooks()],
+    gen_mod:is_loaded_elsewhere(Host, ?MODULE)
+        orelse [ejabberd_hooks:delete(Hook, Module, Function, Priority) || {Hook, Module, Function, Priority} <- global_hooks()],
     stop_child(Host),
     forget_visitor_host(Host),
     persistent_term:erase({?MODULE, Host}),
@@ -74,6 +82,8 @@ reload(Host, New, _Old) ->
             ok = mod_lhc_sup:restart_queues(After),
             mod_lhc_sessions:request_reports(Host, all)
     end,
+    Names = [visitor_host, visitor_prefix],
+    maps:with(Names, Before) =:= maps:with(Names, After) orelse mod_lhc_contacts:clear(After),
     ok.
 
 %% Shared roster groups say who is an operator. Without mod_shared_roster nobody is, and the service's doctor says why.
@@ -112,11 +122,27 @@ hooks() ->
      {sm_remove_connection_hook, mod_lhc_sessions, session_closed, 50},
      {c2s_terminated, mod_lhc_sessions, session_terminated, 60},
      {c2s_self_presence, mod_lhc_sessions, self_presence, 50},
+     {c2s_terminated, mod_lhc_sessions, feed_ends, 40},
+     %% Right before ejabberd_c2s sends the presence; it does the latter at 100.
+     {c2s_self_presence, mod_lhc_roster, before_broadcast, 100},
+     {c2s_terminated, mod_lhc_roster, before_last_broadcast, 99},
+     {user_send_packet, mod_lhc_roster, sent, 78},
+     %% Behind mod_roster (50) and mod_shared_roster (70, 50), and before both for subscriptions (50, 30).
+     {roster_get, mod_lhc_roster, roster_get, 80},
+     {roster_get_jid_info, mod_lhc_roster, get_jid_info, 80},
+     {roster_process_item, mod_lhc_roster, process_item, 60},
+     {roster_in_subscription, mod_lhc_roster, in_subscription, 20},
+     {roster_out_subscription, mod_lhc_roster, out_subscription, 20},
      {c2s_copy_session, mod_lhc_sessions, copy_session, 50},
      {c2s_session_resumed, mod_lhc_sessions, session_resumed, 50},
      {c2s_handle_info, mod_lhc_sessions, handle_info, 50},
      {register_user, mod_lhc_sessions, register_user, 50},
      {remove_user, mod_lhc_sessions, remove_user, 50}].
+
+%% Hooks of the whole server, once for all hosts.
+global_hooks() ->
+    [{component_send_packet, mod_lhc_contacts_iq, mark, 50},
+     {filter_packet, mod_lhc_border, border_component, 50}].
 
 %%% ---------------------------------------------------------------- for the parts of the module
 
@@ -156,10 +182,12 @@ set_config(Host, Opts) ->
     <<"whsec_", Key/binary>> = gen_mod:get_opt(secret, Opts),
     Plain = [batch_size, batch_bytes, max_queue, max_queue_size, connect_timeout, request_timeout, max_backoff,
              ping_interval, ping_timeout, ping_grace, silence_timeout, visitor_prefix, cacertfile, max_tenants,
-             max_operator_share, max_text_size, message_rate, message_burst, signal_rate, signal_burst],
+             max_operator_share, max_text_size, message_rate, message_burst, signal_rate, signal_burst,
+             max_contacts],
     Processes = [{sup, mod_lhc_sup}, {queues, mod_lhc_queues_table}, {queues_proc, mod_lhc_queues}, {tenants_sup, mod_lhc_tenants_sup},
                  {posts, mod_lhc_posts}, {seen, mod_lhc_seen}, {members, mod_lhc_members},
-                 {sessions, mod_lhc_sessions}],
+                 {sessions, mod_lhc_sessions}, {contacts, mod_lhc_contacts_table}, {feeds, mod_lhc_feeds_table},
+                 {contacts_proc, mod_lhc_contacts}],
     Names = maps:from_list([{Name, gen_mod:get_module_proc(Host, Base)} || {Name, Base} <- Processes]),
     VisitorHost = with_host(gen_mod:get_opt(visitor_host, Opts), Host),
     persistent_term:put({?MODULE, visitor_host, VisitorHost}, Host),
@@ -198,6 +226,8 @@ mod_opt_type(max_tenants) ->
     econf:int(1, 10000);
 mod_opt_type(max_operator_share) ->
     econf:int(1, 100);
+mod_opt_type(max_contacts) ->
+    econf:int(1, 100000);
 mod_opt_type(max_text_size) ->
     econf:int(1, 1024 * 1024);
 mod_opt_type(message_rate) ->
@@ -255,6 +285,7 @@ mod_options(_Host) ->
      {max_queue_size, 256 * 1024 * 1024},
      {max_tenants, 500},
      {max_operator_share, 25},
+     {max_contacts, 5000},
      {max_text_size, 64 * 1024},
      {message_rate, 5},
      {message_burst, 60},
@@ -302,6 +333,9 @@ mod_doc() ->
            {max_operator_share, #{value => "Percent",
                                   desc => ["The part of their tenant's stored events that may be about one operator. "
                                            "The default is 25."]}},
+           {max_contacts, #{value => "Number",
+                            desc => ["The maximum number of a tenant's visitors without accounts that its operators have "
+                                     "as contacts. The default is 5000."]}},
            {max_text_size, #{value => "Bytes",
                              desc => ["The maximum size of a message's texts. Longer messages are answered with the "
                                       "error policy-violation. The default is 64 kB."]}},

@@ -4,11 +4,14 @@
 %%% passes between one of them and anybody else: another tenant of the same host or of another host, an account of no tenant,
 %%% a component, another server. Messages, IQs (vCards, versions …), presence and subscriptions get an error, and what has no
 %%% answer is dropped. The host itself, its accounts in reserved_users, and trusted_hosts may write to everybody of the host.
+%%%
+%%% What accounts send and receive is seen in their sessions. A component's visitors have none, so what is sent to them, and
+%%% what they send to anybody but an account of a host with this module, is seen where ejabberd routes it.
 
 -module(mod_lhc_border).
 
 %% mod_lhc:hooks/0 lists the hooks and priorities.
--export([border_out/1, border_in/1]).
+-export([border_out/1, border_in/1, border_component/1]).
 
 -include("xmpp.hrl").
 
@@ -43,6 +46,38 @@ border_in(Stanza) ->
                 {stop, drop}
         end
     end).
+
+%% Everything that ejabberd routes: what a component's visitor gets, and what they send.
+border_component(drop) ->
+    drop;
+border_component(Stanza) ->
+    From = xmpp:get_from(Stanza),
+    To = xmpp:get_to(Stanza),
+    case {component_host(From), component_host(To)} of
+        {none, none} -> Stanza;
+        Hosts ->
+            mod_lhc_log:hook(border_component, {stop, drop}, fun() ->
+                case xmpp:get_meta(Stanza, mod_lhc_border, false)
+                    orelse lists:all(fun(none) -> true; (Host) -> passes(From, To, Host) end, tuple_to_list(Hosts)) of
+                    true -> Stanza;
+                    false ->
+                        case answer(Stanza, xmpp:get_lang(Stanza)) of
+                            none -> ok;
+                            Error -> ejabberd_router:route(xmpp:put_meta(Error, mod_lhc_border, true))
+                        end,
+                        {stop, drop}
+                end
+            end)
+    end.
+
+%% The host whose visitors' component has this address, if it is that of a visitor.
+component_host(#jid{luser = User, lserver = Server}) when User =/= <<>> ->
+    case mod_lhc:home(Server) of
+        Server -> none;
+        Host -> Host
+    end;
+component_host(_) ->
+    none.
 
 passes(#jid{} = From, #jid{} = To, Host) ->
     case mod_lhc:config(Host) of

@@ -5,7 +5,7 @@
 
 -module(mod_lhc_names).
 
--export([visitor/2, instances/1, is_instance/1, group/1]).
+-export([visitor/2, instances/1, is_instance/1, group/1, visitors_group/1]).
 
 -type instance() :: binary().
 
@@ -15,15 +15,34 @@
 -define(MAX_ID, 64).
 -define(MAX_INSTANCE, 63).
 
-%% The instance of a visitor's local part: the prefix, an id, perhaps `.chat`, perhaps `.{instance}`. no: it does not begin
-%% with the prefix. unfit: it does, and no visitor can have this name.
+%% The instance of a visitor's local part: the prefix, an id, perhaps `.chat`, perhaps `.{instance}`; or of the desk's, the
+%% contact that speaks for the service itself: `visitors`, perhaps `.{instance}`. no: it is neither, and does not begin with
+%% the prefix. unfit: it begins with the prefix, and no visitor can have this name.
 -spec visitor(binary(), binary()) -> {ok, instance()} | unfit | no.
 visitor(User, Prefix) ->
     Size = byte_size(Prefix),
+    case {desk(User, desk_name(Prefix)), User} of
+        {{ok, Instance}, _} -> {ok, Instance};
+        {no, <<Prefix:Size/binary, Rest/binary>>} -> visitor(binary:split(Rest, <<".">>, [global]));
+        {no, _} -> no
+    end.
+
+desk(Name, Name) ->
+    {ok, <<>>};
+desk(User, Name) ->
+    Size = byte_size(Name),
     case User of
-        <<Prefix:Size/binary, Rest/binary>> -> visitor(binary:split(Rest, <<".">>, [global]));
+        <<Name:Size/binary, ".", Instance/binary>> ->
+            case is_instance(Instance) of
+                true -> {ok, Instance};
+                false -> no
+            end;
         _ -> no
     end.
+
+%% `visitor.` makes `visitors`: the prefix without what separates it, and an s.
+desk_name(Prefix) ->
+    <<(string:trim(Prefix, trailing, "._-"))/binary, "s">>.
 
 visitor([Id]) -> visitor_of(Id, <<>>, true);
 visitor([Id, <<"chat">>]) -> visitor_of(Id, <<>>, true);
@@ -66,3 +85,8 @@ all(<<>>, _) -> true.
 -spec group(instance()) -> binary().
 group(<<>>) -> <<"operators">>;
 group(Instance) -> <<"operators.", Instance/binary>>.
+
+%% The shared roster group of a tenant's visitors with accounts.
+-spec visitors_group(instance()) -> binary().
+visitors_group(<<>>) -> <<"visitors">>;
+visitors_group(Instance) -> <<"visitors.", Instance/binary>>.

@@ -57,6 +57,7 @@ begin_reports(Instance, #{sessions := Table} = Config, #{sid := Sid, jid := Jid}
         Rows ->
             Rows =:= [] orelse end_reports(Sid, Jid),
             ets:insert(Table, {Sid, Instance}),
+            self() ! {mod_lhc, begun},
             report_session(Instance, Config, State)
     end.
 

@@ -148,6 +148,8 @@ remove(Table, Operator, Number) ->
         [] -> ok
     end.
 
-%% A hash takes less than half of the memory of the three names. 96 bits do not collide by chance.
+%% A hash takes less than half of the memory of the three names. 96 bits do not collide by chance. A visitor has the same
+%% local part at the host and at the component, and sends a message again from the other one after a change between them.
 key(Operator, Visitor, Id) ->
-    binary:part(crypto:hash(sha256, [Operator, 0, Visitor, 0, Id]), 0, 12).
+    [Local | _] = binary:split(Visitor, <<"@">>),
+    binary:part(crypto:hash(sha256, [Operator, 0, Local, 0, Id]), 0, 12).

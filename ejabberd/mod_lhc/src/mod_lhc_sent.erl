@@ -61,7 +61,7 @@ to_visitor(_, _, _, _Config, Acc) ->
 is_blocked(Message, #{lserver := Host} = State) ->
     ejabberd_hooks:run_fold(privacy_check_packet, Host, allow, [State, Message, out]) =:= deny.
 
-%% Drops a recorded message that no session or component would receive: ejabberd would store or bounce it, and the visitor
+%% Drops a recorded message that no session would receive: ejabberd would store or bounce it, and the visitor
 %% gets it from the service. The archive and the carbons, which run before, have it.
 drop_recorded({#message{to = To} = Message, State} = Acc) ->
     mod_lhc_log:hook(drop_recorded, Acc, fun() ->
@@ -210,14 +210,11 @@ stanza_error(full, Lang) ->
 stanza_error(_, Lang) ->
     xmpp:err_resource_constraint(<<"The message could not be recorded. Send it again later">>, Lang).
 
-%% True if a message to the visitor would reach a session or a component. If that session ends at this moment, the message
-%% goes to offline storage, where drop_offline/1 drops it.
+%% True if a message to the visitor would reach a session. If that session ends at this moment, the message goes to offline
+%% storage, where drop_offline/1 drops it. A component needs no copy of what is reported, and without one a component that
+%% goes at this moment makes no bounce.
 has_receiver(#jid{luser = User, lserver = Server, lresource = Resource}) ->
-    case ejabberd_router:is_my_host(Server) of
-        true ->
-            lists:any(fun({Priority, _}) -> is_integer(Priority) andalso Priority >= 0 end,
-                      ejabberd_sm:get_user_present_resources(User, Server))
-                orelse (Resource =/= <<>> andalso ejabberd_sm:get_session_pid(User, Server, Resource) =/= none);
-        false ->
-            ejabberd_router:is_my_route(Server)
-    end.
+    ejabberd_router:is_my_host(Server)
+        andalso (lists:any(fun({Priority, _}) -> is_integer(Priority) andalso Priority >= 0 end,
+                           ejabberd_sm:get_user_present_resources(User, Server))
+                 orelse (Resource =/= <<>> andalso ejabberd_sm:get_session_pid(User, Server, Resource) =/= none)).

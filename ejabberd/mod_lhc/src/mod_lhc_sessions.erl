@@ -3,7 +3,7 @@
 -module(mod_lhc_sessions).
 
 %% mod_lhc:hooks/0 lists the hooks and priorities.
--export([session_opened/1, session_closed/3, session_terminated/2, self_presence/1, copy_session/2, session_resumed/1,
+-export([session_opened/1, session_closed/3, session_terminated/2, feed_ends/2, self_presence/1, copy_session/2, session_resumed/1,
          heard/2, handle_info/2, take_pong/1, register_user/2, remove_user/2]).
 -export([request_reports/2, send_ping/2]).
 
@@ -36,11 +36,10 @@ session_opened(#{jid := Jid} = State) ->
     mod_lhc_log:hook(session_opened, State, fun() ->
         case mod_lhc_report:candidate(Jid) of
             {Host, Config} ->
-                case mod_lhc_tenant:fresh_operator(Jid, Host, Config) of
-                    none -> ok;
-                    Instance -> mod_lhc_report:begin_reports(Instance, Config, State)
-                end,
-                State#{mod_lhc_ticker => start_ticker(Config), mod_lhc_life => mod_lhc_life:new(now_ms())};
+                Instance = mod_lhc_tenant:fresh_operator(Jid, Host, Config),
+                Instance =:= none orelse mod_lhc_report:begin_reports(Instance, Config, State),
+                Next = mod_lhc_feed:follow(Instance, Config, State),
+                Next#{mod_lhc_ticker => start_ticker(Config), mod_lhc_life => mod_lhc_life:new(now_ms())};
             nobody -> State
         end
     end).
@@ -65,6 +64,18 @@ session_terminated(#{jid := #jid{luser = Operator} = Jid, mod_lhc := Session} = 
 session_terminated(State, _Reason) ->
     State.
 
+%% Before stream management ends the process of a session that another process has resumed.
+feed_ends(#{jid := Jid} = State, _Reason) ->
+    mod_lhc_log:hook(feed_ends, State, fun() ->
+        case mod_lhc_report:candidate(Jid) of
+            {_, Config} -> mod_lhc_feed:leave(Config, State);
+            nobody -> ok
+        end,
+        State
+    end);
+feed_ends(State, _Reason) ->
+    State.
+
 %% Runs in the session's process, with its state. set_presence_hook and unset_presence_hook have no session id.
 self_presence({#presence{type = Type} = Presence, State} = Acc) when Type =:= available; Type =:= unavailable ->
     mod_lhc_log:hook(self_presence, Acc, fun() ->
@@ -72,10 +83,14 @@ self_presence({#presence{type = Type} = Presence, State} = Acc) when Type =:= av
         case mod_lhc_report:actor(Next) of
             {{_, Instance}, Config} ->
                 Report = mod_lhc_report:presence_report(Presence, Instance, Next),
-                mod_lhc_report:report(Report, Config, Next);
-            nobody -> ok
-        end,
-        {Presence, Next}
+                mod_lhc_report:report(Report, Config, Next),
+                case {Type, Next} of
+                    {available, #{pres_last := _}} -> {Presence, Next};
+                    {available, _} -> {Presence, mod_lhc_feed:available(Config, Next)};
+                    {unavailable, _} -> {Presence, Next}
+                end;
+            nobody -> {Presence, Next}
+        end
     end);
 self_presence(Acc) ->
     Acc.
@@ -85,11 +100,11 @@ copy_session(State, #{jid := #jid{luser = Operator} = Jid} = Old) ->
     mod_lhc_log:hook(copy_session, State, fun() ->
         case {mod_lhc_report:candidate(Jid), mod_lhc_report:resumed(Old, State), Old} of
             {nobody, _, _} -> State;
-            {{_, #{seen := Seen}}, New, #{mod_lhc := Session, sid := {_, From}}} ->
+            {{_, #{seen := Seen} = Config}, New, #{mod_lhc := Session, sid := {_, From}}} ->
                 [mod_lhc_seen:move_session(Seen, Operator, Visitor, Id, From, self())
                  || {Visitor, Id} <- mod_lhc_session:messages(Session)],
-                mod_lhc_budget:copy(Old, New#{mod_lhc => Session});
-            {_, New, _} -> mod_lhc_budget:copy(Old, New)
+                mod_lhc_budget:copy(Old, mod_lhc_feed:resume(Old, Config, New#{mod_lhc => Session}));
+            {{_, Config}, New, _} -> mod_lhc_budget:copy(Old, mod_lhc_feed:resume(Old, Config, New))
         end
     end);
 copy_session(State, _Old) ->
@@ -159,7 +174,13 @@ handle_info(State, _) ->
     State.
 
 handle(begin_reports, _Host, _Config, State) ->
-    session_opened(State);
+    session_opened(mod_lhc_feed:assume_asked(State));
+handle(begun, Host, Config, #{jid := Jid} = State) ->
+    mod_lhc_feed:follow(mod_lhc_tenant:operator(Jid, Host, Config), Config, State);
+handle({contacts, Instance, News}, _Host, _Config, State) ->
+    mod_lhc_feed:told(Instance, News, State);
+handle(contacts_due, _Host, Config, State) ->
+    mod_lhc_feed:due(Config, State);
 handle(report_again, Host, Config, #{jid := Jid} = State) ->
     case mod_lhc_tenant:operator(Jid, Host, Config) of
         none -> ok;
@@ -174,10 +195,10 @@ handle({tick, Ticker}, Host, #{ping_interval := Interval} = Config, #{jid := Jid
             case mod_lhc_tenant:fresh_operator(Jid, Host, Config) of
                 none ->
                     mod_lhc_report:end_reports(Sid, Jid),
-                    State;
+                    mod_lhc_feed:follow(none, Config, State);
                 Instance ->
                     mod_lhc_report:begin_reports(Instance, Config, State),
-                    ping(Config, State)
+                    ping(Config, mod_lhc_feed:follow(Instance, Config, State))
             end;
         _ -> State
     end;

@@ -25,9 +25,12 @@ init(Host) ->
         mod_lhc:config(Host),
     _ = mod_lhc_seen:new(Seen),
     _ = mod_lhc_tenant:new(Members),
+    ok = mod_lhc_contacts:new(mod_lhc:config(Host)),
     [ets:new(Table, [named_table, public, set, {read_concurrency, true}]) || Table <- [Sessions, Queues]],
     {ok, {#{strategy => rest_for_one, intensity => 10, period => 60},
           [#{id => posts, start => {mod_lhc_posts, start_link, [Host]}, shutdown => 1000},
            #{id => tenants, start => {mod_lhc_tenants_sup, start_link, [TenantsSup]}, shutdown => infinity,
              type => supervisor},
-           #{id => queues, start => {mod_lhc_queues, start_link, [Host]}, shutdown => 5000}]}}.
+           #{id => queues, start => {mod_lhc_queues, start_link, [Host]}, shutdown => 5000},
+           %% Last, so no other process restarts with it.
+           #{id => contacts, start => {mod_lhc_contacts, start_link, [Host]}, shutdown => 1000}]}}.
