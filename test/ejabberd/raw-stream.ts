@@ -58,8 +58,10 @@ export interface RawLogin {
   readonly host: string;
   readonly user: string;
   readonly resource: string;
-  /** The id of a stream to resume, none of whose stanzas was read. */
+  /** The id of a stream to resume. */
   readonly resume?: string;
+  /** How many stanzas of the stream to resume were read. Default: none. */
+  readonly handled?: number;
 }
 
 /** Logs in with the password `pw`. A new session enables stream management and sends an available presence. */
@@ -76,7 +78,9 @@ export async function rawOperator(login: RawLogin): Promise<RawStream & { readon
   await stream.sees(/<\/stream:features>/);
   if (login.resume !== undefined) {
     reset();
-    stream.send(`<resume xmlns='urn:xmpp:sm:3' previd='${login.resume}' h='0'/>`);
+    stream.send(
+      `<resume xmlns='urn:xmpp:sm:3' previd='${login.resume}' h='${login.handled ?? 0}'/>`,
+    );
     await stream.sees(/<resumed/);
     return Object.assign(stream, { id: login.resume });
   }

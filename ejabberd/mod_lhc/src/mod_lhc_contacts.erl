@@ -11,7 +11,7 @@
 
 -export([start_link/1, new/1, change/2, clear/1, follow/4, leave/3, repeat/4, deliver_late/4]).
 -export([find/3, is_contact/3, names/2, jids/2, present/2, page/4, is_empty/1]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1, format_status/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
 
 -type instance() :: mod_lhc_names:instance().
 -type jid() :: binary().
@@ -157,22 +157,28 @@ handle_cast({monitor, Pid}, #{monitors := Monitors} = State) ->
 handle_cast(_, State) ->
     {noreply, State}.
 
-handle_info({'DOWN', _, process, Pid, _}, #{host := Host, monitors := Monitors} = State) ->
+handle_info(Message, State) ->
+    mod_lhc_log:guarded(?MODULE, State, fun() -> info(Message, State) end).
+
+info({'DOWN', _, process, Pid, _}, #{host := Host, monitors := Monitors} = State) ->
     #{feeds := Feeds} = mod_lhc:config(Host),
     ets:match_delete(Feeds, {{'_', Pid}, '_'}),
     {noreply, State#{monitors := maps:remove(Pid, Monitors)}};
-handle_info({deliver, Instance, User, News}, #{host := Host} = State) ->
+info({deliver, Instance, User, News}, #{host := Host} = State) ->
     #{feeds := Feeds} = mod_lhc:config(Host),
     [tell(Pid, Instance, News) || Pid <- ets:select(Feeds, [{{{Instance, '$1'}, User}, [], ['$1']}])],
     {noreply, State};
-handle_info(_, State) ->
+info(_, State) ->
     {noreply, State}.
 
 format_status(Status) ->
     mod_lhc_log:status(Status).
 
+-if(?OTP_RELEASE < 25).
+-export([format_status/2]).
 format_status(_, _) ->
     mod_lhc_log:status().
+-endif.
 
 %% What sessions have to be told of a change, and how many contacts there are then.
 news({put, Instance, Jid, Name, _, Presence}, Table, Counts) ->

@@ -40,7 +40,11 @@ decode_iq_subel(El) ->
 
 %% The IQ handler of the host. It runs in the process of the component's connection, which waits until the change is made.
 -spec process(iq()) -> iq().
-process(#iq{type = Type, to = #jid{lserver = Host}, sub_els = [El], lang = Lang} = Iq) ->
+process(Iq) ->
+    %% ejabberd would log the IQ, which has names, with an exception.
+    mod_lhc_log:hook(process, unavailable(Iq), fun() -> answer(Iq) end).
+
+answer(#iq{type = Type, to = #jid{lserver = Host}, sub_els = [El], lang = Lang} = Iq) ->
     case {sender(Iq, mod_lhc:config(Host)), Type, El} of
         {{ok, Config}, set, #xmlel{name = <<"contacts">>}} -> set(changes(El, Config), Config, Iq);
         {{ok, Config}, get, #xmlel{name = <<"contacts">>}} -> get(query(El), Config, Iq);
@@ -70,19 +74,23 @@ is_component(Domain, VisitorHost) ->
         _ -> false
     end.
 
-set({ok, Changes}, Config, #iq{lang = Lang} = Iq) ->
+set({ok, Changes, Forgotten}, Config, #iq{to = #jid{lserver = Host}, lang = Lang} = Iq) ->
     case mod_lhc_contacts:change(Config, Changes) of
-        ok -> xmpp:make_iq_result(Iq);
+        ok ->
+            ok = mod_lhc_roster:forget(Host, Forgotten),
+            xmpp:make_iq_result(Iq);
         {error, {full, Instance}} ->
             #{max_contacts := Max} = Config,
             Text = text("Too many contacts of the instance '~ts': at most ~b are allowed (max_contacts)", [Instance, Max]),
             xmpp:make_error(Iq, xmpp:err_resource_constraint(Text, Lang));
-        {error, unavailable} ->
-            Text = <<"The contacts cannot be changed now. Send this again">>,
-            xmpp:make_error(Iq, xmpp:err_remote_server_timeout(Text, Lang))
+        {error, unavailable} -> unavailable(Iq)
     end;
 set({error, Text}, _Config, #iq{lang = Lang} = Iq) ->
     xmpp:make_error(Iq, xmpp:err_bad_request(Text, Lang)).
+
+unavailable(#iq{lang = Lang} = Iq) ->
+    Text = <<"The contacts cannot be changed now. Send this again">>,
+    xmpp:make_error(Iq, xmpp:err_remote_server_timeout(Text, Lang)).
 
 get({ok, {Instance, After, Max}}, Config, Iq) ->
     {Page, More} = mod_lhc_contacts:page(Config, Instance, After, Max),
@@ -95,7 +103,9 @@ get({error, Text}, _Config, #iq{lang = Lang} = Iq) ->
 %%% ---------------------------------------------------------------- reading
 
 %% The changes in the element, or the reason why none of them is made.
--spec changes(xmlel(), mod_lhc:config()) -> {ok, [mod_lhc_contacts:change()]} | {error, binary()}.
+%% With those whom operators' rosters are to forget.
+-spec changes(xmlel(), mod_lhc:config()) ->
+          {ok, [mod_lhc_contacts:change()], [{mod_lhc_names:instance(), binary()}]} | {error, binary()}.
 changes(#xmlel{children = Children}, Config) ->
     Entries = [El || #xmlel{} = El <- Children],
     try
@@ -104,7 +114,8 @@ changes(#xmlel{children = Children}, Config) ->
         Changes = [change(N, El, Config) || {N, El} <- lists:zip(lists:seq(1, length(Entries)), Entries)],
         Jids = [element(3, Change) || Change <- Changes],
         [fault("~ts is in two entries", [Jid]) || Jid <- Jids -- lists:usort(Jids)],
-        {ok, Changes}
+        {ok, Changes, [{Instance, Jid} || {{gone, Instance, Jid}, El} <- lists:zip(Changes, Entries),
+                                          fxml:get_tag_attr_s(<<"forget">>, El) =:= <<"true">>]}
     catch throw:{fault, Text} -> {error, Text}
     end.
 
@@ -118,6 +129,8 @@ change(N, #xmlel{name = <<"contact">>, children = Children} = El, Config) ->
     {put, Instance, Jid, short(N, <<"name">>, ?MAX_NAME, El), short(N, <<"hash">>, ?MAX_HASH, El), Presence};
 change(N, #xmlel{name = <<"gone">>} = El, Config) ->
     {Instance, Jid, _} = contact_jid(N, El, Config),
+    lists:member(fxml:get_tag_attr_s(<<"forget">>, El), [<<>>, <<"true">>, <<"false">>])
+        orelse fault("Entry ~b: forget: it must be true or false", [N]),
     {gone, Instance, Jid};
 change(N, #xmlel{name = Name}, _Config) ->
     fault("Entry ~b: ~ts is neither contact nor gone", [N, cut(Name)]).

@@ -8,7 +8,7 @@
 %% mod_lhc:hooks/0 lists the hooks and priorities.
 -export([roster_get/2, get_jid_info/4, process_item/2, in_subscription/2, out_subscription/1, sent/1, before_broadcast/1,
          before_last_broadcast/2]).
--export([stored/2, label/2, jid/1]).
+-export([stored/2, forget/2, label/2, jid/1]).
 
 -include("xmpp.hrl").
 -include("mod_roster.hrl").
@@ -65,12 +65,30 @@ get_jid_info({_, _, Groups} = Acc, User, Host, Jid) ->
 %% What operators have stored of contacts at the component, by their bare JIDs.
 -spec stored(mod_lhc:config(), ejabberd_c2s:state()) -> #{binary() => roster_item()}.
 stored(#{visitor_host := VisitorHost}, #{lserver := Host, jid := #jid{luser = User}}) ->
+    stored_at(VisitorHost, User, Host).
+
+stored_at(VisitorHost, User, Host) ->
     case gen_mod:is_loaded(Host, mod_roster) of
         true -> maps:from_list([{jid:encode({LUser, Server, <<>>}), mod_roster:encode_item(Item)}
                                 || #roster{jid = {LUser, Server, _}} = Item <- mod_roster:get_roster(User, Host),
                                    Server =:= VisitorHost]);
         false -> #{}
     end.
+
+%% Removes what the operators of these instances have stored of these contacts. The API cannot do that on every release:
+%% from 26.07 on an account may not call it for the JID of a component.
+-spec forget(binary(), [{mod_lhc_names:instance(), binary()}]) -> ok.
+forget(Host, Contacts) ->
+    [forget(Host, Instance, [Jid || {I, Jid} <- Contacts, I =:= Instance])
+     || Instance <- lists:usort([Instance || {Instance, _} <- Contacts]), mod_lhc_tenant:has_operators(Instance, Host)],
+    ok.
+
+forget(Host, Instance, Jids) ->
+    #{visitor_host := VisitorHost} = mod_lhc:config(Host),
+    [ok = mod_roster:set_item_and_notify_clients(jid:make(User, Host), Item#roster_item{subscription = remove, ask = undefined},
+                                                 false)
+     || {User, Server} <- mod_shared_roster:get_group_users(Host, mod_lhc_names:group(Instance)), Server =:= Host,
+        {_, Item} <- maps:to_list(maps:with(Jids, stored_at(VisitorHost, User, Host)))].
 
 %% The name of the group in rosters: that of the group of visitors with accounts.
 -spec label(binary(), mod_lhc_names:instance() | none) -> binary().

@@ -6,7 +6,7 @@
 -export([json_test/0, json_boolean_test/0, requests_test/0, replaces_test/0, unsupported_test/0, uuid_test/0,
          signature_test/0, webhook_id_test/0, backoff_test/0, life_test/0, one_ping_test/0, shared_ping_test/0,
          unknown_ping_test/0, periodic_test/0, lost_ping_test/0, receipt_test/0, messages_bound_test/0,
-         ping_id_test/0, long_ping_id_test/0, visitor_names_test/0, operator_names_test/0, bucket_test/0,
+         ping_id_test/0, long_ping_id_test/0, visitor_names_test/0, desk_names_test/0, seen_address_test/0, operator_names_test/0, bucket_test/0,
          bucket_clock_test/0, limits_test/0, limits_bound_test/0, limits_cancel_test/0, usage_test/0,
          usage_sum_test/0, fault_test/0, cut_test/0, status_test/0, signals_test/0, crash_test/0, seen_known_test/0, seen_test/0, seen_dead_test/0, seen_bound_test/0, seen_forget_test/0, seen_race_test_/0]).
 
@@ -184,6 +184,27 @@ visitor_names_test() ->
      || Id <- [<<>>, <<".">>, <<"A">>, <<"a b">>, <<"a.">>, <<"a.chat.">>, <<".acme">>, <<"a.9x">>, <<"a.chat.chat">>, <<"a.b.c">>,
                <<"a.chat.b.c">>, <<"\\20">>, <<"ä"/utf8>>, <<Long/binary, "a">>, <<"a.", Long/binary>>]],
     [no = Of(User) || User <- [<<"visitor">>, <<"visitors.1">>, <<"olga">>, <<>>]].
+
+%% `visitors` and `visitors.{instance}` speak for the service. Another prefix makes another name.
+desk_names_test() ->
+    Of = fun(User) -> mod_lhc_names:visitor(User, <<"visitor.">>) end,
+    {ok, <<>>} = Of(<<"visitors">>),
+    {ok, <<"acme-1">>} = Of(<<"visitors.acme-1">>),
+    [no = Of(<<"visitors", Rest/binary>>) || Rest <- [<<".">>, <<".9">>, <<".A">>, <<".chat">>, <<".a.b">>, <<"x">>, <<"-acme">>]],
+    [begin
+         {ok, <<>>} = mod_lhc_names:visitor(Desk, Prefix),
+         {ok, <<"acme">>} = mod_lhc_names:visitor(<<Desk/binary, ".acme">>, Prefix),
+         {ok, <<>>} = mod_lhc_names:visitor(<<Prefix/binary, "7">>, Prefix)
+     end || {Prefix, Desk} <- [{<<"web-">>, <<"webs">>}, {<<"guest">>, <<"guests">>}, {<<"a.b_">>, <<"a.bs">>}]],
+    <<"visitors.acme">> = mod_lhc_names:visitors_group(<<"acme">>).
+
+%% A visitor has the same local part at the host and at the component, and is the same.
+seen_address_test() ->
+    with_table(fun() ->
+        first = mod_lhc_seen:mark_delivered(?T, <<"op">>, <<"visitor.1@h">>, <<"m">>, ping),
+        again = mod_lhc_seen:mark_delivered(?T, <<"op">>, <<"visitor.1@visitors.h">>, <<"m">>, ping),
+        unknown = mod_lhc_seen:status(?T, <<"op">>, <<"visitor.10@h">>, <<"m">>)
+    end).
 
 operator_names_test() ->
     [Instances = mod_lhc_names:instances(User)
