@@ -27,7 +27,7 @@ pack_test() ->
 %% Nothing of the stanza's text is kept by a change: a name is not a part of a larger binary.
 entries_test() ->
     %% JIDs are read by native code, which ejabberd would load. From 26.07 on it loads itself.
-    _ = catch stringprep:load_nif(),
+    try stringprep:load_nif() catch error:undef -> ok end,
     ok = jid:start(),
     Text = <<"name", (binary:copy(<<"x">>, 1000))/binary>>,
     Name = binary:part(Text, 0, 100),
