@@ -17,8 +17,9 @@
 -type jid() :: binary().
 -type change() :: {put, instance(), jid(), Name :: binary(), Hash :: binary(), Presence :: binary()}
                 | {gone, instance(), jid()}.
-%% What a session has to be told of a contact: 1 its roster item, 2 its presence, 3 both.
--type news() :: [{jid(), 1..3}].
+%% What a session has to be told of a contact: 1 its roster item, 2 its presence, 3 both. And the resource that the contact
+%% had, if it is unavailable now: clients know a presence by the full JID.
+-type news() :: [{jid(), 1..3} | {jid(), 1..3, binary()}].
 
 -export_type([change/0, news/0]).
 
@@ -144,7 +145,8 @@ answer({change, Changes}, #{host := Host, counts := Counts} = State) ->
     end;
 answer(clear, #{host := Host} = State) ->
     #{contacts := Table} = Config = mod_lhc:config(Host),
-    News = [{Instance, {Jid, ?ITEM bor ?PRESENCE}} || [Instance, Jid] <- ets:match(Table, {{'$1', '$2'}, '_', '_', '_'})],
+    News = lists:append([left(Presence, told(Instance, Jid, true, true))
+                         || [Instance, Jid, Presence] <- ets:match(Table, {{'$1', '$2'}, '_', '_', '$3'})]),
     ets:delete_all_objects(Table),
     tell_all(News, Config),
     {reply, ok, State#{counts := #{}}}.
@@ -184,13 +186,20 @@ format_status(_, _) ->
 news({put, Instance, Jid, Name, _, Presence}, Table, Counts) ->
     case ets:lookup(Table, {Instance, Jid}) of
         [] -> {told(Instance, Jid, true, Presence =/= <<>>), count(Instance, 1, Counts)};
+        [{_, OldName, _, OldPresence}] when Presence =:= <<>>, OldPresence =/= <<>> ->
+            {left(OldPresence, told(Instance, Jid, OldName =/= Name, true)), Counts};
         [{_, OldName, _, OldPresence}] -> {told(Instance, Jid, OldName =/= Name, OldPresence =/= Presence), Counts}
     end;
 news({gone, Instance, Jid}, Table, Counts) ->
     case ets:lookup(Table, {Instance, Jid}) of
         [] -> {[], Counts};
-        [{_, _, _, Presence}] -> {told(Instance, Jid, true, Presence =/= <<>>), count(Instance, -1, Counts)}
+        [{_, _, _, Presence}] ->
+            {left(Presence, told(Instance, Jid, true, Presence =/= <<>>)), count(Instance, -1, Counts)}
     end.
+
+left(Presence, Told) ->
+    {Resource, _} = mod_lhc_contacts_iq:unpack(Presence),
+    [{Instance, {Jid, Flags, Resource}} || {Instance, {Jid, Flags}} <- Told].
 
 told(Instance, Jid, Item, Presence) ->
     case flag(Item, ?ITEM) bor flag(Presence, ?PRESENCE) of

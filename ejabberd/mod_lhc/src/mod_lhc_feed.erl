@@ -15,8 +15,10 @@
 
 -type state() :: ejabberd_c2s:state().
 -type instance() :: mod_lhc_names:instance() | none.
-%% Flags as in mod_lhc_contacts:news(). is_due: a message that calls due/2 is on its way.
--type feed() :: #{instance := instance(), asked := boolean(), pending := #{binary() => 1..3}, is_due := boolean()}.
+%% Flags as in mod_lhc_contacts:news(). left: the resources of those who are unavailable now and wait to be told.
+%% is_due: a message that calls due/2 is on its way.
+-type feed() :: #{instance := instance(), asked := boolean(), pending := #{binary() => 1..3},
+                  left := #{binary() => binary()}, is_due := boolean()}.
 
 -define(ITEM, 1).
 -define(PRESENCE, 2).
@@ -111,21 +113,24 @@ told(Instance, News, State) ->
         #{instance := Instance} = Feed ->
             case wanted(Feed, State) of
                 0 -> State;
-                Wanted -> add([{Jid, Flags band Wanted} || {Jid, Flags} <- News, Flags band Wanted =/= 0], Feed, State)
+                Wanted -> add([setelement(2, One, element(2, One) band Wanted)
+                               || One <- News, element(2, One) band Wanted =/= 0], Feed, State)
             end;
         _ -> State
     end.
 
-add(News, #{pending := Pending, is_due := IsDue} = Feed, State) ->
-    Next = lists:foldl(fun({Jid, Flags}, Acc) ->
-                               maps:update_with(Jid, fun(Before) -> Before bor Flags end, Flags, Acc)
+add(News, #{pending := Pending, left := Left, is_due := IsDue} = Feed, State) ->
+    Next = lists:foldl(fun(One, Acc) ->
+                               Flags = element(2, One),
+                               maps:update_with(element(1, One), fun(Before) -> Before bor Flags end, Flags, Acc)
                        end, Pending, News),
+    Resources = maps:from_list([{Jid, Resource} || {Jid, _, Resource} <- News]),
     Wanted = IsDue orelse map_size(Next) > 0,
     Wanted andalso not IsDue andalso (self() ! {mod_lhc, contacts_due}),
-    State#{mod_lhc_feed => Feed#{pending := Next, is_due := Wanted}}.
+    State#{mod_lhc_feed => Feed#{pending := Next, left := maps:merge(Left, Resources), is_due := Wanted}}.
 
 new() ->
-    #{instance => none, asked => false, pending => #{}, is_due => false}.
+    #{instance => none, asked => false, pending => #{}, left => #{}, is_due => false}.
 
 -spec feed(state()) -> feed().
 feed(#{mod_lhc_feed := Feed}) -> Feed;
@@ -147,7 +152,9 @@ due(Config, #{mod_lhc_feed := #{pending := Pending} = Feed} = State) ->
             State;
         true ->
             {Now, Later} = take(?AT_ONCE, Pending),
-            add([], (feed(State))#{pending := Later, is_due := false}, tell(Now, Config, State))
+            #{left := Left} = Feed = feed(State),
+            Still = maps:with(maps:keys(Later), Left),
+            add([], Feed#{pending := Later, left := Still, is_due := false}, tell(Now, Config, State))
     end;
 due(_Config, State) ->
     State.
@@ -187,7 +194,12 @@ tell_one({Jid, Flags, {Name, Presence}}, Items, Config, State) ->
     send_presence(Jid, Flags, Presence, push(Jid, Flags, Name, Items, Config, State)).
 
 send_presence(Jid, Flags, Packed, #{lserver := Host, jid := To, pres_last := _} = State) when Flags band ?PRESENCE =/= 0 ->
-    {Resource, Presence} = mod_lhc_contacts_iq:unpack(Packed),
+    {Resource, Presence} = case mod_lhc_contacts_iq:unpack(Packed) of
+                               {<<>>, #presence{type = unavailable} = Unavailable} ->
+                                   #{left := Left} = feed(State),
+                                   {maps:get(Jid, Left, <<>>), Unavailable};
+                               Available -> Available
+                           end,
     Stanza = Presence#presence{from = jid:replace_resource(mod_lhc_roster:jid(Jid), Resource), to = To},
     case ejabberd_hooks:run_fold(privacy_check_packet, Host, allow, [State, Stanza, in]) of
         deny -> State;
