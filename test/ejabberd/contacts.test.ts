@@ -135,6 +135,26 @@ it('an operator who is online is told what changes, and nothing else', async () 
   await olga.disconnect();
 });
 
+it('a contact who leaves is unavailable by the full JID that they had', async () => {
+  const olga = await connect();
+  const from = `visitor.7@${domain}/xmpp-chat`;
+  const there = contact('visitor.7', 'Anna', `<presence from='${from}'/>`);
+  for (const left of [gone('visitor.7'), contact('visitor.7', 'Anna', '')]) {
+    const before = olga.presenceStanzas.length;
+    await set(there);
+    await olga.acknowledged();
+    await set(left);
+    await olga.acknowledged();
+    expect(olga.presenceStanzas.slice(before).map(({ attrs }) => [attrs.from, attrs.type])).toEqual(
+      [
+        [from, undefined],
+        [from, 'unavailable'],
+      ],
+    );
+  }
+  await olga.disconnect();
+});
+
 it('an operator who logs in while the component is away has everybody, once, and the component hears nothing', async () => {
   const everybody = Array.from({ length: 120 }, (_, n) => `visitor.${n}`);
   await set(...everybody.slice(0, 100).map((local) => contact(local, `Name of ${local}`)));

@@ -10,7 +10,7 @@
 -behaviour(gen_server).
 
 -export([start_link/1, new/1, change/2, clear/1, follow/4, leave/3, repeat/4, deliver_late/4]).
--export([find/3, is_contact/3, names/2, jids/2, present/2, page/4, is_empty/1]).
+-export([find/3, is_contact/3, names/2, jids/2, all/3, present/2, page/4, is_empty/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
 
 -type instance() :: mod_lhc_names:instance().
@@ -96,6 +96,11 @@ names(#{contacts := Contacts}, Instance) ->
 jids(#{contacts := Contacts}, Instance) ->
     ets:select(Contacts, [{{{Instance, '$1'}, '_', '_', '_'}, [], ['$1']}]).
 
+%% All contacts, as if this had changed of each.
+-spec all(mod_lhc:config(), instance() | none, 1..3) -> news().
+all(#{contacts := Contacts}, Instance, Flags) ->
+    [{Jid, Flags, resource(Presence)} || [Jid, Presence] <- ets:match(Contacts, {{Instance, '$1'}, '_', '_', '$2'})].
+
 %% Those who are available.
 -spec present(mod_lhc:config(), instance() | none) -> [jid()].
 present(#{contacts := Contacts}, Instance) ->
@@ -145,7 +150,7 @@ answer({change, Changes}, #{host := Host, counts := Counts} = State) ->
     end;
 answer(clear, #{host := Host} = State) ->
     #{contacts := Table} = Config = mod_lhc:config(Host),
-    News = lists:append([left(Presence, told(Instance, Jid, true, true))
+    News = lists:append([left(Presence, told(Instance, Jid, true, Presence =/= <<>>))
                          || [Instance, Jid, Presence] <- ets:match(Table, {{'$1', '$2'}, '_', '_', '$3'})]),
     ets:delete_all_objects(Table),
     tell_all(News, Config),
@@ -198,8 +203,12 @@ news({gone, Instance, Jid}, Table, Counts) ->
     end.
 
 left(Presence, Told) ->
-    {Resource, _} = mod_lhc_contacts_iq:unpack(Presence),
+    Resource = resource(Presence),
     [{Instance, {Jid, Flags, Resource}} || {Instance, {Jid, Flags}} <- Told].
+
+resource(Presence) ->
+    {Resource, _} = mod_lhc_contacts_iq:unpack(Presence),
+    Resource.
 
 told(Instance, Jid, Item, Presence) ->
     case flag(Item, ?ITEM) bor flag(Presence, ?PRESENCE) of

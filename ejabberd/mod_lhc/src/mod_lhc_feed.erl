@@ -47,7 +47,7 @@ follow(Instance, Config, State) ->
             subscribe(Instance, Config, State),
             News = case wanted(Feed, State) of
                        0 -> [];
-                       Flags -> [{Jid, Flags} || Group <- [Before, Instance], Jid <- mod_lhc_contacts:jids(Config, Group)]
+                       Flags -> mod_lhc_contacts:all(Config, Before, Flags) ++ mod_lhc_contacts:all(Config, Instance, Flags)
                    end,
             add(News, Feed#{instance := Instance}, State)
     end.
