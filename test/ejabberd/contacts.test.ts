@@ -27,6 +27,13 @@ const ejabberd = await testEjabberd({
   component: { secret: SECRET },
   streamManagement: { maxAckQueue: 60 },
   extraConfig: {
+    api_permissions: {
+      'everything, for this test': {
+        from: ['mod_http_api'],
+        who: { access: { allow: 'api' } },
+        what: '*',
+      },
+    },
     host_config: { [plain]: { modules: { mod_roster: {}, mod_ping: {}, mod_stream_mgmt: {} } } },
   },
   extraListeners: [
@@ -559,6 +566,24 @@ it('contacts stay while the component is away', async () => {
   expect(await olga.roster()).toHaveLength(1);
   component = await rawComponent(ejabberd.componentPort, domain, SECRET);
   expect(await list()).toEqual({ more: false, jids: ['visitor.7'] });
+  await olga.disconnect();
+});
+
+it('a restart of the module forgets contacts, and sessions go on with those that come after', async () => {
+  await set(contact('visitor.7', 'Anna'));
+  const olga = await connect();
+  await olga.waitFor(({ presences }) => presences.has(`visitor.7@${domain}`));
+  const starts = () =>
+    receiver.ofType('module.started').filter((event) => event.host === host).length;
+  const before = starts();
+  await call('restart_module', { host, module: 'mod_lhc' });
+  await waitFor(() => starts() > before, { what: 'the start' });
+  expect(await list()).toEqual({ more: false, jids: [] });
+  expect(await olga.roster()).toEqual([]);
+  const since = olga.stanzas.length;
+  await set(contact('visitor.8', 'Bob'));
+  await olga.waitFor((client) => told(client, since).length > 1);
+  expect(told(olga, since)).toEqual(['push visitor.8 both Bob visitors', 'visitor.8 available']);
   await olga.disconnect();
 });
 

@@ -6,7 +6,7 @@
 
 -module(mod_lhc_feed).
 
--export([assume_asked/1, follow/3, resume/3, leave/2, asked/1, available/2, probe/3, told/3, due/2]).
+-export([begin_again/1, follow/3, resume/3, leave/2, asked/1, available/2, probe/3, told/3, due/2]).
 %% For tests.
 -export([merge/3, take/2]).
 
@@ -32,16 +32,20 @@
 
 %%% ---------------------------------------------------------------- whose contacts
 
-%% The session was there before the module. Whether it has asked for its roster is not known.
--spec assume_asked(state()) -> state().
-assume_asked(#{mod_lhc_feed := _} = State) -> State;
-assume_asked(State) -> State#{mod_lhc_feed => (new())#{asked := true}}.
+%% The session was there before the module has started. Whether it has asked for its roster is not known. What was to call
+%% due/2 is lost, and so is what has changed until follow/3 is called.
+-spec begin_again(state()) -> state().
+begin_again(#{mod_lhc_feed := Feed} = State) -> State#{mod_lhc_feed => Feed#{instance := none, is_due := false}};
+begin_again(State) -> State#{mod_lhc_feed => (new())#{asked := true}}.
 
 %% The session's account is an operator of this instance now, or of none.
 -spec follow(instance(), mod_lhc:config(), state()) -> state().
 follow(Instance, Config, State) ->
     case feed(State) of
-        #{instance := Instance} = Feed -> State#{mod_lhc_feed => Feed};
+        #{instance := Instance} = Feed ->
+            %% The table is a new one if the module has started again.
+            subscribe(Instance, Config, State),
+            State#{mod_lhc_feed => Feed};
         #{instance := Before} = Feed ->
             Before =:= none orelse mod_lhc_contacts:leave(Config, Before, self()),
             subscribe(Instance, Config, State),

@@ -174,7 +174,7 @@ handle_info(State, _) ->
     State.
 
 handle(begin_reports, _Host, _Config, State) ->
-    session_opened(mod_lhc_feed:assume_asked(State));
+    session_opened(mod_lhc_feed:begin_again(State));
 handle(begun, Host, Config, #{jid := Jid} = State) ->
     mod_lhc_feed:follow(mod_lhc_tenant:operator(Jid, Host, Config), Config, State);
 handle({contacts, Instance, News}, _Host, _Config, State) ->
