@@ -180,6 +180,10 @@ it('an operator who logs in while the component is away has everybody, once, and
   expect(told(olga).sort()).toEqual(everybody.map((local) => `${local} available`).sort());
   olga.setPresence('away');
   await olga.disconnect();
+  // A connection that breaks ends without a presence of the client.
+  const broken = await connect('olga', { resource: 'broken' });
+  broken.drop();
+  await receiver.event('operator.disconnected', ({ resource }) => resource === 'broken');
   await list();
   expect(component.count(/<presence/)).toBe(0);
   expect(await list("instance='' after='' max='2'")).toEqual({
@@ -374,6 +378,14 @@ it('a subscription to a contact changes nothing, and a probe is answered at once
   await list();
   expect(await olga.roster()).toMatchObject([{ subscription: 'both', groups: ['visitors'] }]);
   expect(component.count(/<presence/)).toBe(heard);
+  // ejabberd itself takes the contact for one with a subscription.
+  for (const local of ['visitor.7', 'visitor.8']) {
+    component.send(
+      `<iq type='get' id='last-${local}' from='${local}@${domain}' to='olga@${host}'><query xmlns='jabber:iq:last'/></iq>`,
+    );
+  }
+  await component.sees(/<iq[^>]*type='result' id='last-visitor.7'/);
+  await component.sees(/<iq[^>]*type='error' id='last-visitor.8'/);
   // Others are the component's.
   olga.sendStanza(xml('presence', { type: 'probe', to: `visitor.8@${domain}` }));
   await component.sees(/<presence[^>]*visitor\.8@/);

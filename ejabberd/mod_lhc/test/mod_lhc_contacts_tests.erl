@@ -3,7 +3,8 @@
 -module(mod_lhc_contacts_tests).
 
 -export([component_test/0, pack_test/0, entries_test/0, take_test/0, merge_test/0, news_test/0, bound_test/0, page_test/0,
-         crash_test/0, dead_session_test/0]).
+         crash_test/0, dead_session_test/0,
+         begin_again_test/0]).
 
 -include("xmpp.hrl").
 
@@ -135,6 +136,20 @@ dead_session_test() ->
         1 = ets:info(Feeds, size),
         exit(Session, kill),
         ok = wait(fun() -> ets:info(Feeds, size) =:= 0 end, 500)
+    end).
+
+%% After a start of the module a session is told of all contacts that came before it knew of the start.
+begin_again_test() ->
+    with_contacts(fun(Config) ->
+        ok = put_contacts(Config, [{<<>>, <<"1">>, <<>>, <<>>}]),
+        Jid = #jid{user = <<"olga">>, server = ?HOST, luser = <<"olga">>, lserver = ?HOST},
+        Session = #{jid => Jid, mod_lhc_feed => #{instance => <<>>, asked => true, pending => #{<<"0">> => 1}, left => #{},
+                                                 is_due => true}},
+        #{mod_lhc_feed := #{instance := <<>>, is_due := true, pending := #{<<"0">> := 1, <<"1">> := 1}}} =
+            mod_lhc_feed:follow(<<>>, Config, mod_lhc_feed:begin_again(Session)),
+        ok = receive {mod_lhc, contacts_due} -> ok after 0 -> nothing end,
+        ok = put_contacts(Config, [{<<>>, <<"2">>, <<>>, <<>>}]),
+        [{<<"2">>, 1}] = told(<<>>)
     end).
 
 with_contacts(Test) ->
