@@ -71,6 +71,14 @@ export interface TransportListener {
     message: { readonly id: string; readonly to: string },
     error: AppError,
   ): void;
+  /**
+   * The component's stream to this host is up: at first, and after each loss. ejabberd may have been restarted, and
+   * mod_lhc's contacts with it, so they have to be compared.
+   * `sessionStarted` follows for those visitors alone who have something to send again.
+   */
+  streamStarted?(host: string): void;
+  /** The component's stream to this host was lost. It connects again by itself; `sessionLost` is not called. */
+  streamLost?(host: string, reason: string): void;
 }
 
 /** Errors are {@link AppError}s: `unavailable` (try again later) or `refused` (a retry would not help). */
