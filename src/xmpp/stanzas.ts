@@ -1,5 +1,6 @@
 /** The stanzas that visitors send. All text goes through {@link xmlText}, so no input can break a stream. */
 import xml, { type Element } from '@xmpp/xml';
+import { AppError } from '../errors.ts';
 import { xmlText } from '../kit/xml-text.ts';
 import { capsElement } from './capabilities.ts';
 import { splitJid } from './jid.ts';
@@ -23,6 +24,20 @@ const STANZA_ERRORS = 'urn:ietf:params:xml:ns:xmpp-stanzas'; // RFC 6120 §8.3.3
 const STANZA_IDS = 'urn:xmpp:sid:0'; // XEP-0359
 const STYLING = 'urn:xmpp:styling:0'; // XEP-0393
 const VCARD = 'vcard-temp'; // XEP-0054
+
+/**
+ * The longest body, in bytes of UTF-8. ejabberd ends the stream at a stanza above its `max_stanza_size` (262,144 bytes
+ * in the example configuration), and a message of that size would end the next stream too.
+ */
+export const MAX_BODY_BYTES = 200_000;
+
+/** @throws {AppError} `refused` if the message is too long for a stanza */
+export function assertFits({ id, body }: Pick<OutgoingMessage, 'id' | 'body'>): void {
+  const size = Buffer.byteLength(body);
+  if (size <= MAX_BODY_BYTES) return;
+  const text = `The message has ${size} bytes; at most ${MAX_BODY_BYTES} can be sent by XMPP.`;
+  throw new AppError('refused', text, { id });
+}
 
 /**
  * A chat message. It asks for a marker, and a visitor's words ask for a receipt. If they are sent without delay they also
@@ -124,18 +139,19 @@ export function pingStanza(id: string, domain: string): Element {
   return xml('iq', { type: 'get', id, to: domain }, xml('ping', { xmlns: PING }));
 }
 
-/** Publishes the vCard of `jid` (XEP-0054 §3.2) with a PNG as its picture (XEP-0153). */
-export function vcardStanza(jid: string, { name, png }: { name: string; png: Buffer }): Element {
+/** A vCard (XEP-0054) with a PNG as its picture (XEP-0153). */
+export function vcardElement({ name, png }: { name: string; png: Buffer }): Element {
   const text = xmlText(name);
   return xml(
-    'iq',
-    { type: 'set', id: 'vcard', from: jid, to: jid },
-    xml(
-      'vCard',
-      { xmlns: VCARD },
-      xml('FN', {}, text),
-      xml('NICKNAME', {}, text),
-      xml('PHOTO', {}, xml('TYPE', {}, 'image/png'), xml('BINVAL', {}, png.toString('base64'))),
-    ),
+    'vCard',
+    { xmlns: VCARD },
+    xml('FN', {}, text),
+    xml('NICKNAME', {}, text),
+    xml('PHOTO', {}, xml('TYPE', {}, 'image/png'), xml('BINVAL', {}, png.toString('base64'))),
   );
+}
+
+/** Publishes the vCard of `jid` (XEP-0054 §3.2). */
+export function vcardStanza(jid: string, card: { name: string; png: Buffer }): Element {
+  return xml('iq', { type: 'set', id: 'vcard', from: jid, to: jid }, vcardElement(card));
 }

@@ -13,6 +13,7 @@ import { createLimiter, type Limiter } from '../../kit/limiter.ts';
 import { createLineBudget, type LineBudget } from '../../kit/line-budget.ts';
 import { splitJid } from '../jid.ts';
 import type { TransportListener, VisitorTransport } from '../port.ts';
+import type { QueryHandler } from '../queries.ts';
 import { noSessionNow } from './failure.ts';
 import { createHandOvers, type HandOvers } from './hand-overs.ts';
 import {
@@ -55,6 +56,8 @@ export interface AccountsOptions {
    * one's logins. Default: the JID's host.
    */
   readonly shareOf?: (jid: string) => string;
+  /** Answers what a visitor's client does not know of itself, such as ad-hoc commands. */
+  readonly answerQuery?: QueryHandler;
   readonly logger: Logger;
   /** In [0, 1), for jitter. Default `Math.random`. */
   readonly random?: () => number;
@@ -74,8 +77,8 @@ export interface AccountsOptions {
   readonly allowPlaintext?: boolean;
 }
 
-type Settings = Required<Omit<AccountsOptions, 'resetPassword'>> &
-  Pick<AccountsOptions, 'resetPassword'>;
+type Settings = Required<Omit<AccountsOptions, 'resetPassword' | 'answerQuery'>> &
+  Pick<AccountsOptions, 'resetPassword' | 'answerQuery'>;
 
 /** All sessions of this process. */
 interface Pool {
@@ -238,7 +241,7 @@ async function logIn(
   handlers: StreamHandlers,
   signal: AbortSignal,
 ): Promise<Stream> {
-  const { service, resource, loginDeadlineMs, allowPlaintext } = settings;
+  const { service, resource, loginDeadlineMs, allowPlaintext, answerQuery } = settings;
   // The old session's unavailable presence must not follow the new one's available presence.
   await endings.get(jid);
   const login = async (): Promise<Stream> => {
@@ -256,6 +259,7 @@ async function logIn(
         signal,
         loginDeadlineMs,
         allowPlaintext,
+        answerQuery,
       },
       handlers,
     );

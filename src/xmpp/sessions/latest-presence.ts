@@ -4,9 +4,9 @@
  */
 import type { Element } from '@xmpp/xml';
 import type { AppError } from '../../errors.ts';
+import type { Waiter } from '../in-flight.ts';
 import type { VisitorPresence } from '../port.ts';
 import { presenceStanza } from '../stanzas.ts';
-import type { Waiter } from './in-flight.ts';
 
 export interface LatestPresence {
   /**

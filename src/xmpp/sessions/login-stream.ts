@@ -5,15 +5,17 @@
 import type { Client, Socket } from '@xmpp/client-core';
 import type { Element } from '@xmpp/xml';
 import { AppError, messageOf } from '../../errors.ts';
+import { createSessionQueries, type QueryHandler } from '../queries.ts';
 import { type ClientOptions, composeClient, destroySockets, guard } from './client.ts';
-import { createAnswerQuery } from './queries.ts';
 
 /** The default time limit of a login: from the connection to the bound resource. */
 export const LOGIN_DEADLINE_MS = 15_000;
 
 export interface StreamOptions extends ClientOptions {
-  /** Answers queries as a visitor does (`queries.ts`). Default true. */
+  /** Answers queries as a visitor does (src/xmpp/queries.ts). Default true. */
   readonly answerQueries?: boolean;
+  /** Answers what a visitor's client does not know of itself. */
+  readonly answerQuery?: QueryHandler | undefined;
   /** Default {@link LOGIN_DEADLINE_MS}. */
   readonly loginDeadlineMs?: number;
   /** Aborts a login in progress. */
@@ -78,8 +80,10 @@ class ClientStream implements Stream {
 
   constructor(options: StreamOptions, handlers: StreamHandlers) {
     const client = composeClient(options);
-    const { answerQueries = true, domain } = options;
-    const answerQuery = answerQueries ? createAnswerQuery(domain) : undefined;
+    const { answerQueries = true, answerQuery, domain } = options;
+    const queries = answerQueries
+      ? createSessionQueries(domain, (answer) => this.send(answer), answerQuery)
+      : undefined;
     this.#client = client;
     this.#sockets = guard(client, (error) => this.#note(error));
     this.#handlers = handlers;
@@ -90,8 +94,7 @@ class ClientStream implements Stream {
     client.on('disconnect', () => this.#disconnected());
     client.on('stanza', (stanza: Element) => {
       if (!this.#hasSession()) return;
-      const answer = answerQuery?.(stanza, performance.now());
-      if (answer) this.send(answer);
+      queries?.heard(stanza, performance.now());
       handlers.stanza(stanza);
     });
     client.on('nonza', (element: Element) => {

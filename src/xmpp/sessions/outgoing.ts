@@ -2,17 +2,18 @@
 import type { Element } from '@xmpp/xml';
 import { AppError } from '../../errors.ts';
 import { Lru } from '../../kit/lru.ts';
+import { createInFlight } from '../in-flight.ts';
 import { bareJid } from '../jid.ts';
 import type { Acknowledgement, ChatState, OutgoingMessage, VisitorPresence } from '../port.ts';
+import { returnedError } from '../returned-error.ts';
 import {
   acknowledgementStanza,
+  assertFits,
   chatStateStanza,
   messageStanza,
   pingStanza,
   unavailableStanza,
 } from '../stanzas.ts';
-import { returnedError } from './failure.ts';
-import { createInFlight, type Sent } from './in-flight.ts';
 import { createLatestPresence } from './latest-presence.ts';
 import type { Stream } from './login-stream.ts';
 
@@ -22,16 +23,18 @@ export const PING_INTERVAL_MS = 60_000;
 export const PING_DEADLINE_MS = 20_000;
 
 /**
- * The longest body, in bytes of UTF-8. ejabberd ends the stream at a stanza above its `max_stanza_size` (262,144 bytes
- * in the example configuration), and a message of that size would end the next stream too.
- */
-export const MAX_BODY_BYTES = 200_000;
-
-/**
  * Messages of one session that ejabberd has taken and can still return, at most: it returns them when the receiver's
  * session dies with them. The oldest is forgotten first.
  */
 export const MAX_RETURNABLE_MESSAGES = 256;
+
+/** What a returned stanza is known by. */
+export interface Sent {
+  /** The stanza's id. */
+  readonly id: string;
+  /** The bare JID that it was sent to. */
+  readonly to: string;
+}
 
 export interface OutgoingOptions {
   readonly domain: string;
@@ -87,15 +90,11 @@ export class Outgoing {
   }
 
   /** Resolves when the message is taken. */
-  send(message: OutgoingMessage): Promise<void> {
-    const size = Buffer.byteLength(message.body);
-    if (size > MAX_BODY_BYTES) {
-      const text = `The message has ${size} bytes; at most ${MAX_BODY_BYTES} can be sent by XMPP.`;
-      return Promise.reject(new AppError('refused', text, { id: message.id }));
-    }
+  async send(message: OutgoingMessage): Promise<void> {
+    assertFits(message);
     const stanza = messageStanza(message);
     delete stanza.attrs.from; // the server sets the session's own (RFC 6120 §8.1.2.1)
-    return this.#write(stanza, message.to, !message.notice);
+    await this.#write(stanza, message.to, !message.notice);
   }
 
   /** Resolves when the receipt or marker is taken. */
@@ -147,8 +146,8 @@ export class Outgoing {
    * full JID of that account. So an error from any other account is not about a message of ours.
    */
   #returned(sent: Sent, error: AppError): void {
-    if (this.#inFlight.returned(sent, error)) return;
     const key = keyOf(sent);
+    if (this.#inFlight.returned(key, error)) return;
     if (!this.#taken.peek(key)) return;
     this.#taken.delete(key);
     this.#options.onReturned(sent, error);
@@ -179,7 +178,7 @@ export class Outgoing {
       if (returnable) this.#taken.set(keyOf(sent), true);
       resolve();
     };
-    this.#inFlight.add({ resolve: taken, reject }, sent);
+    this.#inFlight.add({ resolve: taken, reject }, keyOf(sent));
     this.#flushSoon();
     return promise;
   }

@@ -3,8 +3,11 @@ import xml, { type Element } from '@xmpp/xml';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { AppError } from '../../../src/errors.ts';
-import type { Sent } from '../../../src/xmpp/sessions/in-flight.ts';
-import { MAX_RETURNABLE_MESSAGES, Outgoing } from '../../../src/xmpp/sessions/outgoing.ts';
+import {
+  MAX_RETURNABLE_MESSAGES,
+  Outgoing,
+  type Sent,
+} from '../../../src/xmpp/sessions/outgoing.ts';
 
 const DOMAIN = 'xmpp.test';
 const OWN = `visitor.1@${DOMAIN}`;

@@ -2,17 +2,28 @@ import xml, { type Element } from '@xmpp/xml';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  createAnswerQuery,
+  createSessionQueries,
   MAX_QUERY_ID_CHARACTERS,
   QUERY_RATE,
-} from '../../../src/xmpp/sessions/queries.ts';
+  type QueryHandler,
+  queryError,
+} from '../../src/xmpp/queries.ts';
 
 const DOMAIN = 'xmpp.test';
 const FROM = `op1@${DOMAIN}/phone`;
 const INFO = 'http://jabber.org/protocol/disco#info';
 const query = (type: string, ...children: Element[]): Element =>
   xml('iq', { type, id: 'q1', from: FROM, to: `visitor.1@${DOMAIN}/xmpp-chat` }, ...children);
-const answer = (stanza: Element) => createAnswerQuery(DOMAIN)(stanza, 0);
+function session(handler?: QueryHandler) {
+  const answers: Element[] = [];
+  const { heard } = createSessionQueries(DOMAIN, (each) => answers.push(each), handler);
+  return { answers, heard };
+}
+function answer(stanza: Element): Element | null {
+  const { answers, heard } = session();
+  heard(stanza, 0);
+  return answers[0] ?? null;
+}
 const outcome = (stanza: Element): string => {
   const given = answer(stanza);
   const [content] = given?.getChildElements() ?? [];
@@ -88,10 +99,13 @@ describe('a query', () => {
 });
 
 it('a flood is answered up to a bound, and the server always is', () => {
-  const answers = createAnswerQuery(DOMAIN);
+  const { answers, heard } = session();
   const ping = () => query('get', xml('ping', 'urn:xmpp:ping'));
-  const count = (at: number, stanza: () => Element) =>
-    Array.from({ length: 1_000 }, () => answers(stanza(), at)).filter(Boolean).length;
+  const count = (at: number, stanza: () => Element) => {
+    const before = answers.length;
+    for (let n = 0; n < 1_000; n++) heard(stanza(), at);
+    return answers.length - before;
+  };
   expect(count(0, ping)).toBe(QUERY_RATE.burst);
   const ofServer = () => {
     const stanza = ping();
@@ -100,4 +114,53 @@ it('a flood is answered up to a bound, and the server always is', () => {
   };
   expect(count(0, ofServer)).toBe(1_000);
   expect(count(1_000, ping)).toBe(QUERY_RATE.perSecond);
+});
+
+describe('a handler', () => {
+  const COMMANDS = 'http://jabber.org/protocol/commands';
+  const command = () => query('set', xml('command', COMMANDS));
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+  it('answers what the visitor does not know of itself, and leaves the rest', async () => {
+    const asked: string[] = [];
+    const { answers, heard } = session(async (to, from, iq) => {
+      asked.push(`${to} ${from}`);
+      return iq.getChild('command', COMMANDS) ? xml('command', COMMANDS) : null;
+    });
+    heard(command(), 0);
+    heard(query('get', xml('query', 'jabber:iq:version')), 0);
+    await turn();
+    expect(asked).toEqual(Array(2).fill(`visitor.1@${DOMAIN}/xmpp-chat ${FROM}`));
+    expect(answers.map(({ attrs }) => attrs.type)).toEqual(['result', 'error']);
+    expect(answers[0]?.getChild('command', COMMANDS)).toBeDefined();
+  });
+
+  it('can refuse, and its failure is an error too', async () => {
+    const refused = session(async () => queryError('cancel', 'forbidden'));
+    const failing = session(() => {
+      throw new Error('a bug');
+    });
+    refused.heard(command(), 0);
+    failing.heard(command(), 0);
+    await turn();
+    const conditions = [refused, failing].map(
+      ({ answers }) => answers[0]?.getChild('error')?.getChildElements()[0]?.name,
+    );
+    expect(conditions).toEqual(['forbidden', 'internal-server-error']);
+  });
+
+  it('is not asked by the server, nor for what is no query', async () => {
+    let asked = 0;
+    const { answers, heard } = session(async () => {
+      asked += 1;
+      return null;
+    });
+    const ofServer = command();
+    ofServer.attrs.from = DOMAIN;
+    heard(ofServer, 0);
+    heard(query('get'), 0);
+    heard(query('result'), 0);
+    await turn();
+    expect([asked, answers.length]).toEqual([0, 2]);
+  });
 });

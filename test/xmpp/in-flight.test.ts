@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { AppError } from '../../../src/errors.ts';
-import { createInFlight } from '../../../src/xmpp/sessions/in-flight.ts';
+import { AppError } from '../../src/errors.ts';
+import { createInFlight } from '../../src/xmpp/in-flight.ts';
 
 const gone = new AppError('unavailable', 'gone');
 
@@ -13,7 +13,7 @@ function recorded() {
         resolve: () => settled.push(name),
         reject: (error) => settled.push(`${name}: ${error.message}`),
       },
-      { id: name, to: 'op@xmpp.test' },
+      `op@xmpp.test ${name}`,
     );
   return { inFlight, settled, add };
 }
@@ -42,10 +42,22 @@ test('a message that its receiver returns fails alone, and the rest fails togeth
   inFlight.nextPing(0);
   add('c');
   const nobody = new AppError('refused', 'nobody');
-  expect(inFlight.returned({ id: 'b', to: 'other@xmpp.test' }, nobody)).toBe(false);
-  expect(inFlight.returned({ id: 'b', to: 'op@xmpp.test' }, nobody)).toBe(true);
-  expect(inFlight.returned({ id: 'b', to: 'op@xmpp.test' }, gone)).toBe(false);
+  expect(inFlight.returned('other@xmpp.test b', nobody)).toBe(false);
+  expect(inFlight.returned('op@xmpp.test b', nobody)).toBe(true);
+  expect(inFlight.returned('op@xmpp.test b', gone)).toBe(false);
+  expect(inFlight.size).toBe(2);
   inFlight.failAll(gone);
   expect(settled).toEqual(['b: nobody', 'a: gone', 'c: gone']);
   expect(inFlight.pingedAt).toBeUndefined();
+});
+
+test('of two stanzas with one key the first one is returned first', () => {
+  const { inFlight, settled, add } = recorded();
+  add('a');
+  add('a');
+  expect(inFlight.returned('op@xmpp.test a', gone)).toBe(true);
+  expect(settled).toEqual(['a: gone']);
+  inFlight.answered(inFlight.nextPing(0) ?? '');
+  expect(settled).toEqual(['a: gone', 'a']);
+  expect(inFlight.returned('op@xmpp.test a', gone)).toBe(false);
 });
