@@ -1,7 +1,8 @@
 /**
  * XMPP as the rest of the service sees it: visitors' sessions ({@link VisitorTransport}) and ejabberd's admin API
  * ({@link EjabberdAdmin}). This file is all that reactors import from this folder. The adapters are
- * `sessions/accounts.ts` (one login per visitor) and `admin/admin.ts`; the composition root builds them.
+ * `sessions/accounts.ts` (one login per visitor), `component/component.ts` (one stream for all visitors of a host) and
+ * `admin/admin.ts`; the composition root builds them.
  */
 import type { AppError } from '../errors.ts';
 
@@ -127,6 +128,38 @@ export interface VisitorTransport {
   listen(listener: TransportListener): void;
   /** Ends every session with an unavailable presence, within `deadlineMs`, and stops. */
   close(deadlineMs: number): Promise<void>;
+}
+
+/** A visitor in the rosters of a tenant's operators, as mod_lhc has it. */
+export interface Contact {
+  /** Bare. */
+  readonly jid: string;
+  /** Of everything that operators see. Opaque; equal contacts have equal hashes. */
+  readonly hash: string;
+}
+
+/**
+ * The transport "component" for one host. A visitor is shown by a contact in mod_lhc's table. The contact outlives the
+ * stream and this process: {@link close} and {@link release} leave it, and {@link offline} removes it.
+ */
+export interface ComponentTransport extends VisitorTransport {
+  /**
+   * What mod_lhc has, in order of JID, in pages of some hundred. Of every process.
+   * @param instance `''` for a tenant that has its host alone
+   * @throws {AppError} `unavailable` without a stream or an answer; `refused`: mod_lhc does not know contacts
+   */
+  contacts(instance: string): AsyncIterable<readonly Contact[]>;
+  /**
+   * Says what mod_lhc has of this visitor. A visitor who is online is then sent again if that differs; of any other it is
+   * remembered, so that {@link online} sends nothing in vain and {@link offline} removes the contact.
+   * @param hash null: mod_lhc has no such contact
+   */
+  found(jid: string, hash: string | null): void;
+  /** Sends for visitors who are not shown here. They need no contact. */
+  readonly unshown: Pick<
+    EjabberdAdmin,
+    'sendMessage' | 'sendChatState' | 'sendAcknowledgement' | 'returnMessage'
+  >;
 }
 
 /**

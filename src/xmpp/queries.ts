@@ -3,6 +3,7 @@
  * for the bare one. With the component, the service answers both. The capabilities are in `capabilities.ts`.
  */
 import xml, { type Element } from '@xmpp/xml';
+import { within } from '../kit/deadline.ts';
 import { type Rate, TokenBucket } from '../kit/token-bucket.ts';
 import { DISCO_INFO, discoInfo } from './capabilities.ts';
 
@@ -13,6 +14,9 @@ import { DISCO_INFO, discoInfo } from './capabilities.ts';
 export const QUERY_RATE: Rate = { burst: 200, perSecond: 50 };
 /** A longer id gets no answer: it would be as long, and ids of clients have some 40 characters. */
 export const MAX_QUERY_ID_CHARACTERS = 1_024;
+
+/** For a handler. Clients wait for some 30 s. */
+const QUERY_DEADLINE_MS = 20_000;
 
 const DISCO_ITEMS = 'http://jabber.org/protocol/disco#items'; // XEP-0030
 const PING = 'urn:xmpp:ping'; // XEP-0199
@@ -70,10 +74,10 @@ export function createSessionQueries(
   };
 }
 
-/** What the handler answers. @throws also what it throws at once */
+/** What the handler answers. @throws what it throws, at once or later, and when {@link QUERY_DEADLINE_MS} is over */
 export async function handled(handler: QueryHandler, stanza: Element): Promise<Element | null> {
   const { to = '', from = '' } = stanza.attrs;
-  return handler(to, from, stanza);
+  return within(QUERY_DEADLINE_MS, handler(to, from, stanza), () => new Error('no answer in time'));
 }
 
 /**

@@ -3,6 +3,7 @@
  * we rely on.
  */
 declare module '@xmpp/xml' {
+  import type { EventEmitter } from 'node:events';
   export type Node = Element | string;
   export class Element {
     name: string;
@@ -18,6 +19,11 @@ declare module '@xmpp/xml' {
     text(): string;
     append(...nodes: Node[]): void;
     toString(): string;
+  }
+  /** Emits `start` for the root, `element` for each of its children, `end`, and `error` for what is not well-formed. */
+  export class Parser extends EventEmitter {
+    root: Element | null;
+    write(text: string): void;
   }
   export default function xml(
     name: string,
