@@ -11,6 +11,7 @@ export const SLOW_TESTS: readonly string[] = [
   'test/xmpp/admin/passwords.test.ts',
   'test/xmpp/admin/vcard.test.ts',
   'test/xmpp/admin/vcard-missing.test.ts',
+  'test/xmpp/component/component.test.ts',
   'test/xmpp/sessions/accounts.test.ts',
   'test/xmpp/sessions/capabilities.test.ts',
   'test/xmpp/sessions/delays-and-receipts.test.ts',

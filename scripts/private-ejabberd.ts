@@ -17,7 +17,7 @@ import { chmod, mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError } from '../src/errors.ts';
-import { type ConfigInput, renderConfig } from './ejabberd/config.ts';
+import { type ComponentInput, type ConfigInput, renderConfig } from './ejabberd/config.ts';
 import { freePorts, type Ports } from './ejabberd/ports.ts';
 import { compileModLhc, findRelease, inRelease } from './ejabberd/release.ts';
 
@@ -41,7 +41,7 @@ export interface EjabberdOptions {
   /** The account that calls the admin API, on the first host. Default `xmpp-chat-api` with a random password. */
   readonly apiUser?: { readonly user: string; readonly password: string };
   /** Accepts the components (XEP-0114) `visitors.{host}`, or the given ones. */
-  readonly component?: { readonly secret: string; readonly hosts?: readonly string[] };
+  readonly component?: ComponentInput;
   /** Default true. Times in seconds. */
   readonly streamManagement?:
     | boolean

@@ -3,6 +3,14 @@
  * quoting rules.
  */
 
+export interface ComponentInput {
+  readonly secret: string;
+  /** The domains of components. Default `visitors.{host}` of each host. */
+  readonly hosts?: readonly string[];
+  /** For several processes of the service: any domain, and any sender. `hosts` does not count then. */
+  readonly ownDomains?: boolean;
+}
+
 export interface ConfigInput {
   readonly hosts: readonly string[];
   readonly ports: {
@@ -20,7 +28,7 @@ export interface ConfigInput {
   readonly apiUser: string;
   /** Networks besides loopback from which the API may be called. */
   readonly apiFrom?: readonly string[];
-  readonly component?: { readonly secret: string; readonly hosts?: readonly string[] };
+  readonly component?: ComponentInput;
   readonly streamManagement:
     | boolean
     | { readonly resumeTimeout?: number; readonly maxAckQueue?: number };
@@ -123,9 +131,14 @@ function listeners({ ports, hosts, component, ip, certfile }: ConfigInput): unkn
       module: 'ejabberd_service',
       access: 'all',
       max_stanza_size: MAX_STANZA_BYTES,
-      // Otherwise a connection gets the domains of all of them, and ejabberd spreads their stanzas over the connections.
-      global_routes: false,
-      hosts: Object.fromEntries(names.map((name) => [name, { password: component.secret }])),
+      ...(component.ownDomains
+        ? { password: component.secret, check_from: false }
+        : {
+            // Otherwise a connection gets the domains of all of them, and ejabberd spreads their stanzas over the
+            // connections.
+            global_routes: false,
+            hosts: Object.fromEntries(names.map((name) => [name, { password: component.secret }])),
+          }),
     });
   }
   return list;
