@@ -12,8 +12,10 @@ export const CONTACTS_PER_IQ = 100;
 export const CONTACTS_IQ_BYTES = 150_000;
 /** IQs without an answer at most. */
 export const CONTACT_IQS_AT_ONCE = 4;
-/** How long a change waits for others, in ms. */
+/** How long a change waits for others while an IQ has no answer yet, in ms. Its answer ends the wait too. */
 export const CONTACTS_DELAY_MS = 20;
+/** The same while mod_lhc has nothing to do: for what comes in the same moment. */
+const SAME_MOMENT_MS = 1;
 
 export interface ContactsOptions {
   /**
@@ -213,7 +215,10 @@ export class Contacts {
     this.#dirty.add(entry);
     if (!this.#isUp) return;
     if (this.#dirty.size >= CONTACTS_PER_IQ) this.flush();
-    else this.#timer ??= setTimeout(() => this.flush(), CONTACTS_DELAY_MS);
+    else {
+      const waitMs = this.#sending > 0 ? CONTACTS_DELAY_MS : SAME_MOMENT_MS;
+      this.#timer ??= setTimeout(() => this.flush(), waitMs);
+    }
   }
 
   /** Sends what waits, as far as IQs are free. */
