@@ -1,4 +1,12 @@
 /** The component transport against a real ejabberd with mod_lhc, observed by an operator's client. */
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { promisify } from 'node:util';
 import xml, { type Element } from '@xmpp/xml';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
@@ -17,12 +25,30 @@ import { type Recorded, recorded, SUITE_EJABBERD, testTransport } from '../trans
 const SECRET = 'component-secret';
 const INFO = 'http://jabber.org/protocol/disco#info';
 const MANY = 2_000;
+const run = promisify(execFile);
 const receiver = await startReceiver();
+/** A certificate for localhost that no authority has signed. A release in a chroot cannot read it. */
+const dir = await mkdtemp(join(tmpdir(), 'component-tls-'));
+const pem = (name: string): string => join(dir, name);
+const hasTls = !process.env.EJABBERD_ROOT && (await certificate().catch(() => false));
+const tlsPort = await freePort();
 const ejabberd = await testEjabberd({
   ...SUITE_EJABBERD,
   webhook: { url: receiver.url, secret: receiver.secret },
   modLhc: { max_contacts: MANY },
   component: { secret: SECRET, ownDomains: true },
+  extraListeners: hasTls
+    ? [
+        {
+          ip: '127.0.0.1',
+          port: tlsPort,
+          module: 'ejabberd_service',
+          tls: true,
+          certfile: pem('all'),
+          password: SECRET,
+        },
+      ]
+    : [],
 });
 const { host } = ejabberd;
 const domain = `visitors.${host}`;
@@ -33,6 +59,32 @@ const logger = pino({ level: process.env.LOG_LEVEL ?? 'silent' });
 const transports: ComponentTransport[] = [];
 let operator: Operator;
 let visitors = 0;
+
+async function certificate(): Promise<boolean> {
+  const request = 'req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost';
+  const name = ['-addext', 'subjectAltName=DNS:localhost'];
+  await run('openssl', [
+    ...request.split(' '),
+    ...name,
+    '-keyout',
+    pem('key'),
+    '-out',
+    pem('certificate'),
+  ]);
+  const both = await Promise.all(['key', 'certificate'].map((file) => readFile(pem(file), 'utf8')));
+  await writeFile(pem('all'), both.join(''));
+  return true;
+}
+
+/** The server's TLS listener is not one of the launcher's. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address ? address.port : 0;
+}
 
 const newJid = (): string => {
   visitors += 1;
@@ -95,7 +147,10 @@ beforeEach(async () => {
     await operator.disconnect();
   };
 });
-afterAll(() => receiver.close());
+afterAll(async () => {
+  await receiver.close();
+  await rm(dir, { recursive: true, force: true });
+});
 
 testTransport({
   ejabberd,
@@ -337,6 +392,23 @@ describe('outages', () => {
       nick: '',
     });
   });
+});
+
+test.skipIf(!hasTls)('TLS: only a certificate that can be trusted is taken', async () => {
+  const tls = { listener: { host: 'localhost', port: tlsPort, secret: SECRET, tls: true } };
+  const jid = newJid();
+  const look = { status: '', nick: '' };
+  const stranger = transport(tls);
+  await expect(stranger.online(jid, look)).rejects.toMatchObject({
+    message: expect.stringContaining('self-signed'),
+  });
+  await stranger.close(1_000);
+  const authorities = getCACertificates('default');
+  onTestFinished(() => setDefaultCACertificates(authorities));
+  setDefaultCACertificates([...authorities, await readFile(pem('certificate'), 'utf8')]);
+  const component = transport(tls);
+  await component.online(jid, look);
+  await operator.waitFor(() => operator.presences.get(jid)?.available);
 });
 
 describe('several processes', () => {
