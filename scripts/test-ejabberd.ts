@@ -54,6 +54,7 @@ if ((await exec('sh', [join(project, 'scripts', 'install-ejabberd.sh')])) !== 0)
 const tests = [
   'test/ejabberd',
   'test/xmpp/admin',
+  'test/xmpp/component',
   'test/xmpp/sessions/accounts.test.ts',
   'test/xmpp/sessions/hand-over.test.ts',
   'test/xmpp/sessions/capabilities.test.ts',

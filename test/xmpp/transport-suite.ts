@@ -38,6 +38,8 @@ export interface SuiteWorld {
     readonly pingIntervalMs?: number;
     readonly pingDeadlineMs?: number;
   }): Recorded<VisitorTransport>;
+  /** True if ejabberd has no session of this visitor. */
+  hasLeft(jid: string): Promise<boolean>;
   /** Makes an account that visitors may write to. */
   register(username: string): Promise<void>;
   /** Logs in. */
@@ -132,7 +134,7 @@ export function testTransport(world: SuiteWorld): void {
       expect(visitors.isOnline(jid)).toBe(false);
       expect(visitors.sessions()).toEqual([]);
       await operator.waitFor(() => operator.presences.get(jid)?.available === false);
-      await waitFor(async () => (await admin.sessions(jid)).length === 0);
+      await waitFor(() => world.hasLeft(jid));
       await visitors.offline(jid);
       expect(eventsOf(visitors, jid)).toEqual([`started ${jid}`]);
     });

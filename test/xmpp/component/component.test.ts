@@ -158,6 +158,7 @@ testTransport({
   operator: () => operator,
   newVisitor: async () => newJid(),
   transport,
+  hasLeft: async () => true, // nobody has a session
   register: (username) => ejabberd.registerOperator(username, 'secret'),
   connect,
 });

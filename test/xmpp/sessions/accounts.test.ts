@@ -74,6 +74,7 @@ testTransport({
   operator: () => operator,
   newVisitor,
   transport,
+  hasLeft: async (jid) => (await admin.sessions(jid)).length === 0,
   async register(username) {
     await admin.register(`${username}@${ejabberd.host}`, 'secret');
   },
