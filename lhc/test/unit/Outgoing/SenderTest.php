@@ -66,6 +66,19 @@ final class SenderTest extends Sending
         self::assertSame('/shoes', PageView::of($visitor)['page']);
     }
 
+    public function testTheLanguageIsTheFirstOneThatTheBrowserAsksFor(): void
+    {
+        $visitor = $this->visitor([]);
+        $languages = [];
+        foreach (['de-AT,de;q=0.9,en;q=0.8', 'fr;q=0.5', ' pt-BR , en', '*', 'no words at all', str_repeat('a', 40), ''] as $header) {
+            $_SERVER['HTTP_ACCEPT_LANGUAGE'] = $header;
+            $languages[] = PageView::of($visitor)['language'] ?? null;
+        }
+        unset($_SERVER['HTTP_ACCEPT_LANGUAGE']);
+        self::assertSame(['de-AT', 'fr', 'pt-BR', null, null, null, null], $languages);
+        self::assertArrayNotHasKey('language', PageView::of($visitor));
+    }
+
     public function testALostAnswerIsRepeatedWithTheSameIds(): void
     {
         $chat = $this->chat($this->visitor());

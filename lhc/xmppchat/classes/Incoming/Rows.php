@@ -9,6 +9,8 @@ final class Rows
 {
     /** LHC's number of whoever speaks for the system: only operators see it. */
     private const SYSTEM = -1;
+    /** LHC's number of a bot: visitors read it. */
+    private const BOT = -2;
     private const HTML = '[html]';
 
     public function __construct(private readonly MessageIds $ids)
@@ -41,6 +43,30 @@ final class Rows
         $row->meta_msg = json_encode(['content' => MessageIds::mark($id)], JSON_THROW_ON_ERROR);
         self::translate($chat, $row);
         self::named($row, $chat, null);
+        \erLhcoreClassChat::getSession()->save($row);
+        $this->ids->remember($visitor, $id, (int) $row->id, (int) $chat->id);
+        return $row;
+    }
+
+    /**
+     * What the service itself says to the visitor.
+     *
+     * @param string $visitor the visitor's key
+     * @param string $id      the message's id in the service
+     * @throws Refused if LHC's administrator lets nobody write such a text
+     */
+    public function notice(\erLhcoreClassModelChat $chat, string $text, string $visitor, string $id): \erLhcoreClassModelmsg
+    {
+        $text = str_replace(self::HTML, '[ html]', $text);
+        self::guardrails($text, (int) $chat->dep_id);
+        $row = new \erLhcoreClassModelmsg();
+        $row->msg = $text;
+        $row->chat_id = $chat->id;
+        $row->user_id = self::BOT;
+        $row->time = time();
+        $row->name_support = self::words('chat/startchat', 'Live Support');
+        $row->del_st = \erLhcoreClassModelmsg::STATUS_SENT;
+        $row->meta_msg = json_encode(['content' => MessageIds::mark($id)], JSON_THROW_ON_ERROR);
         \erLhcoreClassChat::getSession()->save($row);
         $this->ids->remember($visitor, $id, (int) $row->id, (int) $chat->id);
         return $row;

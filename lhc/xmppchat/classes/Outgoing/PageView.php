@@ -27,6 +27,7 @@ final class PageView
             'country' => $text('user_country_name'),
             'city' => $text('city'),
             'timezone' => $text('visitor_tz'),
+            'language' => self::language(),
             'vid' => $text('vid'),
         ];
         return [
@@ -49,6 +50,13 @@ final class PageView
         $asked = parse_url((string) ($_SERVER['HTTP_REFERER'] ?? ''));
         $own = is_array($asked) && ($asked['scheme'] ?? '') === 'http' && ($asked['host'] ?? '') === parse_url($address, PHP_URL_HOST);
         return ($own ? 'http:' : 'https:') . $address;
+    }
+
+    /** The first language that the browser asks for: the page is asked for by the visitor's own browser. Empty if none. */
+    private static function language(): string
+    {
+        $first = preg_split('/[,;]/', (string) ($_SERVER['HTTP_ACCEPT_LANGUAGE'] ?? ''), 2)[0] ?? '';
+        return preg_match('/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/D', trim($first)) === 1 && strlen(trim($first)) <= 35 ? trim($first) : '';
     }
 
     /** The name that the visitor gave; empty if they gave none, because LHC's `V123` tells operators nothing. */
