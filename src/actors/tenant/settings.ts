@@ -4,18 +4,10 @@ import { isBearerToken, NO_BEARER_TOKEN } from '../../kit/bearer.ts';
 import { fetchFault } from '../../kit/fetch-url.ts';
 import { isWebhookSecret, WEBHOOK_SECRET_FORM } from '../../kit/webhook-key.ts';
 import { Instance, TenantId } from '../ids.ts';
-import { describingLine, MAX_NAME_CHARACTERS } from '../input-text.ts';
-import { POLICIES } from '../operator-selection.ts';
+import { MAX_NAME_CHARACTERS } from '../input-text.ts';
 import type { VisitorDelays } from '../visitor/facts.ts';
-
-/** No duration is longer than a year. */
-const MAX_SECONDS = 31_536_000;
-
-/** @param unit what is counted, for the message about a wrong value */
-function count(unit: string, least: number, most: number) {
-  const error = `has to be a whole number from ${least} to ${most} (${unit}), without quotes`;
-  return z.number(error).int(error).min(least, error).max(most, error);
-}
+import { count, MAX_SECONDS } from './numbers.ts';
+import { Routing } from './routing-settings.ts';
 
 const seconds = (least: number, fallback: number) =>
   count('seconds', least, MAX_SECONDS).default(fallback);
@@ -23,41 +15,8 @@ const seconds = (least: number, fallback: number) =>
 /** Enough for a person. A program that writes as an operator may need more. */
 export const DEFAULT_OPERATOR_MESSAGES_PER_SECOND = 5;
 
-const policy = z.enum(POLICIES, `has to be one of ${POLICIES.join(', ')}`);
-/** The capacity of an operator, at most; also of one operator in one department. */
-const MAX_CAPACITY = 1_000;
-const capacity = count('chats', 1, MAX_CAPACITY);
-
-const DEPARTMENT_NAME = 'has a department whose name is empty or longer than 128 characters';
-/** As the names of departments arrive in requests. Another one would never be theirs. */
-const departmentName = describingLine(MAX_NAME_CHARACTERS);
-
 /** How LHC is told: by our callbacks, in the form of the xmppservice wire, or by its own REST API. */
 export const CALLBACK_FLAVOURS = ['native', 'xmppservice', 'rest'] as const;
-/** Who picks the operator of a chat: our routing, or LHC, which names them in each call of the xmppservice wire. */
-const ROUTED_BY = ['service', 'lhc'] as const;
-
-const Routing = z.strictObject({
-  by: z.enum(ROUTED_BY, `has to be ${ROUTED_BY.join(' or ')}`).default('service'),
-  policy: policy.default('least-loaded'),
-  /** Capacity of operators who are registered without a capacity of their own. */
-  capacity: capacity.default(5),
-  /** By department. `capacity` limits the chats of that department that one operator may have. */
-  departments: z
-    .record(
-      z
-        .string()
-        .min(1, DEPARTMENT_NAME)
-        .max(MAX_NAME_CHARACTERS, DEPARTMENT_NAME)
-        .refine(
-          (name) => departmentName.parse(name) === name,
-          'has a department whose name has a space at an end, or a control character',
-        ),
-      z.strictObject({ policy: policy.optional(), capacity: capacity.optional() }),
-    )
-    .default({}),
-});
-
 const Presence = z.strictObject({
   /** Whether a visitor who waits has `<show>chat</show>` in the presence. */
   show: z.boolean('has to be true or false, without quotes').default(true),
