@@ -26,7 +26,7 @@ set -v
 
 # The visitor views a page. An Idempotency-Key makes it safe to send any command again.
 curl -X POST "$API/v1/$TENANT/visitors/$VISITOR/page-views" -H "$KEY" -H "$JSON" -H "idempotency-key: view-$CHAT" \
-  -d '{"page":"https://shop.example/shoes","title":"Shoes","nick":"Anna","country":"Germany","timezone":"Europe/Berlin"}'
+  -d '{"page":"https://shop.example/shoes","title":"Shoes","nick":"Anna","country":"Germany","timezone":"Europe/Berlin","language":"de"}'
 
 # The visitor starts a chat.
 curl -X POST "$API/v1/$TENANT/visitors/$VISITOR/chats" -H "$KEY" -H "$JSON" \
@@ -90,7 +90,7 @@ curl -X DELETE "$API/v1/$TENANT/visitors/$VISITOR?erase=true" -H "$KEY"
 
 # Register an operator, which makes its XMPP account; look at it; list all; remove it and its account.
 curl -X PUT "$API/v1/$TENANT/operators/$OPERATOR" -H "$KEY" -H "$JSON" \
-  -d '{"lhcUserId":2,"name":"Otto","departments":["sales"],"capacity":3,"password":"at-least-a-long-one"}'
+  -d '{"lhcUserId":2,"name":"Otto","departments":["sales"],"capacity":3,"tier":2,"tiers":{"sales":1},"languages":["de","en"],"password":"at-least-a-long-one"}'
 curl "$API/v1/$TENANT/operators/$OPERATOR" -H "$KEY"
 curl "$API/v1/$TENANT/operators?department=sales" -H "$KEY"
 curl -X DELETE "$API/v1/$TENANT/operators/$OPERATOR" -H "$KEY"

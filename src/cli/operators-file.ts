@@ -65,6 +65,8 @@ const TOO_LONG = `is longer than ${MAX_NAME_CHARACTERS} characters`;
 /** The API cuts a name that is too long. Here is somebody who can choose a shorter one. */
 const ShortName = z.string().max(MAX_NAME_CHARACTERS, TOO_LONG);
 
+const TIER = 'is not a whole number from 1 to 9';
+
 /** How a cell becomes a setting. The schema of the API has the last word. */
 const Cells = z.object({
   username: Username,
@@ -87,6 +89,24 @@ const Cells = z.object({
     .transform(Number)
     .pipe(shape.capacity.unwrap().unwrap())
     .optional(),
+  tier: z
+    .string()
+    .regex(/^[1-9]$/, TIER)
+    .transform(Number)
+    .optional(),
+  tiers: z
+    .string()
+    .transform((text, { addIssue }) => {
+      const pairs = list(text).map((pair) => /^(.*\S)\s*=\s*([1-9])$/.exec(pair));
+      if (pairs.some((pair) => pair === null)) {
+        addIssue({ code: 'custom', message: 'is not a list such as sales=1;support=2' });
+      }
+      return Object.fromEntries(pairs.map((pair) => [pair?.[1] ?? '', Number(pair?.[2])]));
+    })
+    .pipe(z.record(ShortName, z.number()))
+    .pipe(shape.tiers.unwrap())
+    .optional(),
+  languages: z.string().transform(list).pipe(shape.languages.unwrap()).optional(),
   password: shape.password,
   adopt: z
     .stringbool({

@@ -1,4 +1,5 @@
 /** What an import would change, compared with the registered operators, and in which order. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Fault, Row } from './operators-file.ts';
 
 export interface RegisteredOperator {
@@ -7,6 +8,9 @@ export interface RegisteredOperator {
   readonly name: string | null;
   readonly departments: readonly string[];
   readonly capacity: number;
+  readonly tier: number;
+  readonly tiers: Readonly<Record<string, number>>;
+  readonly languages: readonly string[];
 }
 
 export interface Step {
@@ -48,12 +52,15 @@ export function planImport(
 
 function stepOf(row: Row, known: RegisteredOperator | undefined): Step {
   if (!known) return { row, kind: 'create', changes: [] };
-  const { lhcUserId, name, departments, capacity, password } = row.settings;
+  const { lhcUserId, name, departments, capacity, tier, tiers, languages, password } = row.settings;
   const differs = {
     lhcUserId: lhcUserId !== undefined && lhcUserId !== known.lhcUserId,
     name: name !== undefined && name !== known.name,
     departments: departments !== undefined && !sameSet(departments, known.departments),
     capacity: capacity !== undefined && capacity !== known.capacity,
+    tier: tier !== undefined && tier !== known.tier,
+    tiers: tiers !== undefined && !isDeepStrictEqual({ ...tiers }, { ...known.tiers }),
+    languages: languages !== undefined && !sameSet(languages, known.languages),
     password: password !== undefined,
   };
   const changes = Object.entries(differs).flatMap(([field, changed]) => (changed ? [field] : []));

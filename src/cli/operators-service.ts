@@ -25,6 +25,10 @@ const Operator = z.looseObject({
   name: z.string().nullable(),
   departments: z.array(z.string()),
   capacity: z.number(),
+  // A service of 0.1.0 has none of these.
+  tier: z.number().default(1),
+  tiers: z.record(z.string(), z.number()).default({}),
+  languages: z.array(z.string()).default([]),
   free: z.number(),
   availability: z.string(),
   /** ms since 1970 */

@@ -15,7 +15,17 @@ const withOptions = (command: Command): Command =>
 const serviceOf = (command: Command): OperatorsService =>
   operatorsService(accessOf(command), command.opts<{ tenant: string }>().tenant);
 
-const HEADER = ['USERNAME', 'LHC USER', 'STATE', 'CHATS', 'ONLINE SINCE', 'NAME', 'DEPARTMENTS'];
+const HEADER = [
+  'USERNAME',
+  'LHC USER',
+  'STATE',
+  'CHATS',
+  'ONLINE SINCE',
+  'NAME',
+  'DEPARTMENTS',
+  'TIER',
+  'LANGUAGES',
+];
 
 const rowOf = (operator: Operator): string[] => [
   operator.username,
@@ -25,7 +35,13 @@ const rowOf = (operator: Operator): string[] => [
   operator.onlineSince === null ? '' : timeOf(operator.onlineSince),
   operator.name ?? '',
   operator.departments.join('; '),
+  tiersOf(operator),
+  operator.languages.join('; '),
 ];
+
+/** `1`, or `1; sales=2`. */
+const tiersOf = ({ tier, tiers }: Operator): string =>
+  [String(tier), ...Object.entries(tiers).map(([name, own]) => `${name}=${own}`)].join('; ');
 
 const timeOf = (at: number): string => new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');
 
@@ -56,7 +72,7 @@ export function operatorsCommand(): Command {
     .action((options: ListOptions, sub: Command) => list(serviceOf(sub), options));
   withOptions(command.command('import <file>'))
     .description(
-      `register or change the operators of a CSV file (- for standard input). The first line names the columns, some of ${COLUMNS.join(', ')}. Departments are separated by ;`,
+      `register or change the operators of a CSV file (- for standard input). The first line names the columns, some of ${COLUMNS.join(', ')}. Departments and languages are separated by ; and tiers of departments are sales=1;support=2`,
     )
     .option('--dry-run', 'say what would change, and change nothing')
     .action(

@@ -15,6 +15,7 @@ const VISITOR_FACTS: ReadonlySet<string> = new Set([
   'ChatUnassigned',
   'ChatTransferred',
   'ChatClosed',
+  'VisitorNotified',
   'NoteAdded',
   'OperatorCommandSent',
   'TimedOut',
@@ -99,6 +100,9 @@ export function callbackFor(fact: VisitorFact, flavour: Flavour): CallbackType |
       return fact.data.broadcast ? null : 'chat.transferred';
     case 'ChatTransferred':
       return 'chat.transferred';
+    case 'VisitorNotified':
+      // That wire has no words of the service: all that visitors read is an operator's.
+      return flavour === 'xmppservice' ? null : 'chat.notice';
     case 'NoteAdded':
       return 'chat.note';
     case 'OperatorCommandSent':

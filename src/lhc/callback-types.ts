@@ -100,6 +100,15 @@ export interface CallbackData {
   };
   /** An operator's note about the chat, for LHC's operators only. */
   'chat.note': AboutChat & { readonly note: CallbackMessage };
+  /**
+   * What the administrator lets a visitor read while nobody answers: the chat's department is closed, or too many wait. Once
+   * for each chat. `until`: when it opens, ISO 8601.
+   */
+  'chat.notice': AboutChat & {
+    readonly reason: 'closed' | 'full';
+    readonly until?: string;
+    readonly message: CallbackMessage;
+  };
   /** One of LHC's own commands, which the operator wrote into the chat. LHC carries it out. `text`: all of it, with its `!`. */
   'chat.command': AboutChat & {
     readonly messageId: string;

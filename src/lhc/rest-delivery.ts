@@ -38,6 +38,9 @@ const refused = (code: RefusalCode, text: string): DeliveryOutcome => ({
   refusal: { code, text },
 });
 
+/** LHC's number of whoever speaks without being a person, and is read by visitors. */
+const BOT = -2;
+
 /** What stands before a callback's id in `meta_msg`. */
 const MARK = 'xmpp-chat ';
 
@@ -50,7 +53,8 @@ export const isMarked = ({ meta_msg }: Pick<RestMessage, 'meta_msg'>, id?: strin
 interface Message {
   readonly id: string;
   readonly chatId: string;
-  readonly operator: CallbackOperator;
+  /** null: the service itself says it. In LHC it is a bot's. */
+  readonly operator: CallbackOperator | null;
   readonly text: string;
   /** For LHC's operators alone. */
   readonly whisper?: true;
@@ -115,7 +119,7 @@ export function createRestDelivery(
     if (rows.some((row) => isMarked(row, id))) return true;
     // Without the right to write marks, the same words of the same operator have to do.
     const isSame = ({ msg, user_id }: RestMessage) =>
-      user_id === operator.lhcUserId && msg.trim() === text.trim();
+      user_id === (operator === null ? BOT : operator.lhcUserId) && msg.trim() === text.trim();
     if (doubt !== undefined && rows.some((row) => isSame(row) && !isMarked(row))) return true;
     const last = rows.at(-1)?.id;
     if (last !== undefined && doubt === undefined) newest.set(place, last);
@@ -125,7 +129,7 @@ export function createRestDelivery(
   /** Writes into a chat, once. */
   async function write(access: RestAccess, message: Message): Promise<DeliveryOutcome> {
     const { id, chatId, operator, text } = message;
-    if (operator.lhcUserId === null) {
+    if (operator !== null && operator.lhcUserId === null) {
       return refused('operator-unknown', 'this operator has no user in LHC');
     }
     const found = await chatOf(access, chatId);
@@ -144,8 +148,8 @@ export function createRestDelivery(
       view: 'addmsgadmin',
       form: {
         chat_id: chatId,
-        user_id: String(operator.lhcUserId),
-        sender: message.whisper ? 'whisper' : 'operator',
+        ...(operator !== null && { user_id: String(operator.lhcUserId) }),
+        sender: operator === null ? 'bot' : message.whisper ? 'whisper' : 'operator',
         msg: withoutHtmlTag(text),
         debug_meta_msg: `${MARK}${id}`,
       },
@@ -244,6 +248,10 @@ export function createRestDelivery(
         case 'chat.message': {
           const { chatId, operator, message } = data;
           return write(access, { id, chatId, operator, text: literal(message.body) });
+        }
+        case 'chat.notice': {
+          const { chatId, message } = data;
+          return write(access, { id, chatId, operator: null, text: literal(message.body) });
         }
         case 'chat.note': {
           const { chatId, operator, note } = data;

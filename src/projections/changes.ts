@@ -36,6 +36,7 @@ const CHANGES: Readonly<Record<FactType, readonly StreamType[]>> = {
   ChatAccepted: ON_CHAT,
   ChatUnassigned: ON_CHAT,
   ChatTransferred: ON_CHAT,
+  VisitorNotified: ['chat'],
   ChatTakenInLhc: ON_CHAT,
   ChatClosed: ON_CHAT,
   VisitorMessageSent: ['message'],

@@ -1,6 +1,7 @@
 /** Queries on the read model of chats. */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import type { TenantId, Username, VisitorKey } from '../actors/ids.ts';
+import type { VisitorNotice } from '../actors/visitor/facts.ts';
 import { IN_LHC_SELECTED, type InLhc, withInLhc } from './in-lhc.ts';
 import {
   type Column,
@@ -27,6 +28,12 @@ export interface ChatView {
   readonly visitor: VisitorKey;
   readonly nick: string | null;
   readonly department: string | null;
+  /** The visitor's, BCP 47; null if it is not known. */
+  readonly language: string | null;
+  /** Departments in which it waited too long, in order. */
+  readonly overflowedFrom: readonly string[];
+  /** What the visitor was told while nobody answered. */
+  readonly notified: VisitorNotice | null;
   readonly state: ChatState;
   /** The operator who has the chat, is the only one it is offered to, or had it when it was closed. */
   readonly operator: Username | null;
@@ -113,7 +120,8 @@ export interface ChatQueries {
   withId(tenants: readonly string[], chatId: string): readonly ChatOfVisitor[];
 }
 
-const COLUMNS = `chat_id AS chatId, visitor, nick, department, state, operator, ${IN_LHC_SELECTED}, invited_by AS invitedBy,
+const COLUMNS = `chat_id AS chatId, visitor, nick, department, language,
+  overflowed AS overflowedFrom, notified, state, operator, ${IN_LHC_SELECTED}, invited_by AS invitedBy,
   started_at AS startedAt, waiting_since AS waitingSince, assigned_at AS assignedAt, accepted_at AS acceptedAt,
   answered_at AS firstAnswerAt, closed_at AS closedAt, closed_by AS closedBy, reason,
   visitor_messages AS visitorMessages, operator_messages AS operatorMessages, transfers,
@@ -180,6 +188,7 @@ export function chatReader(db: DatabaseSync) {
       // The columns have the names of the view, and the tables are STRICT.
       return {
         ...withInLhc(row),
+        overflowedFrom: JSON.parse(String(row.overflowedFrom)), // written as JSON
         missed: row.state === 'closed' && row.acceptedAt === null,
         offered: all.filter(({ offerOpen }) => offerOpen === 1).map(({ operator }) => operator),
         operators: all.map(({ offerOpen: _, ...operator }) => operator),

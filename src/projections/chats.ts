@@ -12,8 +12,8 @@ import type { Model } from './model.ts';
 
 /** Reads the visitor's row, so apply a fact to the visitors first. */
 export const CHATS: Model<ApplyVisitorFact> = {
-  version: 6,
-  // `revision` is that of ChatStarted. `waiting_since` is null in an active or closed chat, and where LHC picks the operators or somebody in LHC is asked. `left_at`: the visitor timed out while it waited. `offer_open` is 1 while an offer
+  version: 7,
+  // `overflowed`: JSON, the departments in which it waited too long. `revision` is that of ChatStarted. `waiting_since` is null in an active or closed chat, and where LHC picks the operators or somebody in LHC is asked. `left_at`: the visitor timed out while it waited. `offer_open` is 1 while an offer
   // to the operator is open. `started_at` of an operator is that of the chat, for statistics. Indexes with many columns have
   // everything that statistics read, so that a day of many chats is one range of the index.
   schema: `
@@ -24,6 +24,9 @@ export const CHATS: Model<ApplyVisitorFact> = {
       revision INTEGER NOT NULL,
       nick TEXT,
       department TEXT,
+      language TEXT,
+      overflowed TEXT NOT NULL DEFAULT '[]',
+      notified TEXT,
       state TEXT NOT NULL,
       operator TEXT,
       ${IN_LHC_COLUMNS}
@@ -61,7 +64,7 @@ export const CHATS: Model<ApplyVisitorFact> = {
     ) STRICT, WITHOUT ROWID;
   `,
   indexes: {
-    chats_by_start: `ON chats (tenant, started_at DESC, visitor, revision, department, state, accepted_at, answered_at)`,
+    chats_by_start: `ON chats (tenant, started_at DESC, visitor, revision, department, state, accepted_at, answered_at, overflowed)`,
     chats_by_id: `ON chats (tenant, chat_id, started_at)`,
     chats_by_department: `ON chats (tenant, department, started_at DESC, visitor, revision)`,
     chats_by_operator: `ON chats (tenant, operator, started_at DESC, visitor, revision) WHERE operator IS NOT NULL`,
@@ -103,8 +106,8 @@ function prepare(db: DatabaseSync) {
   return {
     // The visitor's row has the nick that the chat was started with, or an earlier one.
     start: run(`INSERT OR REPLACE INTO chats
-        (tenant, visitor, chat_id, revision, department, invited_by, started_at, waiting_since, state, nick)
-      SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'waiting',
+        (tenant, visitor, chat_id, revision, department, invited_by, started_at, waiting_since, language, state, nick)
+      SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'waiting',
         (SELECT nick FROM visitors WHERE tenant = ?1 AND key = ?2)`),
     rename: db.prepare(
       `UPDATE chats SET nick = ? WHERE tenant = ? AND visitor = ? AND state <> 'closed'`,
@@ -119,6 +122,10 @@ function prepare(db: DatabaseSync) {
       missed_offers = missed_offers + ?7`),
     transfer: chat(`state = ?4, operator = ?5, waiting_since = ifnull(waiting_since, ?6),
       assigned_at = iif(?5 IS NULL, assigned_at, ifnull(assigned_at, ?6)), transfers = transfers + 1`),
+    /** ?7 is the department in which it waited too long. */
+    overflow: chat(`state = ?4, operator = ?5, waiting_since = ifnull(waiting_since, ?6),
+      overflowed = json_insert(overflowed, '$[#]', ?7)`),
+    setNotified: chat('notified = ?4'),
     /** ?6 is when the person in LHC answered; null if they have not. ?7 is 1 if an operator had the chat. */
     takeInLhc: chat(`state = ?4, operator = ?5, accepted_at = ifnull(accepted_at, ?6),
       waiting_since = NULL, transfers = transfers + ?7`),
@@ -185,9 +192,9 @@ function apply(to: Statements, fact: OpenedVisitorFact, recorded: RecordedOfVisi
   const { revision, at } = recorded;
   switch (fact.type) {
     case 'ChatStarted': {
-      const { chatId, department, invitedBy } = fact.data;
+      const { chatId, department, invitedBy, language = null } = fact.data;
       const since = waitsSince(recorded);
-      return to.start(recorded, chatId, revision, department, invitedBy, at, since);
+      return to.start(recorded, chatId, revision, department, invitedBy, at, since, language);
     }
     case 'TimedOut':
       to.setLeft.run(at, recorded.tenant, recorded.name);
@@ -221,13 +228,19 @@ function apply(to: Statements, fact: OpenedVisitorFact, recorded: RecordedOfVisi
       return update(to, to.unassign, recorded, waitsSince(recorded), missed * operators.length);
     }
     case 'ChatTransferred': {
-      const { chatId, operator, department } = fact.data;
+      const { chatId, operator, department, fromDepartment } = fact.data;
+      if (fromDepartment !== undefined) {
+        update(to, to.overflow, recorded, at, fromDepartment);
+        return to.setDepartment(recorded, chatId, department);
+      }
       if (operator !== null) to.addOffer(recorded, chatId, operator, at);
       to.setInLhc(recorded, chatId, null, null);
       update(to, to.transfer, recorded, at);
       if (department !== null) to.setDepartment(recorded, chatId, department);
       return;
     }
+    case 'VisitorNotified':
+      return to.setNotified(recorded, fact.data.chatId, fact.data.reason);
     case 'ChatTakenInLhc': {
       const { chatId, lhcUserId, accepted, operator, from } = fact.data;
       to.setInLhc(recorded, chatId, lhcUserId, fact.personal?.name ?? null);

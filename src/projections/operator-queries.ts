@@ -20,6 +20,10 @@ export interface OperatorView {
   readonly name: string | null;
   readonly departments: readonly string[];
   readonly capacity: number;
+  /** Operators of tier 1 are asked first. By department in `tiers`. */
+  readonly tier: number;
+  readonly tiers: Readonly<Record<string, number>>;
+  readonly languages: readonly string[];
   /** How many more chats fit the operator's capacity; 0 if the operator has more than that. */
   readonly free: number;
   readonly availability: Availability;
@@ -73,8 +77,8 @@ export interface OperatorQueries {
 
 const ORDER: Order = { name: 'username', first: { sql: 'username', type: 'string' } };
 
-const COLUMNS = `username, lhc_user_id AS lhcUserId, name, departments, capacity, availability,
-  online_since AS onlineSince, away, revision`;
+const COLUMNS = `username, lhc_user_id AS lhcUserId, name, departments, capacity, tier, tiers,
+  languages, availability, online_since AS onlineSince, away, revision`;
 
 export function operatorQueries(db: DatabaseSync): OperatorQueries {
   addCaseFolding(db);
@@ -94,7 +98,7 @@ export function operatorQueries(db: DatabaseSync): OperatorQueries {
        WHERE c.tenant = o.tenant AND c.username = o.username))), 0) AS places
      FROM operators o WHERE tenant = ? AND registered = 1 AND availability = 'available'`,
   );
-  // The columns have the names of the view, the tables are STRICT, and departments were written as JSON.
+  // The columns have the names of the view, the tables are STRICT, and departments, tiers and languages were written as JSON.
   const viewOf = (tenant: string, row: Record<string, SQLOutputValue>): OperatorView => {
     const username = String(row.username);
     const connected = sessions.all(tenant, username).map((session) => ({
@@ -107,6 +111,8 @@ export function operatorQueries(db: DatabaseSync): OperatorQueries {
     return {
       ...row,
       departments: JSON.parse(String(row.departments)),
+      tiers: JSON.parse(String(row.tiers)),
+      languages: JSON.parse(String(row.languages)),
       free: Math.max(0, Number(row.capacity) - assigned.length),
       away: row.away === 1,
       unresponsive: receiving.length > 0 && receiving.every(({ responsive }) => !responsive),

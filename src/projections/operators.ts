@@ -4,7 +4,7 @@ import type { ApplyOperatorFact, OpenedOperatorFact, Recorded } from './facts.ts
 import type { Model } from './model.ts';
 
 export const OPERATORS: Model<ApplyOperatorFact> = {
-  version: 3,
+  version: 4,
   // Sessions count before an operator is registered. Queries skip such a row.
   schema: `
     CREATE TABLE operators (
@@ -15,6 +15,9 @@ export const OPERATORS: Model<ApplyOperatorFact> = {
       name TEXT,
       departments TEXT NOT NULL DEFAULT '[]',
       capacity INTEGER NOT NULL DEFAULT 0,
+      tier INTEGER NOT NULL DEFAULT 1,
+      tiers TEXT NOT NULL DEFAULT '{}',
+      languages TEXT NOT NULL DEFAULT '[]',
       availability TEXT NOT NULL DEFAULT 'offline',
       online_since INTEGER,
       away INTEGER NOT NULL DEFAULT 0,
@@ -68,12 +71,12 @@ function prepare(db: DatabaseSync) {
     ),
     register: run(
       `UPDATE operators SET registered = 1, lhc_user_id = ?3, departments = ?4, capacity = ?5,
-         name = ?6
+         name = ?6, tier = ?7, tiers = ?8, languages = ?9
        WHERE tenant = ?1 AND username = ?2`,
     ),
     remove: run(
       `UPDATE operators SET registered = 0, lhc_user_id = NULL, name = NULL, departments = '[]',
-         capacity = 0
+         capacity = 0, tier = 1, tiers = '{}', languages = '[]'
        WHERE tenant = ?1 AND username = ?2`,
     ),
     removeChats: run('DELETE FROM operator_chats WHERE tenant = ?1 AND username = ?2'),
@@ -109,7 +112,8 @@ function prepare(db: DatabaseSync) {
     removeSessions: run('DELETE FROM operator_sessions WHERE tenant = ?1 AND username = ?2'),
     restore: run(
       `UPDATE operators SET registered = ?3, lhc_user_id = ?4, name = ?5, departments = ?6,
-         capacity = ?7, availability = ?8, online_since = ?9, away = ?10
+         capacity = ?7, availability = ?8, online_since = ?9, away = ?10, tier = ?11, tiers = ?12,
+         languages = ?13
        WHERE tenant = ?1 AND username = ?2`,
     ),
     restoreSession: run('INSERT INTO operator_sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)'),
@@ -123,7 +127,8 @@ function apply(to: ReturnType<typeof prepare>, fact: OpenedOperatorFact, recorde
     case 'OperatorRegistered': {
       const { lhcUserId, departments, capacity } = fact.data;
       const name = fact.personal?.name ?? null;
-      return to.register(recorded, lhcUserId, JSON.stringify(departments), capacity, name);
+      const settings = [lhcUserId, JSON.stringify(departments), capacity, name];
+      return to.register(recorded, ...settings, ...skillsOf(fact.data));
     }
     case 'OperatorRemoved':
       to.remove(recorded);
@@ -161,6 +166,17 @@ function apply(to: ReturnType<typeof prepare>, fact: OpenedOperatorFact, recorde
   }
 }
 
+/** The columns `tier`, `tiers`, `languages`. */
+const skillsOf = ({
+  tier = 1,
+  tiers = {},
+  languages = [],
+}: {
+  readonly tier?: number;
+  readonly tiers?: Readonly<Record<string, number>>;
+  readonly languages?: readonly string[];
+}): SQLInputValue[] => [tier, JSON.stringify(tiers), JSON.stringify(languages)];
+
 /** The stream may begin with this fact: it replaces everything. */
 function restore(
   to: ReturnType<typeof prepare>,
@@ -171,7 +187,8 @@ function restore(
   const { registered, lhcUserId, departments, capacity, cameOnlineAt, away } = kept;
   const since = state === 'offline' ? null : cameOnlineAt;
   const settings = [lhcUserId, personal?.name ?? null, JSON.stringify(departments), capacity];
-  to.restore(recorded, registered ? 1 : 0, ...settings, state, since, away ? 1 : 0);
+  const standing = [state, since, away ? 1 : 0];
+  to.restore(recorded, registered ? 1 : 0, ...settings, ...standing, ...skillsOf(kept));
   to.removeSessions(recorded);
   for (const [session, known] of Object.entries(kept.sessions)) {
     const { resource, show, responsive, priority = 0 } = known;

@@ -50,6 +50,10 @@ export async function computeStatistics(
     (chat) => {
       total.add(chat);
       getOrMake(departments, chat.department, countChats).add(chat);
+      if (chat.overflowed.length > 0) total.addOverflow();
+      for (const department of new Set(chat.overflowed)) {
+        getOrMake(departments, department, countChats).addOverflow();
+      }
     },
   );
   const operators = new Map<string, ReturnType<typeof countWork>>();

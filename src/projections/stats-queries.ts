@@ -16,6 +16,8 @@ export interface MeasuredChat {
   readonly startedAt: number;
   readonly acceptedAt: number | null;
   readonly answeredAt: number | null;
+  /** Departments in which it waited too long. */
+  readonly overflowed: readonly string[];
 }
 
 /** The work of one operator in one chat. Times are in ms since 1970. */
@@ -96,7 +98,7 @@ export function statsQueries(db: DatabaseSync, portion = PORTION_ROWS): StatsQue
     {
       table: 'chats',
       ties: [VISITOR, REVISION],
-      columns: 'department, state, accepted_at, answered_at',
+      columns: 'department, state, accepted_at, answered_at, overflowed',
     },
     portion,
   );
@@ -114,13 +116,17 @@ export function statsQueries(db: DatabaseSync, portion = PORTION_ROWS): StatsQue
       const { rows, next } = chats(range, after);
       return {
         next,
-        rows: rows.map(([startedAt, , , department, state, acceptedAt, answeredAt]) => ({
-          department: textOrNull(department),
-          closed: state === 'closed',
-          startedAt: Number(startedAt),
-          acceptedAt: numberOrNull(acceptedAt),
-          answeredAt: numberOrNull(answeredAt),
-        })),
+        rows: rows.map(
+          ([startedAt, , , department, state, acceptedAt, answeredAt, overflowed]) => ({
+            department: textOrNull(department),
+            closed: state === 'closed',
+            startedAt: Number(startedAt),
+            acceptedAt: numberOrNull(acceptedAt),
+            answeredAt: numberOrNull(answeredAt),
+            // Written as JSON, a list of names.
+            overflowed: overflowed === '[]' ? [] : (JSON.parse(String(overflowed)) as string[]),
+          }),
+        ),
       };
     },
     work: (range, after) => {

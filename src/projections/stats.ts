@@ -19,6 +19,8 @@ export interface ChatStats {
   readonly served: number;
   /** Closed without ever being accepted. */
   readonly missed: number;
+  /** Went to another department because it had waited too long in this one. In total: did so at least once. */
+  readonly overflowed: number;
   /** From the start until an operator accepted the chat. Only accepted chats count. */
   readonly waiting: Durations;
   /** From the start until the first message of an operator. */
@@ -49,7 +51,7 @@ export function durationsOf(times: readonly number[]): Durations {
 
 /** Statistics of chats that are added one by one. */
 export function countChats() {
-  let [chats, closed, served, missed] = [0, 0, 0, 0];
+  let [chats, closed, served, missed, overflowed] = [0, 0, 0, 0, 0];
   const waiting: number[] = [];
   const answer: number[] = [];
   return {
@@ -62,12 +64,16 @@ export function countChats() {
       } else if (chat.closed) missed += 1;
       if (chat.answeredAt !== null) answer.push(chat.answeredAt - chat.startedAt);
     },
+    addOverflow: (): void => {
+      overflowed += 1;
+    },
     stats: (): ChatStats => ({
       chats,
       open: chats - closed,
       closed,
       served,
       missed,
+      overflowed,
       waiting: durationsOf(waiting),
       answer: durationsOf(answer),
     }),

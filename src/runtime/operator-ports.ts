@@ -20,6 +20,10 @@ export interface OperatorAccounts {
       departments?: readonly string[] | undefined;
       /** null: the tenant's `routing.capacity` as it is now. */
       capacity?: number | null | undefined;
+      tier?: number | undefined;
+      /** By department. */
+      tiers?: Readonly<Record<string, number>> | undefined;
+      languages?: readonly string[] | undefined;
       password?: string | undefined;
       adopt?: boolean | undefined;
     },

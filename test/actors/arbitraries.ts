@@ -92,6 +92,16 @@ export const visitorCommand: fc.Arbitrary<VisitorCommand | Wake> = fc.oneof(
     .map((wish): VisitorCommand => ({ type: 'WriteInLhc', body: '', ...wish })),
   reservation.map((id): VisitorCommand => ({ type: 'RevokeReservation', reservation: id })),
   fc
+    .record({
+      chatId,
+      search: fc.nat({ max: 12 }),
+      department: fc.constantFrom('sales', 'support'),
+    })
+    .map((wish): VisitorCommand => ({ type: 'OverflowChat', ...wish })),
+  fc
+    .record({ chatId, reason: fc.constantFrom('closed', 'full'), until: fc.constant(null) })
+    .map((told): VisitorCommand => ({ type: 'NotifyVisitor', text: 'Later', ...told })),
+  fc
     .tuple(
       fc.constantFrom('ReportMessageTaken', 'ReportMessageDelivered', 'ReportMessageFailed'),
       fc.array(messageId),

@@ -12,6 +12,9 @@ import { username } from '../support/names.ts';
 export const RULE: Rule = {
   policy: 'least-loaded',
   departmentCapacity: null,
+  tierWaitMs: 0,
+  languageWaitMs: 0,
+  now: 1_000_000,
   lastPicked: null,
   random: 0,
 };
@@ -22,6 +25,9 @@ export const op = (name: string, but: Partial<Candidate> = {}): Candidate => ({
   registered: true,
   availability: 'available',
   departments: [],
+  tier: 1,
+  tiers: {},
+  languages: [],
   capacity: 5,
   load: 0,
   openOffers: 0,
@@ -33,6 +39,8 @@ export const op = (name: string, but: Partial<Candidate> = {}): Candidate => ({
 /** By default a chat for sales without a history. */
 export const criteria = (but: Partial<ChatCriteria> = {}): ChatCriteria => ({
   department: 'sales',
+  language: null,
+  waitsSince: 1_000_000,
   invitedBy: null,
   lastOperator: null,
   answered: false,

@@ -118,6 +118,19 @@ export const revoke = (reservation: string): VisitorCommand => ({
   type: 'RevokeReservation',
   reservation,
 });
+export const overflowChat = (department: string, search = 1): VisitorCommand => ({
+  type: 'OverflowChat',
+  chatId: 'c1',
+  search,
+  department,
+});
+export const notifyVisitor = (reason: 'closed' | 'full' = 'closed'): VisitorCommand => ({
+  type: 'NotifyVisitor',
+  chatId: 'c1',
+  reason,
+  text: 'We are back at nine.',
+  until: null,
+});
 export const addNote = (operator = 'op1'): VisitorCommand => ({
   type: 'AddNote',
   operator: username(operator),
@@ -296,6 +309,22 @@ export const chatTransferred = (
     by,
     ...(withdrawnFrom && { withdrawnFrom: withdrawnFrom.map(username) }),
   },
+});
+export const overflowed = (from: string, to: string): VisitorFact => ({
+  type: 'ChatTransferred',
+  data: {
+    chatId: 'c1',
+    from: null,
+    operator: null,
+    department: to,
+    reservation: null,
+    by: 'overflow',
+    fromDepartment: from,
+  },
+});
+export const notified = (reason: 'closed' | 'full' = 'closed'): VisitorFact => ({
+  type: 'VisitorNotified',
+  data: { chatId: 'c1', reason, text: 'We are back at nine.', until: null },
 });
 export const revoked = (reservation: string): VisitorFact => ({
   type: 'ReservationRevoked',

@@ -24,6 +24,7 @@ import {
   OPERATOR_HISTORY,
   OPERATOR_PRESENCES,
   OPERATOR_PRIORITIES,
+  OPERATOR_SKILLS,
   OPERATOR_SUMMARIES,
   TENANT_CONFIGURATION,
   TENANT_HISTORY,
@@ -31,6 +32,7 @@ import {
   VISITOR_HISTORY,
   VISITOR_IN_LHC_HISTORY,
   VISITOR_LHC_HISTORY,
+  VISITOR_OVERFLOW_HISTORY,
   VISITOR_REFUSED_HISTORY,
   VISITOR_RETENTION_HISTORY,
 } from './histories.ts';
@@ -121,11 +123,13 @@ holds('visitor-lhc', visitorDecider, VISITOR_LHC_HISTORY);
 holds('visitor-in-lhc', visitorDecider, VISITOR_IN_LHC_HISTORY);
 holds('visitor-erased', visitorDecider, VISITOR_ERASED_HISTORY);
 holds('visitor-retention', visitorDecider, VISITOR_RETENTION_HISTORY);
+holds('visitor-overflow', visitorDecider, VISITOR_OVERFLOW_HISTORY);
 holds('visitor-refused', visitorDecider, VISITOR_REFUSED_HISTORY);
 holds('operator', operatorDecider, OPERATOR_HISTORY);
 holds('operator-claim', operatorDecider, OPERATOR_CLAIM_HISTORY);
 holds('operator-presences', operatorDecider, OPERATOR_PRESENCES);
 holds('operator-priorities', operatorDecider, OPERATOR_PRIORITIES);
+holds('operator-skills', operatorDecider, OPERATOR_SKILLS);
 holds('operator-summaries', operatorDecider, OPERATOR_SUMMARIES);
 holds('tenant', tenantDecider, TENANT_HISTORY);
 holds('tenant-configuration', tenantDecider, TENANT_CONFIGURATION);

@@ -14,10 +14,13 @@ import {
   closeChat,
   closeSession,
   compare,
+  DELAYS,
   declineChat,
   HOUR,
+  notifyVisitor,
   offerChat,
   openSession,
+  overflowChat,
   receive,
   refuseByLhc,
   register,
@@ -389,6 +392,40 @@ export const OPERATOR_PRIORITIES: Script<OperatorCommand> = [
   [HOUR, WAKE],
   [SECOND, closeSession('desk')],
   [MINUTE, closeSession('phone')],
+  [MINUTE, WAKE],
+];
+
+/** A chat waits outside of the opening hours, and goes to the next department. */
+export const VISITOR_OVERFLOW_HISTORY: Script<VisitorCommand> = [
+  [
+    0,
+    {
+      type: 'ViewPage',
+      digest: 'home',
+      department: null,
+      language: 'de-AT',
+      delays: DELAYS,
+      profile: {},
+    },
+  ],
+  [SECOND, startChat('c1', 'm1')],
+  [SECOND, notifyVisitor()],
+  [HOUR, overflowChat('billing')],
+  [SECOND, assignChat('op1', 'r1')],
+  [MINUTE, WAKE],
+  [MINUTE, assignChat('op2', 'r2')],
+  [SECOND, receive('op2', 'o1')],
+  [MINUTE, transferChat('op2', '#sales')],
+  [HOUR, closeChat('c1')],
+];
+
+/** An operator gets tiers and languages, and loses them. */
+export const OPERATOR_SKILLS: Script<OperatorCommand> = [
+  [0, register(3)],
+  [MINUTE, { ...register(3), tier: 2, tiers: { sales: 1 }, languages: ['de', 'pt-BR'] }],
+  [SECOND, openSession('desk', 'gajim')],
+  [MINUTE, { ...register(3), tier: 2 }],
+  [HOUR, closeSession('desk')],
   [MINUTE, WAKE],
 ];
 

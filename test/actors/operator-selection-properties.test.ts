@@ -28,6 +28,9 @@ const candidate = (name: string): fc.Arbitrary<Candidate> =>
       others: fc.nat({ max: 2 }),
       openOffers: fc.nat({ max: 2 }),
       lastChatAt: fc.nat({ max: 3 }),
+      tier: fc.constantFrom(1, 1, 2, 3),
+      tiers: fc.constantFrom<Record<string, number>>({}, {}, { sales: 2 }),
+      languages: fc.constantFrom([], ['de'], ['en', 'de-CH']),
     })
     .map(({ sales, others, ...rest }) =>
       op(name, { ...rest, load: sales + others, loadOf: { sales } }),
@@ -35,6 +38,8 @@ const candidate = (name: string): fc.Arbitrary<Candidate> =>
 
 const chat: fc.Arbitrary<ChatCriteria> = fc.record({
   department: fc.constantFrom(null, ...departments),
+  language: fc.constantFrom(null, 'de-AT', 'fr'),
+  waitsSince: fc.constantFrom(RULE.now, RULE.now - 30_000, RULE.now - 90_000),
   invitedBy: someone,
   lastOperator: someone,
   answered: fc.boolean(),
@@ -46,6 +51,9 @@ const chat: fc.Arbitrary<ChatCriteria> = fc.record({
 const rule: fc.Arbitrary<Rule> = fc.record({
   policy: fc.constantFrom<Policy>(...POLICIES),
   departmentCapacity: fc.constantFrom(null, 1, 2),
+  tierWaitMs: fc.constantFrom(0, 0, 60_000),
+  languageWaitMs: fc.constantFrom(0, 0, 60_000),
+  now: fc.constant(RULE.now),
   lastPicked: someone,
   random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
 });
@@ -75,13 +83,47 @@ describe('for all candidates', () => {
         const isKnown = ({ username: name, ...each }: Candidate) =>
           [transferredBy, invitedBy].includes(name) ||
           (lastOperator === name && (answered || serves({ username: name, ...each })));
-        const free = all.filter((each) => isFree(each) && serves(each));
+        const waited = how.now - wanted.waitsSince;
+        const speaks = (each: Candidate) =>
+          wanted.language === 'de-AT' && each.languages.some((tag) => tag.startsWith('de'));
+        const isUnderstood = (each: Candidate) =>
+          wanted.language === null || speaks(each) || waited >= how.languageWaitMs;
+        const tierOf = (each: Candidate) => each.tiers[department ?? ''] ?? each.tier;
+        const free = all.filter((each) => isFree(each) && serves(each) && isUnderstood(each));
+        const isThere = (each: Candidate) => each.registered && each.availability === 'available';
+        /** Earlier tiers with somebody who is there and has no place. */
+        const fullBefore = (each: Candidate) =>
+          new Set(
+            all
+              .filter((other) => isThere(other) && serves(other) && isUnderstood(other))
+              .filter((other) => fresh(other) && !wanted.offeredTo.includes(other.username))
+              .filter((other) => !(isFree(other) && hasRoom(other)))
+              .map(tierOf)
+              .filter((tier) => tier < tierOf(each)),
+          ).size;
+        const hasTurn = (each: Candidate) => waited >= fullBefore(each) * how.tierWaitMs;
+        const rank = (each: Candidate) => 2 * tierOf(each) + (speaks(each) ? 0 : 1);
+        const askedNow = all.filter(
+          (each) =>
+            wanted.offeredTo.includes(each.username) &&
+            serves(each) &&
+            isThere(each) &&
+            isUnderstood(each) &&
+            each.load < each.capacity,
+        );
+        const ranksAsked = Math.min(...askedNow.map(rank));
 
         const pick = selectAmong(all, wanted, how);
         if (!pick) {
           // Nobody could have been asked; in an open broadcast, nobody who had not passed.
-          const askable = wanted.offeredTo.length > 0 ? free.filter(fresh) : free;
-          expect(askable.filter(hasRoom)).toEqual([]);
+          const isOpen = wanted.offeredTo.length > 0;
+          const askable = (isOpen ? free.filter(fresh) : free).filter(hasRoom);
+          const some = askable.filter(fresh);
+          if (some.length === 0) expect(askable).toEqual([]);
+          // Who could be asked belongs to a tier or a language whose turn has not come.
+          expect(
+            some.filter(hasTurn).filter((each) => !isOpen || rank(each) <= ranksAsked),
+          ).toEqual([]);
           return;
         }
         const { operators, reason, again, considered } = pick;
@@ -91,7 +133,15 @@ describe('for all candidates', () => {
         for (const each of picked) {
           expect(isFree(each)).toBe(true);
           if (belongs) expect(isKnown(each)).toBe(true);
-          else expect(serves(each) && hasRoom(each)).toBe(true);
+          else {
+            expect(serves(each) && hasRoom(each) && isUnderstood(each)).toBe(true);
+            const before = free
+              .filter((other) => fresh(other) === !again && hasRoom(other))
+              .filter((other) => rank(other) < rank(each));
+            // Nobody of an earlier tier, and in the tier nobody who speaks the language, could be asked in their place.
+            expect(before.filter((other) => again || hasTurn(other))).toEqual([]);
+            if (!again) expect(hasTurn(each)).toBe(true);
+          }
           expect(fresh(each)).toBe(!again);
         }
         // Operators who passed are asked only if nobody else can be.
@@ -105,7 +155,7 @@ describe('for all candidates', () => {
     );
   });
 
-  it('least-loaded asks a candidate with the fewest chats, and among those the longest idle', () => {
+  it('least-loaded asks a candidate of the first tier with the fewest chats, and among those the longest idle', () => {
     fc.assert(
       fc.property(pool, (all) => {
         const open = criteria({ department: null });
@@ -114,6 +164,8 @@ describe('for all candidates', () => {
         for (const each of all) {
           if (!chosen || !each.registered || each.availability !== 'available') continue;
           if (each.load >= each.capacity) continue;
+          expect(each.tier).toBeGreaterThanOrEqual(chosen.tier);
+          if (each.tier > chosen.tier) continue;
           expect(each.load).toBeGreaterThanOrEqual(chosen.load);
           if (each.load === chosen.load) {
             expect(each.lastChatAt).toBeGreaterThanOrEqual(chosen.lastChatAt);

@@ -84,6 +84,7 @@ test('visitor: what if, after revision 3', () => {
       before: {
         id: 'c1',
         department: 'sales',
+        language: null,
         invitedBy: null,
         lastOperator: null,
         answered: false,
@@ -98,6 +99,9 @@ test('visitor: what if, after revision 3', () => {
         left: false,
         misses: 0,
         freeSince: 1767225601000,
+        waitsSince: 1767225601000,
+        overflowed: [],
+        notified: null,
         transferredBy: null,
         departmentTransfer: null,
         searchRevision: 1,

@@ -165,6 +165,9 @@ const listed = (
   name: null,
   departments: ['sales'],
   capacity: 5,
+  tier: 1,
+  tiers: {},
+  languages: [],
   ...more,
 });
 const plan = (text: string, known: readonly RegisteredOperator[]) => {

@@ -58,6 +58,16 @@ const EXAMPLES: Examples = {
     { ...about, state: 'active' },
   ],
   'chat.note': [{ ...about, note: { id: 'n1', body: 'Likes red' } }],
+  'chat.notice': [
+    {
+      ...about,
+      operator: null,
+      reason: 'closed',
+      until: '2026-01-01T09:00:00.000Z',
+      message: { id: 'm3', body: 'We are back at nine.' },
+    },
+    { ...about, operator: null, reason: 'full', message: { id: 'm4', body: 'Many are waiting.' } },
+  ],
   'chat.command': [{ ...about, messageId: 'm1', command: 'help', text: '!help' }],
   'message.delivered': [
     { ...outcome, reason: 'receipt' },

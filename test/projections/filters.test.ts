@@ -279,6 +279,7 @@ test('statistics of any range, portion by portion, have each of its chats once',
           startedAt: chat.startedAt,
           acceptedAt: chat.acceptedAt,
           answeredAt: chat.firstAnswerAt,
+          overflowed: [],
         })),
       );
       const work = within.flatMap(({ operators }) => operators.map(({ operator }) => operator));

@@ -47,7 +47,7 @@ test.each(histories)('%s', (file) => {
     for (const { data: json } of streamEventsOf(event, ACME, rows))
       expect(JSON.parse(json)).toBeDefined();
   }
-  expect(facts.length).toBeGreaterThan(5);
+  expect(facts.length).toBeGreaterThan(4);
   const seen =
     kind === 'visitor'
       ? rows.visitors.get('acme', 'visitor')

@@ -36,6 +36,13 @@ export function armTimers(
   return next ?? timers;
 }
 
+/**
+ * True for so many ms from a time on. A time from the future was written while a clock was wrong, and says nothing.
+ * @param since ms since 1970 @param now ms since 1970
+ */
+export const isWithin = (ms: number, since: number, now: number): boolean =>
+  ms > 0 && now - since > -AHEAD_MOST_MS && now - since < ms;
+
 /** True if the last fact was written while a clock was wrong. @param now ms since 1970 */
 export const isFromTheFuture = (core: Core, now: number): boolean => now < core.at - AHEAD_MOST_MS;
 

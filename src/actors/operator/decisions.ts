@@ -3,6 +3,7 @@ import { AppError } from '../../errors.ts';
 import type { VisitorKey } from '../ids.ts';
 import { type Core, type Decider, type DecisionContext, refuse } from '../machine/decider.ts';
 import type { SeenSummary } from '../machine/idempotency.ts';
+import { FIRST_TIER } from '../operator-selection.ts';
 import type { Availability, ChatTerms, OperatorContext, OperatorFact } from './facts.ts';
 import {
   hasSomethingToLose,
@@ -19,6 +20,10 @@ export type OperatorCommand =
       lhcUserId: number | null;
       departments: string[];
       capacity: number;
+      /** Left out: the first tier, no tiers by department, no languages. */
+      tier?: number;
+      tiers?: Readonly<Record<string, number>>;
+      languages?: readonly string[];
       name: string | null;
       /** Whether the name differs from the known one. Names are personal data, so the caller compares them. */
       nameChanged: boolean;
@@ -104,6 +109,26 @@ export const load = (context: OperatorContext): number => Object.keys(context.ch
 const loadOf = ({ chats }: OperatorContext, department: string): number =>
   Object.values(chats).filter((chat) => chat.department === department).length;
 
+/** What facts say of tiers and languages: nothing of what is usual. */
+function skillsOf({
+  tier = FIRST_TIER,
+  tiers = {},
+  languages = [],
+}: Pick<Extract<OperatorCommand, { type: 'Register' }>, 'tier' | 'tiers' | 'languages'>) {
+  return {
+    ...(tier !== FIRST_TIER && { tier }),
+    ...(Object.keys(tiers).length > 0 && { tiers: { ...tiers } }),
+    ...(languages.length > 0 && { languages: [...languages] }),
+  };
+}
+
+/** The order of departments says nothing. That of languages is the administrator's. */
+function sameSkills(a: ReturnType<typeof skillsOf>, b: ReturnType<typeof skillsOf>): boolean {
+  const textOf = ({ tier, tiers = {}, languages }: typeof a): string =>
+    JSON.stringify([tier, Object.entries(tiers).sort(), languages]);
+  return textOf(a) === textOf(b);
+}
+
 /** The LHC user that goes offline when this operator is removed or becomes another LHC user. */
 const offlineLhcUser = ({ registered, lhcUserId }: OperatorContext, availability: Availability) =>
   registered && lhcUserId !== null && availability !== 'offline'
@@ -129,7 +154,8 @@ function decideOperator(
         !nameChanged &&
         context.lhcUserId === lhcUserId &&
         context.capacity === capacity &&
-        context.departments.join('\n') === departments.join('\n');
+        context.departments.join('\n') === departments.join('\n') &&
+        sameSkills(skillsOf(context), skillsOf(command));
       if (same) return [];
       const isKnown = context.registered && context.lhcUserId === lhcUserId;
       return [
@@ -139,6 +165,7 @@ function decideOperator(
             lhcUserId,
             departments,
             capacity,
+            ...skillsOf(command),
             ...(!isKnown && availability !== 'offline' && { online: true, ...offline }),
           },
           personal: name === null ? undefined : { name },

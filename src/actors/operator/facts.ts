@@ -25,6 +25,10 @@ export type OperatorFacts = {
     lhcUserId: number | null;
     departments: string[];
     capacity: number;
+    /** Left out for operators without them: the first tier, no tiers by department, no languages. */
+    tier?: number;
+    tiers?: Record<string, number>;
+    languages?: string[];
     /** The operator is online already. LHC has had no callback for that, so it gets one now. */
     online?: true;
     /** The LHC user that this operator was until now. LHC is told that this user is offline. */
@@ -154,6 +158,11 @@ export type OperatorContext = {
   lhcUserId: number | null;
   departments: string[];
   capacity: number;
+  /** Operators of the first tier are asked first. By department in `tiers`. */
+  tier: number;
+  tiers: Readonly<Record<string, number>>;
+  /** BCP 47. */
+  languages: string[];
   /** Revision of the fact whose personal part has the name. -1: there is none. */
   nameRevision: number;
   sessions: Sessions;

@@ -7,6 +7,7 @@
  * Every part of the service may import it.
  */
 import { assign, cancel, emit, raise, type SnapshotFrom, setup } from 'xstate';
+import { FIRST_TIER } from '../operator-selection.ts';
 import {
   availabilityOf,
   isPresenceEvent,
@@ -24,7 +25,14 @@ export const MAX_CHATS_IN_FACT = 100;
 export const DEFAULT_OWNER_GRACE_MS = 60_000;
 
 /** Raise it when recorded histories of operators fold differently (test/actors/golden). */
-export const OPERATOR_VERSION = 'operator/6';
+export const OPERATOR_VERSION = 'operator/7';
+
+/** What a registration says of an operator that names nothing of it. */
+const NO_SKILLS: Pick<OperatorContext, 'tier' | 'tiers' | 'languages'> = {
+  tier: FIRST_TIER,
+  tiers: {},
+  languages: [],
+};
 
 /** The context of an operator without facts. */
 const EMPTY_CONTEXT: OperatorContext = {
@@ -35,6 +43,7 @@ const EMPTY_CONTEXT: OperatorContext = {
   lhcUserId: null,
   departments: [],
   capacity: 0,
+  ...NO_SKILLS,
   nameRevision: -1,
   sessions: {},
   statusRevisions: {},
@@ -162,6 +171,9 @@ export const operatorMachine = setup({
         lhcUserId: event.data.lhcUserId,
         departments: event.data.departments,
         capacity: event.data.capacity,
+        tier: event.data.tier ?? NO_SKILLS.tier,
+        tiers: event.data.tiers ?? NO_SKILLS.tiers,
+        languages: event.data.languages ?? NO_SKILLS.languages,
         nameRevision: event.revision,
       })),
     },
@@ -174,6 +186,7 @@ export const operatorMachine = setup({
         lhcUserId: null,
         departments: [],
         capacity: 0,
+        ...NO_SKILLS,
         nameRevision: -1,
         chats: {},
       })),

@@ -1,12 +1,20 @@
 /** The schema of an operator's registration, for HTTP and for the import from a file. */
 import { z } from 'zod';
 import { describingLine, MAX_NAME_CHARACTERS } from '../input-text.ts';
+import { Language } from '../language.ts';
+import { FIRST_TIER, LAST_TIER } from '../operator-selection.ts';
 import { MAX_PASSWORD_CHARACTERS, passwordFault, preparePassword } from './password.ts';
 
 /** Largest capacity of an operator: chats at the same time. */
 export const MAX_CAPACITY = 1_000;
 /** Departments of one operator. */
 export const MAX_DEPARTMENTS = 100;
+
+/** Languages of one operator. */
+export const MAX_LANGUAGES = 20;
+
+const TIER = `has to be a whole number from ${FIRST_TIER} to ${LAST_TIER}`;
+const Tier = z.int(TIER).min(FIRST_TIER, TIER).max(LAST_TIER, TIER);
 
 /** The id of a user in LHC. */
 export const LhcUserId = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
@@ -36,6 +44,25 @@ export const OperatorRegistration = z.strictObject({
     .optional()
     .describe(
       "Chats at the same time. `null`, and the default for a new operator: the tenant's `routing.capacity`",
+    ),
+  tier: Tier.optional().describe(
+    'Operators of tier 1 are asked first, and those of the next tier when nobody of it is free. Default for a new operator: 1',
+  ),
+  tiers: z
+    .record(filledName, Tier)
+    .refine(
+      (tiers) => Object.keys(tiers).length <= MAX_DEPARTMENTS,
+      `has more than ${MAX_DEPARTMENTS} departments`,
+    )
+    .optional()
+    .describe('By department, in place of `tier`. Replaces the whole list'),
+  languages: z
+    .array(Language)
+    .max(MAX_LANGUAGES)
+    .overwrite((tags) => [...new Set(tags)])
+    .optional()
+    .describe(
+      'Languages that the operator speaks, as BCP 47 has them (`de`, `pt-BR`). Replaces the whole list',
     ),
   password: z
     .string()

@@ -12,6 +12,7 @@ import {
   flag,
   text,
 } from '../machine/schemas.ts';
+import { FIRST_TIER, LAST_TIER } from '../operator-selection.ts';
 import type { OperatorCommand } from './decisions.ts';
 import type { OperatorFacts, OperatorPersonal } from './facts.ts';
 
@@ -20,6 +21,12 @@ const lhcUserId = z.int();
 const revision = z.int().min(-1);
 const show = z.enum(['available', 'chat', 'away', 'xa', 'dnd']).nullable();
 const priority = z.int().exactOptional();
+const tier = z.int().min(FIRST_TIER).max(LAST_TIER);
+const skills = {
+  tier: tier.exactOptional(),
+  tiers: z.record(text, tier).exactOptional(),
+  languages: z.array(text).exactOptional(),
+};
 const terms = { department: textOrNull, ownerGrace: duration };
 const place = { visitor: VisitorKey, chatId: text };
 const session = { session: text, resource: text };
@@ -29,6 +36,7 @@ export const OPERATOR_COMMANDS = {
     lhcUserId: lhcUserId.nullable(),
     departments: z.array(text),
     capacity: count,
+    ...skills,
     name: textOrNull,
     nameChanged: z.boolean(),
     seenRevision: revision.exactOptional(),
@@ -91,6 +99,7 @@ export const OPERATOR_FACTS = {
       lhcUserId: lhcUserId.nullable(),
       departments: z.array(text),
       capacity: count,
+      ...skills,
       online: flag.exactOptional(),
       offlineLhcUserId: lhcUserId.exactOptional(),
     },

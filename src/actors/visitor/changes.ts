@@ -38,6 +38,7 @@ const RESET_BY_CLEAN_UP = {
   profileRevision: -1,
   told: {},
   department: null,
+  language: null,
   account: false,
   loggedIn: false,
   failure: null,
@@ -83,7 +84,7 @@ function begin(context: VisitorContext, event: Of<'VisitorArrived'>): Change {
 }
 
 function arrive(context: VisitorContext, event: Of<'VisitorArrived' | 'PageViewed'>): Change {
-  const { digest, department, delays, told = TOLD_BY_PAGE_VIEW } = event.data;
+  const { digest, department, delays, language, told = TOLD_BY_PAGE_VIEW } = event.data;
   return {
     ...(event.type === 'VisitorArrived' && begin(context, event)),
     delays,
@@ -94,6 +95,7 @@ function arrive(context: VisitorContext, event: Of<'VisitorArrived' | 'PageViewe
     history: context.history ?? { revision: event.revision, at: event.at },
     chat: event.type === 'VisitorArrived' ? chatAfter(context.chat, event) : context.chat,
     department: department ?? context.department,
+    language: language ?? context.language,
     // A chat that begins without a page view brings no profile.
     profileRevision: digest === null ? context.profileRevision : event.revision,
     told: digest === null ? context.told : toldAfter(context, event.revision, told),
@@ -188,6 +190,7 @@ function changeBy(context: VisitorContext, event: VisitorEvent): Change {
     case 'ChatUnassigned':
     case 'ChatTransferred':
     case 'ChatTakenInLhc':
+    case 'VisitorNotified':
     case 'ChatClosed':
       return changeChat(context, event);
     case 'VisitorMessageSent':

@@ -48,6 +48,7 @@ function changeBesideChat(context: VisitorContext, event: FactOfChat): Change {
     case 'ChatClosed':
       return endChat(context, event);
     case 'ChatOffered':
+    case 'VisitorNotified':
       return {};
   }
 }

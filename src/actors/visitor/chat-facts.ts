@@ -110,7 +110,7 @@ export const chatUnassigned = (
 export const transferred = (
   { id: chatId, operator: from, offeredTo }: Chat,
   to: Pick<VisitorFacts['ChatTransferred'], 'operator' | 'department' | 'reservation'>,
-  by: 'operator' | 'lhc',
+  by: VisitorFacts['ChatTransferred']['by'],
   name?: string,
 ): VisitorFact => {
   const { operator, department, reservation } = to;

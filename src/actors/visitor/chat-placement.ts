@@ -4,7 +4,7 @@ import { refuse } from '../machine/decider.ts';
 import type { Considered, PickReason } from '../operator-selection.ts';
 import { isByLhc } from './addressed.ts';
 import { chatAssigned, chatUnassigned, transferred, withdrawalsBut } from './chat-facts.ts';
-import type { UnassignReason, VisitorFact } from './facts.ts';
+import type { UnassignReason, VisitorFact, VisitorNotice } from './facts.ts';
 import { openChat, refuseForeign } from './open-chat.ts';
 import type { Chat, VisitorContext } from './state.ts';
 
@@ -47,7 +47,17 @@ export type PlacementCommand =
       reservation: string | null;
       name?: string | undefined;
     }
-  | { type: 'RevokeReservation'; reservation: string };
+  | { type: 'RevokeReservation'; reservation: string }
+  /** From routing: the chat has waited too long, and somebody in this department is free. */
+  | { type: 'OverflowChat'; chatId: string; search: number; department: string }
+  /** From routing: the visitor is told that nobody answers now. @param until ms since 1970 */
+  | {
+      type: 'NotifyVisitor';
+      chatId: string;
+      reason: VisitorNotice;
+      text: string;
+      until: number | null;
+    };
 
 type CommandOf<T extends PlacementCommand['type']> = Extract<PlacementCommand, { type: T }>;
 
@@ -75,7 +85,7 @@ function refuseByLhc(
 export const refuseTransferByLhc = (context: VisitorContext): void =>
   refuseByLhc(context, 'LHC picks the operators of this chat; transfer it in LHC');
 
-const refuseOldPick = ({ searchRevision }: Chat, { search }: RoutingPick): void => {
+const refuseOldPick = ({ searchRevision }: Chat, { search }: Pick<RoutingPick, 'search'>): void => {
   if (search !== undefined && search !== searchRevision) {
     refuse('another search for an operator has begun since this pick');
   }
@@ -165,6 +175,34 @@ function revoke(
     : [{ type: 'ReservationRevoked', data: { reservation } }];
 }
 
+function overflow(context: VisitorContext, command: CommandOf<'OverflowChat'>): VisitorFact[] {
+  const { department } = command;
+  const chat = openChat(context, command.chatId);
+  refuseByLhc(context);
+  if (chat.operator !== null || chat.inLhc) return refuseForeign(chat);
+  refuseOldPick(chat, command);
+  if (chat.offeredTo.length > 0) return refuse('operators are asked about this chat now');
+  if (chat.department === null || chat.overflowed.includes(department)) {
+    return refuse(`this chat does not go to ${department} by itself`);
+  }
+  if (chat.department === department) return [];
+  const { type, ...fact } = transferred(
+    chat,
+    { operator: null, department, reservation: null },
+    'overflow',
+  ) as Extract<VisitorFact, { type: 'ChatTransferred' }>;
+  return [{ ...fact, type, data: { ...fact.data, fromDepartment: chat.department } }];
+}
+
+function notify(context: VisitorContext, command: CommandOf<'NotifyVisitor'>): VisitorFact[] {
+  const chat = openChat(context, command.chatId);
+  if (chat.notified !== null) return [];
+  refuseByLhc(context);
+  if (chat.operator !== null || chat.inLhc) return refuseForeign(chat);
+  const { type: _type, ...data } = command;
+  return [{ type: 'VisitorNotified', data }];
+}
+
 /** The facts that a command causes; none if nothing changes. @throws {AppError} `refused` with the reason */
 export function decidePlacement(context: VisitorContext, command: PlacementCommand): VisitorFact[] {
   switch (command.type) {
@@ -182,5 +220,9 @@ export function decidePlacement(context: VisitorContext, command: PlacementComma
       return transfer(context, command);
     case 'RevokeReservation':
       return revoke(context, command);
+    case 'OverflowChat':
+      return overflow(context, command);
+    case 'NotifyVisitor':
+      return notify(context, command);
   }
 }

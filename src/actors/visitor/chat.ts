@@ -12,6 +12,7 @@ const CHAT_FACTS = [
   'ChatUnassigned',
   'ChatTransferred',
   'ChatTakenInLhc',
+  'VisitorNotified',
   'ChatClosed',
   // The visitor leaves while the chat waits, and comes back.
   'TimedOut',
@@ -29,7 +30,7 @@ export const isChatEvent = (event: VisitorEvent): event is ChatEvent => types.ha
  * Raise it when recorded histories of visitors fold differently (test/actors/golden). Then snapshots are dropped, and tables
  * with chats are built again.
  */
-export const VISITOR_FOLD = 10;
+export const VISITOR_FOLD = 11;
 
 /** Length of `passedBy`. A shorter list would forget the first operators of a broadcast and ask them again too early. */
 const PASSED_BY_MAX_OPERATORS = BROADCAST_MAX_OPERATORS;
@@ -62,6 +63,8 @@ export function chatAfter(chat: Chat | null, event: ChatEvent): Chat | null {
       return transferred(chat, event);
     case 'ChatTakenInLhc':
       return takenInLhc(chat, event);
+    case 'VisitorNotified':
+      return { ...chat, notified: event.data.reason };
     case 'TimedOut':
       return { ...chat, left: true };
     case 'VisitorArrived':
@@ -72,6 +75,7 @@ export function chatAfter(chat: Chat | null, event: ChatEvent): Chat | null {
 const started = ({ data, at, revision }: Of<'ChatStarted'>): Chat => ({
   id: data.chatId,
   department: data.department,
+  language: data.language ?? null,
   invitedBy: data.invitedBy,
   lastOperator: data.lastOperator,
   answered: false,
@@ -86,6 +90,9 @@ const started = ({ data, at, revision }: Of<'ChatStarted'>): Chat => ({
   left: false,
   misses: 0,
   freeSince: at,
+  waitsSince: at,
+  overflowed: [],
+  notified: null,
   transferredBy: null,
   departmentTransfer: null,
   searchRevision: revision,
@@ -102,6 +109,8 @@ const released = (chat: Chat, { at, revision }: ChatEvent): Chat => ({
   offeredTo: [],
   inLhc: null,
   freeSince: at,
+  // Whoever was answered begins to wait only now.
+  waitsSince: chat.accepted ? at : chat.waitsSince,
   searchRevision: revision,
 });
 
@@ -130,8 +139,16 @@ function unassigned(chat: Chat, event: Of<'ChatUnassigned'>): Chat {
 }
 
 function transferred(chat: Chat, event: Of<'ChatTransferred'>): Chat {
-  const { from, operator, department, reservation } = event.data;
+  const { from, operator, department, reservation, by, fromDepartment } = event.data;
   const toDepartment = operator === null;
+  if (by === 'overflow') {
+    // Nobody chose the department, so operators who know the visitor keep their priority.
+    const overflowed = [
+      ...chat.overflowed,
+      ...(fromDepartment === undefined ? [] : [fromDepartment]),
+    ];
+    return { ...released(chat, event), department, waitsSince: event.at, misses: 0, overflowed };
+  }
   return {
     ...released(chat, event),
     operator,
@@ -139,6 +156,8 @@ function transferred(chat: Chat, event: Of<'ChatTransferred'>): Chat {
     department: department ?? chat.department,
     ...(toDepartment && from !== null && withPasses(chat, [from])),
     misses: 0,
+    waitsSince: event.at,
+    overflowed: toDepartment ? [] : chat.overflowed,
     transferredBy: toDepartment ? null : from,
     departmentTransfer: toDepartment ? { by: from } : null,
   };
@@ -186,6 +205,8 @@ export const openOffersOf = ({
  */
 export const criteriaOf = (chat: Chat): ChatCriteria => ({
   department: chat.department,
+  language: chat.language,
+  waitsSince: chat.waitsSince,
   invitedBy: chat.departmentTransfer ? null : chat.invitedBy,
   lastOperator: chat.departmentTransfer ? null : chat.lastOperator,
   answered: chat.answered,

@@ -18,6 +18,8 @@ export type ConversationCommand =
       chatId: string;
       department: string | null;
       nick?: string | undefined;
+      /** The visitor's, BCP 47. Without it, that of the page views. */
+      language?: string | undefined;
       message?: { id: string; body: string; digest?: string } | undefined;
     }
   /** @param digest a keyed fingerprint of the text */
@@ -90,7 +92,12 @@ const messageSent = (
 /** The fact that a chat begins. @param byLhc LHC picks its operators */
 export const chatStarted = (
   context: VisitorContext,
-  { chatId, department, nick }: Pick<CommandOf<'StartChat'>, 'chatId' | 'department' | 'nick'>,
+  {
+    chatId,
+    department,
+    nick,
+    language = context.language ?? undefined,
+  }: Pick<CommandOf<'StartChat'>, 'chatId' | 'department' | 'nick' | 'language'>,
   byLhc = false,
 ): VisitorFact => ({
   type: 'ChatStarted',
@@ -99,6 +106,7 @@ export const chatStarted = (
     department: department ?? context.department,
     invitedBy: context.inviter,
     lastOperator: context.lastOperator,
+    ...(language !== undefined && { language }),
     told: nick === undefined ? [] : ['name'],
     ...(byLhc && { byLhc }),
   },

@@ -23,6 +23,8 @@ export type VisitorCommand =
       /** Fingerprint of the profile. Machines compare it and never see personal data. */
       digest: string;
       department: string | null;
+      /** BCP 47; null if nobody says it. */
+      language?: string | null;
       delays: VisitorDelays;
       profile: Profile;
     }
@@ -51,12 +53,13 @@ export const visitorState = (core: VisitorCore): VisitorState => {
 interface Arrival {
   readonly digest: string | null;
   readonly department: string | null;
+  readonly language?: string | null | undefined;
   readonly delays: VisitorDelays;
 }
 
 const visitorArrived = (
   context: VisitorContext,
-  { digest, department, delays }: Arrival,
+  { digest, department, language, delays }: Arrival,
   profile?: Profile,
 ): VisitorFact => {
   const { generation } = context.erasure;
@@ -66,6 +69,7 @@ const visitorArrived = (
       digest,
       department,
       delays,
+      ...(language && { language }),
       ...(profile && { told: facetsOf(profile) }),
       ...(isUnknown(context) && generation > 0 && { generation }),
     },
@@ -86,23 +90,30 @@ function viewPage(
 ): VisitorFact[] {
   const { presence, conversation, context } = visitorState(core);
   const { revision } = core;
-  const { digest, department, delays, profile } = command;
+  const { digest, department, language, delays, profile } = command;
   if (conversation === 'none' && isTooLong(context, { revision, at: now })) {
     const moved = department ?? context.department;
     return [
       silentEnd(context),
-      visitorArrived(context, { digest, department: moved, delays }, profile),
+      visitorArrived(
+        context,
+        { digest, department: moved, language: language ?? context.language, delays },
+        profile,
+      ),
     ];
   }
   if (presence !== 'online') {
-    return [visitorArrived(context, { digest, department, delays }, profile)];
+    return [visitorArrived(context, { digest, department, language, delays }, profile)];
   }
   // A reload causes no fact. If `hardTimeout` is short, it must not expire while the visitor reloads pages.
   const within = Math.min(SAME_PAGE_MS, delays.hardTimeout / 2);
-  const moved = department !== null && department !== context.department;
+  const moved =
+    (department !== null && department !== context.department) ||
+    (language && language !== context.language);
   if (digest === context.digest && !moved && now - context.digestAt < within) return [];
   const told = facetsOf(profile);
-  return [{ type: 'PageViewed', data: { digest, department, delays, told }, personal: profile }];
+  const data = { digest, department, delays, ...(language && { language }), told };
+  return [{ type: 'PageViewed', data, personal: profile }];
 }
 
 function decideVisitor(
@@ -167,6 +178,8 @@ function decideVisitor(
     case 'DeclineChat':
     case 'TransferChat':
     case 'RevokeReservation':
+    case 'OverflowChat':
+    case 'NotifyVisitor':
       return decidePlacement(context, command);
     case 'SetOwner':
     case 'WriteInLhc':

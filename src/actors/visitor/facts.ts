@@ -34,6 +34,9 @@ export type UnassignReason =
 /** Why an invitation ended without an answer: its time was over, the visitor left before, or LHC has refused it. */
 export type InvitationEnd = 'not-answered' | 'visitor-left' | 'refused';
 
+/** Why a visitor is told that nobody answers now. */
+export type VisitorNotice = 'closed' | 'full';
+
 /** What LHC has refused to do: something that an operator wrote, or what they did with a chat. */
 export type RefusedByLhc =
   | { messageId: string; command?: string }
@@ -50,11 +53,19 @@ export type VisitorFacts = {
     digest: string | null;
     department: string | null;
     delays: VisitorDelays;
+    /** BCP 47; left out if nobody says it. */
+    language?: string;
     told?: Facet[];
     generation?: number;
   };
   /** Facts of release 0.1.0 have no `told`. */
-  PageViewed: { digest: string; department: string | null; delays: VisitorDelays; told?: Facet[] };
+  PageViewed: {
+    digest: string;
+    department: string | null;
+    delays: VisitorDelays;
+    language?: string;
+    told?: Facet[];
+  };
   AccountReady: Record<never, never>;
   LoggedIn: Record<never, never>;
   LoggedOut: { reason: string };
@@ -72,6 +83,8 @@ export type VisitorFacts = {
     invitedBy: Username | null;
     /** The operator who answered the visitor's previous chat. */
     lastOperator: Username | null;
+    /** The visitor's, BCP 47; left out if it is not known. */
+    language?: string;
     /** `['name']` if the visitor gave one for the chat. Absent in facts of release 0.1.0. */
     told?: Facet[];
     /** LHC picks the operators of this chat (docs/adr/0037). */
@@ -131,6 +144,16 @@ export type VisitorFacts = {
     operator?: Username;
     to?: Username;
   };
+  /**
+   * The visitor is told that nobody answers now: the department is closed, or too many wait. Once for each chat. `text`: in
+   * the administrator's words. `until`: when it opens, ms since 1970; null if that is not known.
+   */
+  VisitorNotified: {
+    chatId: string;
+    reason: VisitorNotice;
+    text: string;
+    until: number | null;
+  };
   /** These operators lost the chat, or their offer from a `broadcast`. Other offers stay open. */
   ChatUnassigned: {
     chatId: string;
@@ -140,14 +163,18 @@ export type VisitorFacts = {
     /** Those of the operators who had missed the chat before. */
     again?: Username[];
   };
-  /** The chat goes to an operator, who is asked to answer it, or to a department, where it waits. `from`: its operator. */
+  /**
+   * The chat goes to an operator, who is asked to answer it, or to a department, where it waits. `from`: its operator.
+   * `by` `overflow`: it has waited too long in `fromDepartment`, and somebody in this one is free (docs/adr/0059).
+   */
   ChatTransferred: {
     chatId: string;
     from: Username | null;
     operator: Username | null;
     department: string | null;
     reservation: string | null;
-    by: 'operator' | 'lhc';
+    by: 'operator' | 'lhc' | 'overflow';
+    fromDepartment?: string;
     /** Operators whose offer from a `broadcast` ends by this fact. */
     withdrawnFrom?: Username[];
   };

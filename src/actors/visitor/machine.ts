@@ -54,6 +54,7 @@ export const visitorMachine = setup({
     isAcceptedInLhc: ({ event }) => event.type === 'ChatTakenInLhc' && event.data.accepted,
     toOperator: ({ context: { chat }, event }) =>
       chat !== null && event.type === 'ChatTransferred' && event.data.operator !== null,
+    isOverflow: ({ event }) => event.type === 'ChatTransferred' && event.data.by === 'overflow',
     otherOffersStay: ({ context, event }) =>
       event.type === 'ChatUnassigned' &&
       (context.chat?.offeredTo.some((each) => !event.data.operators.includes(each)) ?? false),
@@ -167,7 +168,12 @@ export const visitorMachine = setup({
             ChatOffered: { actions: 'change' },
             ChatAssigned: { actions: 'change' },
             ChatUnassigned: { actions: 'change' },
-            ChatTransferred: { target: 'waiting', reenter: true, actions: 'change' },
+            VisitorNotified: { actions: 'change' },
+            // Nobody has written anything where routing moves it.
+            ChatTransferred: [
+              { guard: 'isOverflow', actions: 'change' },
+              { target: 'waiting', reenter: true, actions: 'change' },
+            ],
             ChatTakenInLhc: [
               { guard: 'isAcceptedInLhc', target: 'chatting', actions: 'change' },
               { actions: 'change' },

@@ -46,7 +46,16 @@ const pickReason = z.enum(['invited', 'last-served', 'handed-back', ...POLICIES]
 const considered = z
   .strictObject({
     free: count,
-    first: z.array(z.strictObject({ operator: Username, chats: count, capacity: count })),
+    language: text.exactOptional(),
+    first: z.array(
+      z.strictObject({
+        operator: Username,
+        chats: count,
+        capacity: count,
+        tier: count.exactOptional(),
+        speaks: flag.exactOptional(),
+      }),
+    ),
   })
   .exactOptional();
 const party = z.enum(['visitor', 'operator', 'system']);
@@ -69,6 +78,13 @@ const pick = {
   reason: pickReason,
   considered,
 };
+const notice = {
+  chatId: text,
+  reason: z.enum(['closed', 'full']),
+  text,
+  until: time.nullable(),
+};
+const language = text.exactOptional();
 const person = {
   lhcUserId,
   name: text.optional(),
@@ -80,6 +96,7 @@ export const VISITOR_COMMANDS = {
   ViewPage: command('ViewPage', {
     digest: text,
     department: textOrNull,
+    language: textOrNull.exactOptional(),
     delays,
     profile: z.strictObject(PROFILE),
   }),
@@ -87,6 +104,7 @@ export const VISITOR_COMMANDS = {
     chatId: text,
     department: textOrNull,
     nick: text.optional(),
+    language: text.optional(),
     message: z.strictObject({ id: text, body: text, digest: text.exactOptional() }).optional(),
     delays,
   }),
@@ -159,6 +177,8 @@ export const VISITOR_COMMANDS = {
     name: text.optional(),
   }),
   RevokeReservation: command('RevokeReservation', { reservation: text }),
+  OverflowChat: command('OverflowChat', { chatId: text, search: revision, department: text }),
+  NotifyVisitor: command('NotifyVisitor', notice),
   SetOwner: command('SetOwner', { chatId: text, accepted: z.boolean(), ...person }),
   WriteInLhc: command('WriteInLhc', { chatId: text, messageId: text, body: text, ...person }),
   TimeOut: command('TimeOut', {}),
@@ -208,13 +228,14 @@ export const VISITOR_FACTS = {
       digest: textOrNull,
       department: textOrNull,
       delays,
+      language,
       told: told.exactOptional(),
       generation: count.exactOptional(),
     },
     PROFILE,
   ),
   PageViewed: factWith(
-    { digest: text, department: textOrNull, delays, told: told.exactOptional() },
+    { digest: text, department: textOrNull, delays, language, told: told.exactOptional() },
     PROFILE,
   ),
   AccountReady: fact({}),
@@ -232,6 +253,7 @@ export const VISITOR_FACTS = {
       department: textOrNull,
       invitedBy: operatorOrNull,
       lastOperator: operatorOrNull,
+      language,
       told: told.exactOptional(),
       byLhc: flag.exactOptional(),
     },
@@ -296,11 +318,13 @@ export const VISITOR_FACTS = {
       operator: operatorOrNull,
       department: textOrNull,
       reservation: textOrNull,
-      by: z.enum(['operator', 'lhc']),
+      by: z.enum(['operator', 'lhc', 'overflow']),
+      fromDepartment: text.exactOptional(),
       withdrawnFrom,
     },
     { name },
   ),
+  VisitorNotified: fact(notice),
   VisitorMessageSent: factWith(
     {
       chatId: text,

@@ -1,6 +1,6 @@
 /** The state that is folded from a visitor's facts (facts.ts). */
 import type { Username } from '../ids.ts';
-import type { VisitorDelays } from './facts.ts';
+import type { VisitorDelays, VisitorNotice } from './facts.ts';
 import type { Facet } from './profile.ts';
 
 /** A visitor's message that is neither delivered nor failed. `taken`: ejabberd has processed it. */
@@ -51,6 +51,8 @@ export type SettledMessage =
 export type Chat = {
   id: string;
   department: string | null;
+  /** The visitor's, BCP 47; null if it is not known. */
+  language: string | null;
   invitedBy: Username | null;
   /** The operator who answered last: in this chat, or else in the previous one. */
   lastOperator: Username | null;
@@ -75,6 +77,12 @@ export type Chat = {
   misses: number;
   /** Since when the chat has no operator: the time of the fact that began the current round. */
   freeSince: number;
+  /** Since when the visitor waits for an answer in this department. Offers that are missed change nothing of it. */
+  waitsSince: number;
+  /** Departments in which it waited too long, in order. It goes back to none of them by itself. */
+  overflowed: string[];
+  /** What the visitor was told while nobody answered. */
+  notified: VisitorNotice | null;
   /** The operator who transferred the chat to one who has not answered yet. They get it back if there is no answer. */
   transferredBy: Username | null;
   /** The transfer to the department, by an operator or (null) by LHC. Earlier operators of the visitor have no priority. */
@@ -114,6 +122,8 @@ export type VisitorContext = {
   /** Revisions of the facts whose personal parts last said this of the visitor. Those of release 0.1.0 may say nothing. */
   told: Partial<Record<Facet, number>>;
   department: string | null;
+  /** BCP 47; null if nobody said it. */
+  language: string | null;
   lastSeen: number;
   account: boolean;
   loggedIn: boolean;

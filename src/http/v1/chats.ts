@@ -34,6 +34,14 @@ export const chatFields = {
   jid: z.string().openapi({ description: "The visitor's address" }),
   nick: z.string().nullable(),
   department: z.string().nullable(),
+  language: z.string().nullable().openapi({ description: "The visitor's, BCP 47" }),
+  overflowedFrom: z.array(z.string()).openapi({
+    description: 'Departments in which it waited too long, so that it went to the next',
+  }),
+  notified: z.enum(['closed', 'full']).nullable().openapi({
+    description:
+      'What the visitor was told while nobody answered: the department is closed, or too many wait',
+  }),
   state: z.enum(CHAT_STATES).openapi({
     description:
       'waiting: no operator has the chat; offered: one or several operators, or somebody in LHC, are asked to accept it; active: one of them did',

@@ -1,5 +1,6 @@
 /** Departments: who is online, what waits, what was served today. */
 import { z } from '@hono/zod-openapi';
+import { openingOf, waitingLimits } from '../../actors/tenant/department-settings.ts';
 import type { DepartmentView } from '../../projections/department-queries.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { startOfDay, TimeZone } from '../frame/days.ts';
@@ -11,6 +12,13 @@ const count = z.int();
 const Department = z
   .object({
     department: z.string().nullable().openapi({ description: 'null: chats without a department' }),
+    open: z.boolean().openapi({ description: 'By its opening hours, or else those of the tenant' }),
+    until: z.number().nullable().openapi({
+      description: 'When that changes, in ms since 1970; null if it does not',
+    }),
+    full: z.boolean().openapi({
+      description: 'As many chats as `maxWaiting` of its settings wait, or more',
+    }),
     operators: z.object({ online: count, available: count, away: count, busy: count }).openapi({
       description:
         'Operators that serve the department. Operators that list no department serve all',
@@ -28,7 +36,7 @@ const Department = z
     missedToday: count.openapi({
       description: 'Chats of today that closed before any operator accepted',
     }),
-  } satisfies Record<keyof DepartmentView, z.ZodType>)
+  } satisfies Record<keyof DepartmentView | 'open' | 'until' | 'full', z.ZodType>)
   .openapi('Department');
 
 const Departments = z.object({
@@ -64,11 +72,17 @@ export function addDepartmentsEndpoint(api: Api, access: Access<Caller>): void {
           capacity ?? null,
         ]),
       );
-      const items = await readModels.departments.list({
+      const limits = waitingLimits(tenant.routing);
+      const views = await readModels.departments.list({
         tenant: tenant.id,
         todaySince,
         configured,
       });
+      const items = views.map((view) => ({
+        ...view,
+        ...openingOf(tenant.routing, view.department, deps.now()),
+        full: view.waiting >= (limits.get(view.department ?? '') ?? Number.POSITIVE_INFINITY),
+      }));
       return { status: 200, json: { items, todaySince, position } };
     },
   );

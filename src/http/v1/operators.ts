@@ -34,6 +34,11 @@ const Operator = z
     name: z.string().nullable(),
     departments: z.array(z.string()),
     capacity: z.number().openapi({ description: 'Chats at the same time' }),
+    tier: z.int().openapi({ description: 'Operators of tier 1 are asked first' }),
+    tiers: z.record(z.string(), z.int()).openapi({
+      description: 'By department, in place of `tier`',
+    }),
+    languages: z.array(z.string()).openapi({ description: 'BCP 47' }),
     free: z.number().openapi({
       description: 'Free places within the capacity; 0 if the operator has more chats',
     }),

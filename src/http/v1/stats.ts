@@ -33,6 +33,10 @@ const chatStats = {
   closed: count,
   served: count.openapi({ description: 'An operator accepted it' }),
   missed: count.openapi({ description: 'Closed before any operator accepted' }),
+  overflowed: count.openapi({
+    description:
+      'Went to another department because it had waited too long in this one. In total: did so at least once',
+  }),
   waiting: DurationsSchema.openapi({
     description: 'From the start of the chat until an operator accepted',
   }),

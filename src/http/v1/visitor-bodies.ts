@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { ChatId, Username } from '../../actors/ids.ts';
 import { describingLine, filledLine, MAX_NAME_CHARACTERS } from '../../actors/input-text.ts';
+import { languageTag } from '../../actors/language.ts';
 import { LhcUserId } from '../../actors/operator/registration.ts';
 import type { ProfileField } from '../../actors/visitor/profile.ts';
 import { isTimeZone } from '../../kit/time-zone.ts';
@@ -34,6 +35,16 @@ const usableIf = (test: (text: string) => boolean, description: string) =>
 
 const name = described(MAX_NAME_CHARACTERS);
 
+/** An unusable tag counts as empty, as every text that describes. */
+const language = z
+  .string()
+  .overwrite((text) => languageTag(text) ?? '')
+  .nullish()
+  .openapi({
+    description:
+      'The language of the visitor, as BCP 47 has it (`de-AT`). Anything else is left out',
+  });
+
 /** A person in LHC's own pages. */
 const nameInLhc = name.openapi({
   description: `The person's name in LHC, for operators to read. One line, cut to ${MAX_NAME_CHARACTERS} characters`,
@@ -56,8 +67,9 @@ export const PageView = z
       .nullish()
       .openapi({ description: `A whole number from 0 to ${MAX_VISITS}; others count as the next` }),
     department: name,
+    language,
     vid: usableIf((text) => VID.test(text), 'Letters and digits, at most 64'),
-  } satisfies Record<ProfileField | 'department', z.ZodType>)
+  } satisfies Record<ProfileField | 'department' | 'language', z.ZodType>)
   .openapi('PageView');
 
 const FirstMessage = z
@@ -70,6 +82,7 @@ export const StartChat = z
     chatId: ChatId,
     department: name,
     nick: name,
+    language,
     message: FirstMessage.nullish(),
   })
   .openapi('StartChat');

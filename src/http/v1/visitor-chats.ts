@@ -68,6 +68,7 @@ export function addVisitorChats(
         department: body.department || null,
         delays: delaysOf(caller.tenant),
         nick: body.nick || undefined,
+        language: body.language || undefined,
         message,
       };
       return commandVisitor(caller, params.key, command, originOf(api, call, message));

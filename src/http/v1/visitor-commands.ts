@@ -91,6 +91,7 @@ export function addVisitorCommands(api: Api, access: Access<Caller>): void {
         type: 'ViewPage',
         digest: digestOf(tenant.id, params.key, department, profile),
         department,
+        language: body.language || null,
         delays: delaysOf(tenant),
         profile,
       };

@@ -11,8 +11,10 @@ import type { Actors } from '../../runtime/ports.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { asSubject, nameIn, personInLhc } from '../texts/in-lhc.ts';
+import { toldLine } from '../texts/introduction.ts';
 import type { NameOf } from '../texts/names.ts';
 import { pageLineOf, placeOf, visitorAs } from '../texts/presence-text.ts';
+import { spokenBy } from '../texts/spoken.ts';
 import { durationOf, stampOf, visitorsTime } from '../texts/times.ts';
 
 /** Facts to search for the past of a visitor. */
@@ -105,7 +107,7 @@ export const createInfo =
     ]);
     const at = options.now();
     return [
-      identity(key, profile, at),
+      identity(key, profile, visitor, at),
       pageLineOf(profile),
       profile.referrer && `From ${profile.referrer}`,
       whereabouts(visitor, past, at),
@@ -117,12 +119,18 @@ export const createInfo =
       .join('\n');
   };
 
-function identity(key: VisitorKey, profile: Profile, at: number): string {
+function identity(
+  key: VisitorKey,
+  profile: Profile,
+  { context }: VisitorState,
+  at: number,
+): string {
   const { visits } = profile;
   return [
     visitorAs(key, profile),
     placeOf(profile),
     visitorsTime(at, profile.timezone),
+    spokenBy(context.chat?.language ?? context.language),
     visits !== undefined && visits > 1 && `visit ${visits}`,
   ]
     .filter(Boolean)
@@ -150,10 +158,12 @@ function conversation(
     return [invited ? `Invited by ${people.nameOf(inviter)}, no answer yet.` : 'No open chat.'];
   }
   const past = chats.find(({ chatId }) => chatId === chat.id);
-  const name = `Chat #${chat.id}${chat.department ? ` for ${chat.department}` : ''}`;
+  const from = chat.overflowed.length > 0 ? `, from ${chat.overflowed.join(', ')}` : '';
+  const name = `Chat #${chat.id}${chat.department ? ` for ${chat.department}` : ''}${from}`;
   const messages = chatMessages === 1 ? '1 message' : `${chatMessages} messages`;
   return [
     `${name}, started ${ago(chat.startedAt, at)}, ${messages} from the visitor; ${placement(chat, at, people)}.`,
+    toldLine(chat),
     past?.answeredAt === undefined
       ? ''
       : `First answer after ${durationOf(past.answeredAt - chat.startedAt)}.`,

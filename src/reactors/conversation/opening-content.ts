@@ -11,7 +11,7 @@ import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { headlineByLhc, headlineOf } from '../texts/headline.ts';
 import { namedInLhc, nameIn, personInLhc } from '../texts/in-lhc.ts';
-import { introductionOf } from '../texts/introduction.ts';
+import { introductionOf, toldLine } from '../texts/introduction.ts';
 import { asWords, marked } from '../texts/mark.ts';
 import { visitorAs } from '../texts/presence-text.ts';
 import { stampOf } from '../texts/times.ts';
@@ -139,6 +139,7 @@ async function linesOf(
     headline,
     // Whoever had the chat before knows the visitor.
     hadChat ? '' : introductionOf(key, profile, state, at, operator, nameOf),
+    hadChat ? '' : toldLine(chat),
     spoken === undefined || at - spoken < FRESH_MS
       ? ''
       : `The words above are of ${stampOf(spoken, at)}.`,

@@ -84,6 +84,13 @@ async function visitorDrafts(
       const data = { visitor, chatId, operator, ...(department !== null && { department }) };
       return [{ type: 'chat.transferred', data: { ...data, reason: by } }];
     }
+    case 'VisitorNotified': {
+      const { chatId, reason, text, until } = fact.data;
+      const about = { visitor, chatId, operator: null, reason };
+      const message = { id: `${event.id}`, body: text };
+      const opens = until === null ? {} : { until: iso(until) };
+      return [{ type: 'chat.notice', data: { ...about, ...opens, message } }];
+    }
     case 'NoteAdded':
     case 'OperatorCommandSent': {
       const opened = await personal.of(event);

@@ -10,6 +10,7 @@
 import { operatorJid, type TenantId, type Username } from '../../actors/ids.ts';
 import type { OperatorCommand } from '../../actors/operator/decisions.ts';
 import type { OperatorContext } from '../../actors/operator/facts.ts';
+import { FIRST_TIER } from '../../actors/operator-selection.ts';
 import { requireTenant, type TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError, hasCode, isPermanent } from '../../errors.ts';
@@ -96,6 +97,9 @@ async function registrationOf(
     capacity:
       (changes.capacity === undefined ? present?.capacity : changes.capacity) ??
       tenant.routing.capacity,
+    tier: changes.tier ?? present?.tier ?? FIRST_TIER,
+    tiers: changes.tiers ?? present?.tiers ?? {},
+    languages: changes.languages ?? present?.languages ?? [],
     name,
     nameChanged: name !== presentName,
   };

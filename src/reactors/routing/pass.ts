@@ -8,17 +8,28 @@
  */
 import { setImmediate as breathe } from 'node:timers/promises';
 import { streamOf, type TenantId, type Username, visitorRef } from '../../actors/ids.ts';
-import { AHEAD_MOST_MS } from '../../actors/machine/timers.ts';
-import { type Pick, selectOperators } from '../../actors/operator-selection.ts';
+import { isWithin } from '../../actors/machine/timers.ts';
+import { type Pick, prospectOf, selectOperators } from '../../actors/operator-selection.ts';
+import {
+  usesBroadcast,
+  usesTierWait,
+  withSources,
+} from '../../actors/tenant/department-settings.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { isActorFailure, isRejected, messageOf } from '../../errors.ts';
 import { causedBy, type FactPlace } from '../../runtime/cause.ts';
 import type { Actors } from '../../runtime/ports.ts';
-import { policyOf, ruleOf, usesBroadcast } from './department-rules.ts';
+import { createDepartments, type Departments } from './departments.ts';
 import { createPools, type Pool, type Pools } from './pool.ts';
 import { chatTerms, tryCommand } from './repair.ts';
 import type { RoundRobin } from './round-robin-position.ts';
-import { type RoutingTables, routableChat, type WaitingChat } from './table-queries.ts';
+import {
+  type RoutableChat,
+  type RoutingTables,
+  routableChat,
+  type WaitingChat,
+} from './table-queries.ts';
+import { tellWaitingVisitors } from './visitor-notices.ts';
 import { withdraw } from './withdrawal.ts';
 
 /** A chat that was refused as often waits for the next pass. */
@@ -51,6 +62,7 @@ export interface PassOptions {
 interface Pass extends PassOptions {
   readonly tenant: Tenant;
   readonly pool: Pool;
+  readonly departments: Departments;
 }
 
 type Choice = Omit<Pick, 'again'>;
@@ -67,29 +79,34 @@ interface Assignments {
 function isPausing({ tenant, now }: Pass, { misses, freeSince, left }: WaitingChat): boolean {
   if (left) return true; // until the visitor is back
   const pauses = Math.min(Math.max(misses, 1), OFFER_PAUSES_MAX);
-  const free = now() - freeSince;
-  // A time from the future was written while a clock was wrong, and says nothing.
-  return free > -AHEAD_MOST_MS && free < pauses * tenant.offerTimeout * 1000;
+  return isWithin(pauses * tenant.offerTimeout * 1000, freeSince, now());
 }
 
 /** True if nobody can be asked about this chat now. Most chats of a long queue end here, without a visitor loaded. */
 function mustWait(pass: Pass, chat: WaitingChat): boolean {
-  const prospect = pass.pool.prospect(chat, policyOf(pass.tenant, chat.department));
+  const { departments } = pass;
+  // Who read that nobody answers now, and has gone, is asked about when they are back.
+  if (chat.left && chat.notified === 'closed') return true;
+  if (departments.isCrowded(chat)) return true;
+  const terms = departments.termsOf(chat.department);
+  const prospect = prospectOf(departments.candidates(chat), chat, terms);
   if (prospect !== 'again') return prospect === 'none';
   return chat.offeredTo.length > 0 || isPausing(pass, chat);
 }
 
 /** Picks operators for a chat and counts the chat as theirs; null if nobody can be asked now. */
 async function choose(pass: Pass, chat: WaitingChat): Promise<Choice | null> {
-  const { tenant, pool, roundRobin, now } = pass;
+  const { tenant, pool, roundRobin, departments, now } = pass;
   const { department } = chat;
   if (mustWait(pass, chat)) return null;
   for (let moves = 0; ; moves++) {
-    const pick = selectOperators(pool.candidates(chat), chat, ruleOf(pass, department));
+    const rule = departments.ruleOf(department);
+    const pick = selectOperators(departments.candidates(chat), chat, rule);
     if (!pick || (pick.again && isPausing(pass, chat))) return null;
     // A broadcast takes no place before somebody answers.
     if (pick.reason === 'broadcast') {
       pool.addOffer(pick.operators);
+      if (chat.offeredTo.length === 0) departments.addBroadcast(department);
       return pick;
     }
     const [operator] = pick.operators;
@@ -126,8 +143,8 @@ async function reserve(
   operator: Username,
   reservation: string,
 ): Promise<boolean> {
-  const { actors, tenant, pool } = pass;
-  const { departmentCapacity } = ruleOf(pass, department);
+  const { actors, tenant, pool, departments } = pass;
+  const { departmentCapacity } = departments.termsOf(department);
   const terms = { ...chatTerms(tenant, department), departmentCapacity };
   const command = { type: 'ReserveChat', reservation, visitor, chatId, ...terms } as const;
   const reserved = await tryCommand(actors.operator(tenant.id, operator).send(command));
@@ -216,19 +233,44 @@ function start(pass: Pass, assignments: Assignments, chat: WaitingChat, pick: Ch
   running.add(assignment);
 }
 
+/**
+ * Moves a chat that has waited too long to the next department in which somebody can be asked now. While there is none, the
+ * chat keeps its place.
+ * @returns true if it has moved
+ */
+async function overflow(pass: Pass, chat: WaitingChat): Promise<boolean> {
+  const { actors, tenant, departments, pool, now } = pass;
+  const { visitor, chatId, search } = chat;
+  if (chat.left || chat.offeredTo.length > 0) return false;
+  for (const department of departments.overflows(chat)) {
+    const there = { ...chat, department, waitsSince: now() };
+    const { serving } = departments.candidates(there);
+    const terms = departments.termsOf(department);
+    const canAsk = prospectOf({ serving, claimants: [] }, there, terms) === 'fresh';
+    if (!canAsk || departments.isCrowded(there) || !pool.hasPlaces(there, terms, 1)) continue;
+    const command = { type: 'OverflowChat', chatId, search, department } as const;
+    return tryCommand(actors.visitor(tenant.id, visitor).send(command));
+  }
+  return false;
+}
+
 async function consider(pass: Pass, assignments: Assignments, waiting: WaitingChat): Promise<void> {
-  if (mustWait(pass, waiting)) return;
+  if (mustWait(pass, waiting) && !(await overflow(pass, waiting))) return;
   const chat = await currentChat(pass, waiting);
   const pick = chat && (await choose(pass, chat));
   if (chat && pick) start(pass, assignments, chat, pick);
 }
 
 /** True if an older chat that has no place yet might find none after a refusal. */
-const isScarce = ({ pool }: Pass, { unplaced }: Assignments): boolean =>
-  unplaced.keys().some((older) => !pool.hasPlaces(older, unplaced.size + 1));
+const isScarce = ({ pool, departments }: Pass, { unplaced }: Assignments): boolean =>
+  unplaced
+    .keys()
+    .some(
+      (older) => !pool.hasPlaces(older, departments.termsOf(older.department), unplaced.size + 1),
+    );
 
 async function giveAll(pass: Pass): Promise<void> {
-  const { tenant, tables, pool, isOurs } = pass;
+  const { tenant, tables, pool, departments, isOurs } = pass;
   const assignments: Assignments = { running: new Set(), unplaced: new Map(), failures: [] };
   const { running, unplaced, failures } = assignments;
   const goesOn = (): boolean =>
@@ -236,7 +278,9 @@ async function giveAll(pass: Pass): Promise<void> {
   let looks = 0;
   // By pages: chats that no free operator may answer must not hide the chats behind them.
   for (let last: WaitingChat | undefined; goesOn(); ) {
-    const page = tables.waiting(tenant.id, pool.free(), last);
+    const free = pool.free();
+    const places = { ...free, departments: withSources(tenant.routing, free.departments) };
+    const page = tables.waiting(tenant.id, places, departments.closed, last);
     for (const waiting of page) {
       while (isScarce(pass, assignments)) await Promise.race(unplaced.values());
       while (running.size >= ASSIGNMENTS_AT_ONCE) await Promise.race(running);
@@ -258,19 +302,25 @@ async function run(options: PassOptions, pools: Pools, tenant: Tenant): Promise<
   const unanswered = tables.unanswered(tenant.id);
   const isAnyWaiting = tables.isAnyWaiting(tenant.id);
   if (!isAnyWaiting && unanswered.length === 0) return;
-  const offers: ReadonlyMap<Username, number> = usesBroadcast(tenant)
+  const { routing } = tenant;
+  const offers: ReadonlyMap<Username, number> = usesBroadcast(routing)
     ? tables.offersByOperator(tenant.id)
     : new Map();
-  const pool = await pools.open(tenant.id, tables.operators(tenant.id), offers);
-  if (pool.free().operators.length === 0) return;
-  const pass: Pass = { ...options, tenant, pool };
-  for (const chat of unanswered) {
+  const operators = tables.operators(tenant.id);
+  const pool = await pools.open(tenant.id, operators, offers, usesTierWait(routing));
+  const departments = createDepartments({ ...options, tenant, pool, now: options.now() });
+  const pass: Pass = { ...options, tenant, pool, departments };
+  const forChat = async (chat: RoutableChat, work: () => Promise<void>): Promise<void> => {
     if (!isOurs(tenant.id)) return;
-    await causedBy(roundOf(tenant.id, chat), () => withdraw(pass, chat)).catch((error: unknown) => {
+    await causedBy(roundOf(tenant.id, chat), work).catch((error: unknown) => {
       if (!isActorFailure(error)) throw error;
     });
+  };
+  if (pool.free().operators.length > 0) {
+    for (const chat of unanswered) await forChat(chat, () => withdraw(pass, chat));
+    if (isAnyWaiting) await giveAll(pass);
   }
-  if (isAnyWaiting) await giveAll(pass);
+  if (isAnyWaiting) await tellWaitingVisitors({ ...pass, forChat });
 }
 
 /** @returns runs one pass for a tenant; rejects if the store or another part that every chat needs is away */

@@ -10,10 +10,11 @@ import {
   type Candidates,
   type ChatCriteria,
   claimsOf,
-  hasRoom,
   isFree,
-  type Policy,
+  isThere,
+  isUnderstood,
   serves,
+  type Terms,
 } from '../../actors/operator-selection.ts';
 import { isActorFailure } from '../../errors.ts';
 import type { Actors } from '../../runtime/ports.ts';
@@ -24,18 +25,14 @@ type ChatTarget = Pick<
   ChatCriteria,
   'department' | 'invitedBy' | 'lastOperator' | 'answered' | 'transferredBy'
 >;
-type ChatHistory = ChatTarget & Pick<ChatCriteria, 'offeredTo' | 'passedBy'>;
-
-/** Who can be asked about a chat. `fresh`: somebody who has not passed it. `again`: only operators who have. `none`: nobody. */
-type Prospect = 'fresh' | 'again' | 'none';
 
 export interface Pool {
   /** Operators who may serve this chat. What this pass counts later changes them. */
   candidates(chat: ChatTarget): Candidates;
-  /** A quick look, which settles most waiting chats. */
-  prospect(chat: ChatHistory, policy: Policy): Prospect;
-  /** True if the operators who may serve this chat have at least so many free places together. */
-  hasPlaces(chat: ChatTarget, least: number): boolean;
+  /** True if the operators who may be asked about this chat have at least so many free places together. */
+  hasPlaces(chat: ChatCriteria, terms: Terms, least: number): boolean;
+  /** Chats of this department that operators have, whoever they are. */
+  chatsOf(department: string | null): number;
   /** The operators who have a free place, and the chats that they may serve. */
   free(): FreePlaces;
   /** Reads the operator's stream again. @returns false if the stream has moved, so that the pick is out of date */
@@ -53,11 +50,13 @@ export interface Pools {
    * Reads the streams of these operators, most of which are in memory. It leaves out operators whose stream cannot be
    * read.
    * @param offers how many broadcast offers each operator has now
+   * @param withFull also those who are available and have no free place: they hold up those of the next tier
    */
   open(
     tenant: TenantId,
     operators: readonly Username[],
     offers: ReadonlyMap<Username, number>,
+    withFull?: boolean,
   ): Promise<Pool>;
 }
 
@@ -80,8 +79,10 @@ interface Operator {
 /** What the functions of one pool share. */
 interface Operators {
   readonly read: ReadOperator;
-  /** Operators with a free place when the pass began. */
+  /** Operators with a free place when the pass began, and those who are full if they count. */
   readonly all: ReadonlyMap<Username, Operator>;
+  /** The chats of all others, by department. */
+  readonly elsewhere: readonly Candidate['loadOf'][];
   lists: Lists;
   /** The answer of `free`; null after a change. */
   free: FreePlaces | null;
@@ -109,6 +110,9 @@ function candidateOf(username: Username, { availability, context }: OperatorStat
     load: load(context),
     registered: context.registered,
     departments: context.departments,
+    tier: context.tier,
+    tiers: context.tiers,
+    languages: context.languages,
     capacity: context.capacity,
     openOffers: 0, // the operator's stream does not know
     lastChatAt: context.lastChatAt,
@@ -164,29 +168,12 @@ function candidatesFor({ all, lists }: Operators, chat: ChatTarget): Candidates 
   return { serving, claimants };
 }
 
-function prospectOf(operators: Operators, chat: ChatHistory, policy: Policy): Prospect {
-  const { offeredTo, passedBy } = chat;
-  const { serving, claimants } = candidatesFor(operators, chat);
-  const canAsk = (candidate: Candidate) =>
-    isFree(candidate) && !offeredTo.includes(candidate.username);
-  const isFresh = (candidate: Candidate) =>
-    canAsk(candidate) && !passedBy.includes(candidate.username);
-  // Broadcast offers do not count for an operator with a claim to the chat.
-  if (offeredTo.length === 0 && claimants.some(isFresh)) return 'fresh';
-  let prospect: Prospect = 'none';
-  for (const candidate of serving) {
-    if (!canAsk(candidate) || (policy === 'broadcast' && !hasRoom(candidate))) continue;
-    if (!passedBy.includes(candidate.username)) return 'fresh';
-    prospect = 'again';
-  }
-  return prospect;
-}
-
-function hasPlaces(operators: Operators, chat: ChatTarget, least: number): boolean {
+function hasPlaces(operators: Operators, chat: ChatCriteria, terms: Terms, least: number): boolean {
   const { serving, claimants } = candidatesFor(operators, chat);
   let places = 0;
   const isEnough = (candidate: Candidate): boolean => {
-    if (isFree(candidate)) places += candidate.capacity - candidate.load;
+    if (isFree(candidate) && isUnderstood(candidate, chat, terms))
+      places += candidate.capacity - candidate.load;
     return places >= least;
   };
   const others = () => new Set(claimants.filter((each) => !serves(each, chat.department)));
@@ -225,11 +212,14 @@ async function refresh(operators: Operators, username: Username, leastLoad: numb
 }
 
 function poolOf(operators: Operators): Pool {
-  const { all } = operators;
+  const { all, elsewhere } = operators;
   return {
     candidates: (chat) => candidatesFor(operators, chat),
-    prospect: (chat, policy) => prospectOf(operators, chat, policy),
-    hasPlaces: (chat, least) => hasPlaces(operators, chat, least),
+    hasPlaces: (chat, terms, least) => hasPlaces(operators, chat, terms, least),
+    chatsOf: (department) => {
+      const loads = [...[...all.values()].map(({ candidate }) => candidate.loadOf), ...elsewhere];
+      return loads.reduce((sum, loadOf) => sum + (loadOf[department ?? ''] ?? 0), 0);
+    },
     free() {
       operators.free ??= freePlacesOf(operators);
       return operators.free;
@@ -265,16 +255,21 @@ function poolOf(operators: Operators): Pool {
 
 export function createPools(actors: Actors): Pools {
   return {
-    async open(tenant, usernames, offers) {
+    async open(tenant, usernames, offers, withFull = false) {
       const read: ReadOperator = (username) => readOperator(actors, tenant, username);
       const all = new Map<Username, Operator>();
+      const elsewhere: Candidate['loadOf'][] = [];
       for (const username of usernames) {
         const snapshot = await read(username);
-        if (!snapshot || !isFree(snapshot.candidate)) continue;
+        if (!snapshot) continue;
+        if (!isFree(snapshot.candidate) && !(withFull && isThere(snapshot.candidate))) {
+          elsewhere.push(snapshot.candidate.loadOf);
+          continue;
+        }
         const candidate = { ...snapshot.candidate, openOffers: offers.get(username) ?? 0 };
         all.set(username, { state: snapshot.state, candidate });
       }
-      return poolOf({ read, all, lists: listsOf(all), free: null });
+      return poolOf({ read, all, elsewhere, lists: listsOf(all), free: null });
     },
   };
 }

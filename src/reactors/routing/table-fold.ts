@@ -74,6 +74,7 @@ const columnsOf = (chat: Chat): SQLInputValue[] => [
   chat.reservation,
   chat.accepted ? 1 : 0,
   chat.left && chat.passedBy.length > 0 ? 1 : 0,
+  chat.notified === null ? 0 : 1,
   chat.byLhc || chat.inLhc ? 1 : 0,
 ];
 
@@ -83,7 +84,7 @@ function applyToChats(file: DatabaseSync) {
   const write = file.prepare(
     `INSERT OR REPLACE INTO chats_of_visitors
      (tenant, visitor, life, chat, department, invited_by, last_operator, transferred_by, offered, since, operator,
-       reservation, accepted, rests, left_alone) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       reservation, accepted, rests, told, left_alone) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const remove = file.prepare('DELETE FROM chats_of_visitors WHERE tenant = ? AND visitor = ?');
   // The queries find orphaned chats by the operators' rows, so an unregistered operator needs a row as well.

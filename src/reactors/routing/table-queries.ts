@@ -8,6 +8,7 @@ import {
   type VisitorKey,
 } from '../../actors/ids.ts';
 import type { ChatCriteria } from '../../actors/operator-selection.ts';
+import type { Closed } from '../../actors/tenant/department-settings.ts';
 import { criteriaOf, VISITOR_FOLD } from '../../actors/visitor/chat.ts';
 import type { Chat } from '../../actors/visitor/state.ts';
 import type { FactPlace } from '../../runtime/cause.ts';
@@ -31,7 +32,14 @@ export interface RoutableChat extends ChatCriteria {
   readonly since: number;
   /** The search for an operator that a pick is for, by its first revision. */
   readonly search: number;
+  /** Departments in which it waited too long. */
+  readonly overflowed: readonly string[];
+  /** What the visitor was told while nobody answered. */
+  readonly notified: Chat['notified'];
 }
+
+/** A place in the queue. */
+type Place = Pick<RoutableChat, 'since' | 'visitor'>;
 
 /** A chat without an operator. */
 export type WaitingChat = RoutableChat;
@@ -70,8 +78,27 @@ export interface RoutingTables {
   /** Registered operators. */
   operators(tenant: TenantId): readonly Username[];
   isAnyWaiting(tenant: TenantId): boolean;
-  /** A page of the waiting chats that routing gives out and that these operators may serve, the oldest chat first, behind `after`. */
-  waiting(tenant: TenantId, free: FreePlaces, after?: WaitingChat): readonly WaitingChat[];
+  /**
+   * A page of the waiting chats that routing gives out and that these operators may serve, the oldest chat first, behind
+   * `after`. Of closed departments only those that one of them has a claim to.
+   */
+  waiting(
+    tenant: TenantId,
+    free: FreePlaces,
+    closed: Closed,
+    after?: WaitingChat,
+  ): readonly WaitingChat[];
+  /** Waiting chats of closed departments whose visitors have not been told, the oldest first. */
+  closedAndUntold(tenant: TenantId, closed: Closed): readonly RoutableChat[];
+  /** By department, the last of the chats that may wait there, where more do. @param limits by department */
+  lastWithinLimits(
+    tenant: TenantId,
+    limits: ReadonlyMap<string, number>,
+  ): ReadonlyMap<string, Place>;
+  /** Chats that wait behind that one, and whose visitors have not been told, the oldest first. */
+  beyondLimitAndUntold(tenant: TenantId, department: string, last: Place): readonly RoutableChat[];
+  /** How many chats of each department are offered in a broadcast now. */
+  openBroadcasts(tenant: TenantId): ReadonlyMap<string | null, number>;
   /** Chats that are assigned on the visitor's side and not confirmed on the operator's side. */
   unconfirmed(tenant: TenantId): readonly Assignment[];
   /** Chats that an operator's side still has, and that are closed or have another operator on the visitor's side. */
@@ -123,16 +150,38 @@ const OF_OPERATORS = `operators r CROSS JOIN chats_of_visitors v INDEXED BY chat
   ON v.tenant = r.tenant AND v.operator = r.username`;
 const ONE_OF = (json: string) => `IN (SELECT value FROM json_each(${json}))`;
 
+/** Chats of closed departments. @param names @param others @param named parameters with the parts of {@link Closed} */
+const OF_CLOSED = (names: string, others: string, named: string) =>
+  `(ifnull(v.department ${ONE_OF(names)}, 0) OR
+    (${others} AND (v.department IS NULL OR v.department NOT ${ONE_OF(named)})))`;
+
 const QUERIES = {
   operators: `SELECT username FROM operators WHERE tenant = ? AND registered = 1
     ORDER BY username`,
   waiting: `SELECT v.visitor, v.life FROM chats_of_visitors v INDEXED BY chats_waiting
     WHERE v.tenant = ?1 AND v.operator IS NULL AND v.left_alone = 0
     AND (v.since, v.visitor) > (?2, ?3)
-    AND (?4 OR v.department IS NULL OR v.department ${ONE_OF('?5')}
+    AND ((?4 OR v.department IS NULL OR v.department ${ONE_OF('?5')}) AND NOT ${OF_CLOSED('?7', '?8', '?9')}
       OR v.transferred_by ${ONE_OF('?6')} OR v.invited_by ${ONE_OF('?6')}
       OR v.last_operator ${ONE_OF('?6')})
     ORDER BY v.since, v.visitor LIMIT ${ROUTING_ROWS_MAX}`,
+  closedAndUntold: `SELECT v.visitor, v.life FROM chats_of_visitors v INDEXED BY chats_waiting
+    WHERE v.tenant = ?1 AND v.operator IS NULL AND v.left_alone = 0 AND v.told = 0
+    AND v.offered = '[]' AND ${OF_CLOSED('?2', '?3', '?4')}
+    ORDER BY v.since, v.visitor LIMIT ${ROUTING_ROWS_MAX}`,
+  // ?2: an object with the limits by department.
+  lastWithinLimits: `SELECT department, since, visitor FROM
+    (SELECT v.department, v.since, v.visitor, l.value AS most,
+       row_number() OVER (PARTITION BY v.department ORDER BY v.since, v.visitor) AS place
+     FROM json_each(?2) l JOIN chats_of_visitors v INDEXED BY chats_waiting ON v.department = l.key
+     WHERE v.tenant = ?1 AND v.operator IS NULL AND v.left_alone = 0 AND v.rests = 0)
+    WHERE place = most`,
+  beyondLimitAndUntold: `SELECT v.visitor, v.life FROM chats_of_visitors v INDEXED BY chats_waiting
+    WHERE v.tenant = ? AND v.operator IS NULL AND v.left_alone = 0 AND v.told = 0
+    AND v.offered = '[]' AND (v.since, v.visitor) > (?, ?) AND v.department = ?
+    ORDER BY v.since, v.visitor LIMIT ${ROUTING_ROWS_MAX}`,
+  openBroadcasts: `SELECT department, count(*) AS n FROM chats_of_visitors v INDEXED BY chats_waiting
+    WHERE v.tenant = ? AND v.operator IS NULL AND v.offered <> '[]' GROUP BY department`,
   isAnyWaiting: `SELECT 1 FROM chats_of_visitors INDEXED BY chats_waiting
     WHERE tenant = ? AND operator IS NULL AND left_alone = 0 LIMIT 1`,
   unconfirmed: `SELECT ${ASSIGNMENT('v')}, ${CAUSE} FROM ${DISPUTED('v')}
@@ -190,6 +239,8 @@ export const routableChat = (visitor: VisitorKey, chat: Chat): RoutableChat => (
   freeSince: chat.freeSince,
   since: chat.startedAt,
   search: chat.searchRevision,
+  overflowed: chat.overflowed,
+  notified: chat.notified,
 });
 
 // Written as JSON by table-fold.ts.
@@ -198,12 +249,19 @@ const routableIn = ({ visitor, life }: RoutableRow): RoutableChat =>
 
 export const ROUTING_TABLE: WorkTable = {
   name: `routing of visitor/${VISITOR_FOLD}`,
-  version: 10,
+  version: 11,
   schema: SCHEMA,
   tables: TABLES,
   apply: applyToRouting,
   forget: (file) => forgetsByTenant(file, TABLES),
 };
+
+/** The parameters of {@link OF_CLOSED}. */
+const closedParameters = ({ names, others, named }: Closed) => [
+  JSON.stringify(names),
+  others ? 1 : 0,
+  JSON.stringify(named),
+];
 
 export function openRoutingTables(db: DatabaseSync): RoutingTables {
   const query = prepareLazily(db, QUERIES);
@@ -214,17 +272,43 @@ export function openRoutingTables(db: DatabaseSync): RoutingTables {
       chatId: chat,
       cause: { stream, revision },
     }));
+  // The columns of the statements that select `visitor` and `life`.
+  const routables = (rows: unknown): RoutableChat[] => (rows as RoutableRow[]).map(routableIn);
   const names = (rows: unknown): Username[] =>
     (rows as { username: Username }[]).map(({ username }) => username);
   return {
     operators: (tenant) => names(query('operators').all(tenant)),
     isAnyWaiting: (tenant) => query('isAnyWaiting').get(tenant) !== undefined,
-    waiting: (tenant, { all, departments, operators }, after) => {
+    waiting: (tenant, { all, departments, operators }, closed, after) => {
       const [of, persons] = [JSON.stringify(departments), JSON.stringify(operators)];
       const { since = -1, visitor = '' } = after ?? {};
-      const rows = query('waiting').all(tenant, since, visitor, all ? 1 : 0, of, persons);
-      return (rows as unknown as RoutableRow[]).map(routableIn); // the columns of that statement
+      const free = [all ? 1 : 0, of, persons];
+      return routables(
+        query('waiting').all(tenant, since, visitor, ...free, ...closedParameters(closed)),
+      );
     },
+    closedAndUntold: (tenant, closed) =>
+      routables(query('closedAndUntold').all(tenant, ...closedParameters(closed))),
+    lastWithinLimits: (tenant, limits) => {
+      const json = JSON.stringify(Object.fromEntries(limits));
+      // The columns of the statement above.
+      const rows = query('lastWithinLimits').all(tenant, json) as unknown as ({
+        department: string;
+      } & Place)[];
+      return new Map(rows.map(({ department, ...place }) => [department, place]));
+    },
+    beyondLimitAndUntold: (tenant, department, { since, visitor }) =>
+      routables(query('beyondLimitAndUntold').all(tenant, since, visitor, department)),
+    openBroadcasts: (tenant) =>
+      // The columns of the statement above.
+      new Map(
+        (
+          query('openBroadcasts').all(tenant) as unknown as {
+            department: string | null;
+            n: number;
+          }[]
+        ).map(({ department, n }) => [department, n]),
+      ),
     visitorOf(tenant, chatId) {
       const rows = query('visitorsOf').all(tenant, chatId);
       return rows.length === 1 ? (rows[0]?.visitor as VisitorKey) : null; // the column of that statement

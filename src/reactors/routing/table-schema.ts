@@ -24,6 +24,7 @@ export const SCHEMA = `
     reservation TEXT,
     accepted INTEGER NOT NULL,
     rests INTEGER NOT NULL, -- its visitor has left, and an operator has passed it
+    told INTEGER NOT NULL, -- the visitor has been told that nobody answers
     left_alone INTEGER NOT NULL, -- LHC picks its operators, or somebody in LHC has it
     PRIMARY KEY (tenant, visitor)
   ) STRICT, WITHOUT ROWID;

@@ -2,13 +2,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TenantId, Username } from '../../actors/ids.ts';
 import { AHEAD_MOST_MS } from '../../actors/machine/timers.ts';
-import { selectOperators } from '../../actors/operator-selection.ts';
+import { prospectOf, selectOperators } from '../../actors/operator-selection.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import type { Actors } from '../../runtime/ports.ts';
-import { policyOf, ruleOf } from './department-rules.ts';
-import type { Pool } from './pool.ts';
+import type { Departments } from './departments.ts';
 import { tryCommand } from './repair.ts';
-import type { RoundRobin } from './round-robin-position.ts';
 import type { RoutingTables, UnansweredChat } from './table-queries.ts';
 
 /**
@@ -25,10 +23,8 @@ export interface Withdrawal {
   readonly actors: Pick<Actors, 'visitor'>;
   readonly tenant: Tenant;
   readonly tables: Pick<RoutingTables, 'lostBetween' | 'cameAfter'>;
-  readonly pool: Pick<Pool, 'prospect' | 'candidates'>;
-  readonly roundRobin: Pick<RoundRobin, 'lastPick'>;
+  readonly departments: Pick<Departments, 'termsOf' | 'ruleOf' | 'candidates'>;
   readonly now: () => number;
-  readonly random: () => number;
   /** Whether ejabberd has a session of this operator that would get a message. @throws when it cannot be asked */
   readonly isOnline: (tenant: TenantId, username: Username) => Promise<boolean>;
 }
@@ -50,7 +46,7 @@ export async function withdraw(
   pass: Withdrawal,
   { operator, lost, ...chat }: UnansweredChat,
 ): Promise<void> {
-  const { actors, tenant, tables, pool, now } = pass;
+  const { actors, tenant, tables, departments, now } = pass;
   const { chatId, visitor, department } = chat;
   const offline = now() - lost;
   if (offline > -AHEAD_MOST_MS && offline < WITHDRAW_AFTER_MS) return; // a sweep comes back to it
@@ -58,9 +54,10 @@ export async function withdraw(
   // Who came only then cannot tell whether the connection failed.
   const late = vanished.length > 1 ? tables.cameAfter(tenant.id, lost) : [];
   const passedBy = [...chat.passedBy, operator, ...vanished, ...late];
-  if (pool.prospect({ ...chat, passedBy }, policyOf(tenant, department)) !== 'fresh') return;
-  const rule = ruleOf(pass, department);
-  const pick = selectOperators(pool.candidates(chat), { ...chat, passedBy }, rule);
+  const candidates = departments.candidates(chat);
+  const others = { ...chat, passedBy };
+  if (prospectOf(candidates, others, departments.termsOf(department)) !== 'fresh') return;
+  const pick = selectOperators(candidates, others, departments.ruleOf(department));
   if (!pick || pick.again || !(await isOnline(pass, pick.operators[0]))) return;
   // The table lags behind the stream. A chat that the operator answered by now stays with the operator.
   const current = (await actors.visitor(tenant.id, visitor).state())?.context.chat;

@@ -39,22 +39,26 @@ const REPLY = 'The first to reply gets it.';
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /**
- * @param start the fact that started this search for an operator
+ * @param began the fact that started this search for an operator
  * @param at ms since 1970, for the visitor's waiting time
  * @param people `inLhc`: who had the chat in LHC, or transferred it there, if they are known
  */
 export function headlineOf(
   chat: Chat,
-  start: VisitorFact | null,
+  began: VisitorFact | null,
   operator: string,
   at: number,
   { nameOf, inLhc }: { readonly nameOf: NameOf; readonly inLhc?: string | undefined },
 ): string {
   const number = `chat #${chat.id}`;
-  const name = `${number}${chat.department ? ` for ${chat.department}` : ''}`;
+  const from = chat.overflowed.length > 0 ? `, from ${chat.overflowed.join(', ')}` : '';
+  const name = `${number}${chat.department ? ` for ${chat.department}` : ''}${from}`;
   const left = chat.left ? ' The visitor has left meanwhile.' : '';
   const sentence = (text: string): string =>
     chat.accepted ? `${text}.${left}` : `${text}.${left} ${ACCEPT}`;
+  // It has come here by itself, and nobody here knows it: it is new.
+  const isOverflow = began?.type === 'ChatTransferred' && began.data.by === 'overflow';
+  const start = isOverflow ? null : began;
   switch (start?.type) {
     case 'ChatTransferred': {
       const { from, by, operator: to, department } = start.data;

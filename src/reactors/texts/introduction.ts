@@ -1,10 +1,11 @@
 /** Who a visitor is, for an operator who can accept the chat. */
 import type { VisitorKey } from '../../actors/ids.ts';
 import type { Profile } from '../../actors/visitor/profile.ts';
-import type { VisitorState } from '../../actors/visitor/state.ts';
+import type { Chat, VisitorState } from '../../actors/visitor/state.ts';
 import { cut } from '../../kit/cut.ts';
 import type { NameOf } from './names.ts';
 import { pageLineOf, placeOf, visitorAs } from './presence-text.ts';
+import { spokenBy } from './spoken.ts';
 import { visitorsTime } from './times.ts';
 
 /** The address of a page can have 2 kB, and a chat window is narrow. In UTF-16 units. */
@@ -17,8 +18,17 @@ const ordinal = (n: number): string => {
   return `${n}${end}`;
 };
 
+const TOLD = {
+  closed: 'The visitor was told that nobody answers at this time.',
+  full: 'The visitor was told that many are waiting.',
+};
+
+/** What the visitor was told while nobody answered; empty if nothing. */
+export const toldLine = ({ notified }: Pick<Chat, 'notified'>): string =>
+  notified === null ? '' : TOLD[notified];
+
 /**
- * Name, place, local time and earlier chats; the page on the next line. The headline above has the chat's number and
+ * Name, place, local time, language and earlier chats; the page on the next line. The headline above has the chat's number and
  * department.
  * @param at ms since 1970, for the visitor's local time
  * @param operator the reader
@@ -26,7 +36,7 @@ const ordinal = (n: number): string => {
 export function introductionOf(
   key: VisitorKey,
   profile: Profile,
-  { context: { chat, chats, lastOperator } }: VisitorState,
+  { context: { chat, chats, lastOperator, language } }: VisitorState,
   at: number,
   operator: string,
   nameOf: NameOf,
@@ -40,6 +50,7 @@ export function introductionOf(
     visitorAs(key, profile),
     placeOf(profile),
     visitorsTime(at, profile.timezone),
+    spokenBy(chat?.language ?? language),
     earlier,
     last,
   ];

@@ -159,7 +159,7 @@ describe('a list', () => {
     expect(calls.filters).toEqual([{ tenant: 'acme', department: 'sales', limit: 50, now: NOW }]);
     const departments = await ask('GET', `${ACME}/departments?timezone=Asia/Tokyo`);
     expect(departments.json).toEqual({
-      items: [DEPARTMENT],
+      items: [{ ...DEPARTMENT, open: true, until: null, full: false }],
       todaySince: NOW - 9 * 3_600_000,
       position: NEWEST,
     });

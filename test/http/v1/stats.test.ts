@@ -23,11 +23,15 @@ describe('stats', () => {
     startedAt: 1000,
     acceptedAt: wait === null ? null : 1000 + wait,
     answeredAt: answer === null ? null : 1000 + answer,
+    overflowed: [],
     ...more,
   });
   const portions: readonly (readonly MeasuredChat[])[] = [
     Array.from({ length: 10 }, (_, n) => row('sales', (n + 1) * 1000, (n + 1) * 2000)),
-    [row('help', null, null), row(null, null, null, { closed: false })],
+    [
+      row('help', null, null, { overflowed: ['sales'] }),
+      row(null, null, null, { closed: false, overflowed: ['sales', 'help'] }),
+    ],
   ];
   const work = { askedAt: 0, acceptedAt: 1, answeredAt: 3000, messages: 2, missed: 0, declined: 0 };
   const numbers = () => {
@@ -66,7 +70,16 @@ describe('stats', () => {
       until: NOW + 86_400_000,
       timezone: 'UTC',
       position: NEWEST,
-      total: { chats: 12, open: 1, closed: 11, served: 10, missed: 1, waiting, answer },
+      total: {
+        chats: 12,
+        open: 1,
+        closed: 11,
+        served: 10,
+        missed: 1,
+        overflowed: 2,
+        waiting,
+        answer,
+      },
       departments: [
         {
           department: 'help',
@@ -75,6 +88,7 @@ describe('stats', () => {
           closed: 1,
           served: 0,
           missed: 1,
+          overflowed: 1,
           waiting: none,
           answer: none,
         },
@@ -85,6 +99,7 @@ describe('stats', () => {
           closed: 10,
           served: 10,
           missed: 0,
+          overflowed: 2,
           waiting,
           answer,
         },
@@ -95,6 +110,7 @@ describe('stats', () => {
           closed: 0,
           served: 0,
           missed: 0,
+          overflowed: 0,
           waiting: none,
           answer: none,
         },

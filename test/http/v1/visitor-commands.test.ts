@@ -135,6 +135,7 @@ describe('a page view', () => {
       type: 'ViewPage',
       digest: expect.stringMatching(/^[A-Za-z0-9_-]{22}$/),
       department: 'sales',
+      language: null,
       delays: {
         hardTimeout: 60_000,
         cleanupAfter: 86_400_000,

@@ -5,9 +5,17 @@ import { emptyCore, evolve } from '../../../src/actors/machine/decider.ts';
 import { load, operatorDecider, operatorState } from '../../../src/actors/operator/decisions.ts';
 import { visitorDecider, visitorState } from '../../../src/actors/visitor/decisions.ts';
 import { username } from '../../support/names.ts';
-import { OPERATORS, type RoutingSettings, type Scene, TIMES, VISITORS } from './scene.ts';
+import { OPENS_AT, OPERATORS, type RoutingSettings, type Scene, TIMES, VISITORS } from './scene.ts';
 
-type Departments = Readonly<Record<string, { capacity?: number; policy?: string }>>;
+interface Department {
+  readonly capacity?: number;
+  readonly policy?: string;
+  readonly maxChats?: number;
+  readonly language?: { readonly wait: number };
+  readonly overflow?: { readonly to: string; readonly after: number };
+  readonly hours?: object;
+}
+type Departments = Readonly<Record<string, Department>>;
 /** The settings of a department, if it has any. */
 const ownOf = ({ departments }: { departments: Departments }, department: string | null) =>
   departments[department ?? ''];
@@ -15,6 +23,13 @@ const boundOf = (settings: RoutingSettings, department: string | null): number =
   ownOf(settings, department)?.capacity ?? Number.POSITIVE_INFINITY;
 const policyOf = (settings: RoutingSettings, department: string | null): string =>
   ownOf(settings, department)?.policy ?? settings.policy;
+
+/** True if it is open at a time, ms since 1970. */
+const isOpen = (settings: RoutingSettings, department: string | null, at: number): boolean =>
+  !ownOf(settings, department)?.hours || at >= OPENS_AT;
+/** For so long only operators who speak the visitor's language are asked, in ms. */
+const languageWait = (settings: RoutingSettings, department: string | null): number =>
+  (ownOf(settings, department)?.language?.wait ?? 0) * 1000;
 
 /** Reservations beyond a limit, and picks that do not fit their recorded reason. */
 export async function faultsOfLog(scene: Scene, settings: RoutingSettings): Promise<string[]> {
@@ -59,11 +74,45 @@ export async function faultsOfLog(scene: Scene, settings: RoutingSettings): Prom
         if (!['invited', 'last-served', 'handed-back', policy].includes(reason)) {
           faults.push(`${chat.id} was assigned by ${reason}, not by ${policy}`);
         }
+        const { at } = event.metadata;
+        const rankOf = ({ tier = 1, speaks }: (typeof first)[number]) =>
+          2 * tier + (speaks ? 0 : 1);
+        const [rank, ...ranks] = first.map(rankOf);
+        if (reason === policy && ranks.some((each) => each < (rank ?? 0))) {
+          faults.push(
+            `${operator} was asked before an earlier tier, or before who speaks ${chat.language}`,
+          );
+        }
         if (
           reason === 'least-loaded' &&
-          first.some(({ chats }) => chats < (first[0]?.chats ?? 0))
+          first.some((each) => rankOf(each) === rank && each.chats < (first[0]?.chats ?? 0))
         ) {
           faults.push(`${operator} had more than others`);
+        }
+        const isForSpeakers =
+          chat.language !== null && at - chat.waitsSince < languageWait(settings, chat.department);
+        if (reason === policy && isForSpeakers && !first[0]?.speaks) {
+          faults.push(`${operator} was asked, and does not speak ${chat.language}`);
+        }
+        if (reason === policy && !isOpen(settings, chat.department, at)) {
+          faults.push(`${chat.id} was assigned while ${chat.department} was closed`);
+        }
+      }
+      if (fact?.type === 'ChatTransferred' && fact.data.by === 'overflow' && chat) {
+        const waited = event.metadata.at - chat.waitsSince;
+        const { overflow } = ownOf(settings, chat.department) ?? {};
+        if (overflow?.to !== fact.data.department) faults.push(`${chat.id} went to nowhere`);
+        if (waited < (overflow?.after ?? 0) * 1000) faults.push(`${chat.id} went on too early`);
+        if (chat.overflowed.includes(fact.data.department ?? ''))
+          faults.push(`${chat.id} went back`);
+        if (!isOpen(settings, fact.data.department, event.metadata.at)) {
+          faults.push(`${chat.id} went to a closed department`);
+        }
+      }
+      if (fact?.type === 'VisitorNotified' && chat) {
+        if (chat.notified) faults.push(`the visitor of ${chat.id} was told twice`);
+        if (isOpen(settings, chat.department, event.metadata.at)) {
+          faults.push(`the visitor of ${chat.id} was told that it is closed, and it is open`);
         }
       }
       if (
@@ -93,6 +142,12 @@ export async function pendingWork(scene: Scene, settings: RoutingSettings): Prom
       asked.set(name, (asked.get(name) ?? 0) + 1);
     }
   }
+  const broadcasts = new Map<string | null, number>();
+  for (const key of VISITORS) {
+    const chat = await scene.chatOf(key);
+    if (!chat || chat.operator !== null || chat.offeredTo.length === 0) continue;
+    broadcasts.set(chat.department, (broadcasts.get(chat.department) ?? 0) + 1);
+  }
   const owned = new Map<string, string>();
   for (const key of VISITORS) {
     const chat = await scene.chatOf(key);
@@ -104,47 +159,114 @@ export async function pendingWork(scene: Scene, settings: RoutingSettings): Prom
         pending.push(`${chat.id} belongs to ${chat.operator}, who stays away`);
       continue;
     }
-    const able = [...operators].filter(
-      ([, { availability, context }]) =>
-        context.registered &&
-        availability === 'available' &&
-        load(context) < context.capacity &&
-        Object.values(context.chats).filter(({ department }) => department === chat.department)
-          .length < boundOf(settings, chat.department),
-    );
-    const ofDepartment = (name: Username) => {
-      const departments = operators.get(name)?.context.departments ?? [];
-      return (
-        chat.department === null ||
-        departments.length === 0 ||
-        departments.includes(chat.department)
-      );
-    };
+    const now = scene.rig().now();
+    type Operator = readonly [Username, ReturnType<typeof operatorState>];
+    const all: readonly Operator[] = [...operators];
+    const isThere = ([, { availability, context }]: Operator) =>
+      context.registered && availability === 'available';
+    const isAble = (each: Operator, department: string | null) =>
+      isThere(each) &&
+      load(each[1].context) < each[1].context.capacity &&
+      Object.values(each[1].context.chats).filter((of) => of.department === department).length <
+        boundOf(settings, department);
+    const ofDepartment = ([, { context }]: Operator, department: string | null) =>
+      department === null ||
+      context.departments.length === 0 ||
+      context.departments.includes(department);
     // Who answered another chat of the visitor belongs to this one only within its department.
-    const isLast = (name: Username) =>
-      chat.lastOperator === name && (chat.answered || ofDepartment(name));
-    const isKnown = (name: Username) =>
-      chat.transferredBy === name ||
-      (!chat.departmentTransfer && (chat.invitedBy === name || isLast(name)));
-    const belongs = (name: Username) =>
-      isKnown(name) && chat.offeredTo.length === 0 && !chat.passedBy.includes(name);
-    const serves = ([name]: (typeof able)[number]) => ofDepartment(name) || belongs(name);
-    const isBroadcast = policyOf(settings, chat.department) === 'broadcast';
-    const free = able
-      .filter(serves)
-      .filter(
-        ([name, { context }]) =>
-          !isBroadcast ||
-          belongs(name) ||
-          load(context) + (asked.get(name) ?? 0) < context.capacity,
-      )
-      .map(([name]) => name);
-    const fresh = free.filter((name) => ![...chat.passedBy, ...chat.offeredTo].includes(name));
+    const isLast = (each: Operator) =>
+      chat.lastOperator === each[0] &&
+      (chat.answered ||
+        (isOpen(settings, chat.department, now) && ofDepartment(each, chat.department)));
+    const isKnown = (each: Operator) =>
+      chat.transferredBy === each[0] ||
+      (!chat.departmentTransfer && (chat.invitedBy === each[0] || isLast(each)));
+    const belongs = (each: Operator) =>
+      isKnown(each) && chat.offeredTo.length === 0 && !chat.passedBy.includes(each[0]);
+    const speaks = ([, { context }]: Operator) =>
+      chat.language !== null && context.languages.includes(chat.language);
+    const hasRoom = ([name, { context }]: Operator, department: string | null) =>
+      policyOf(settings, department) !== 'broadcast' ||
+      load(context) + (asked.get(name) ?? 0) < context.capacity;
+    const isCrowded = (department: string | null) => {
+      const ofIt = all.flatMap(([, { context }]) =>
+        context.registered
+          ? Object.values(context.chats).filter((of) => of.department === department)
+          : [],
+      );
+      const most = ownOf(settings, department)?.maxChats ?? Number.POSITIVE_INFINITY;
+      const offered = broadcasts.get(department) ?? 0;
+      return chat.offeredTo.length === 0 && ofIt.length + offered >= most;
+    };
+    /** Who could be asked for this chat in a department in which it waits since then. */
+    const whoCanBeAsked = (department: string | null, since: number) => {
+      const understood = all.filter(
+        (each) =>
+          ofDepartment(each, department) &&
+          (chat.language === null ||
+            speaks(each) ||
+            now - since >= languageWait(settings, department)),
+      );
+      const free = understood.filter(
+        (each) => isAble(each, department) && hasRoom(each, department),
+      );
+      const isNew = ([name]: Operator) => ![...chat.passedBy, ...chat.offeredTo].includes(name);
+      const tierOf = ([, { context }]: Operator) => context.tier;
+      const hasTurn = (each: Operator) => {
+        const full = understood.filter(
+          (other) => isThere(other) && isNew(other) && !free.includes(other),
+        );
+        const before = new Set(full.map(tierOf).filter((tier) => tier < tierOf(each)));
+        return now - since >= before.size * settings.tierWait * 1000;
+      };
+      const rankOf = (each: Operator) => 2 * tierOf(each) + (speaks(each) ? 0 : 1);
+      const askedRank = Math.min(
+        ...understood
+          .filter(
+            (each) =>
+              chat.offeredTo.includes(each[0]) &&
+              isThere(each) &&
+              load(each[1].context) < each[1].context.capacity,
+          )
+          .map(rankOf),
+      );
+      const isOpenOffer = chat.offeredTo.length > 0;
+      const fresh = free
+        .filter(isNew)
+        .filter((each) => hasTurn(each) && (!isOpenOffer || rankOf(each) <= askedRank));
+      const again = free.some(isNew) || isOpenOffer ? [] : free;
+      return { fresh, again };
+    };
+    const isGone = chat.left && chat.notified === 'closed';
+    const known = all.filter((each) => belongs(each) && isAble(each, chat.department));
+    const { fresh, again } = isOpen(settings, chat.department, now)
+      ? whoCanBeAsked(chat.department, chat.waitsSince)
+      : { fresh: [], again: [] };
     const pauses = Math.min(Math.max(chat.misses, 1), 10);
-    const paused = scene.rig().now() < chat.freeSince + pauses * TIMES.offerTimeout * 1000;
-    if (fresh.length > 0) pending.push(`${chat.id} waits while ${fresh} could have it`);
-    else if (free.length > 0 && chat.offeredTo.length === 0 && !paused && !chat.left) {
-      pending.push(`${chat.id} waits while ${free} could be asked again`);
+    const paused = now < chat.freeSince + pauses * TIMES.offerTimeout * 1000;
+    const mayBeGiven = !isCrowded(chat.department) && !isGone;
+    const names = (some: readonly Operator[]) => some.map(([name]) => name);
+    if (mayBeGiven && known.length + fresh.length > 0) {
+      pending.push(`${chat.id} waits while ${names([...known, ...fresh])} could have it`);
+    } else if (mayBeGiven && again.length > 0 && !paused && !chat.left) {
+      pending.push(`${chat.id} waits while ${names(again)} could be asked again`);
+    } else if (chat.offeredTo.length === 0 && !chat.left) {
+      const { overflow } = ownOf(settings, chat.department) ?? {};
+      const isDue =
+        overflow &&
+        now - chat.waitsSince >= overflow.after * 1000 &&
+        !chat.overflowed.includes(overflow.to) &&
+        isOpen(settings, overflow.to, now);
+      if (isDue && !isCrowded(overflow.to) && whoCanBeAsked(overflow.to, now).fresh.length > 0) {
+        pending.push(`${chat.id} waits while somebody in ${overflow.to} could have it`);
+      }
+    }
+    if (
+      !isOpen(settings, chat.department, now) &&
+      chat.notified === null &&
+      chat.offeredTo.length === 0
+    ) {
+      pending.push(`the visitor of ${chat.id} does not know that it is closed`);
     }
   }
   const held = new Map<string, string>();
@@ -182,6 +304,7 @@ export async function expectedRows(scene: Scene) {
       reservation: chat.reservation,
       accepted: chat.accepted ? 1 : 0,
       rests: chat.left && chat.passedBy.length > 0 ? 1 : 0,
+      told: chat.notified === null ? 0 : 1,
       left_alone: chat.byLhc || chat.inLhc ? 1 : 0,
     });
   }

@@ -26,7 +26,12 @@ export interface Crash {
   readonly when: 'before' | 'after';
 }
 export type Act =
-  | { readonly do: 'start' | 'close'; readonly visitor: string; readonly department: string | null }
+  | {
+      readonly do: 'start' | 'close';
+      readonly visitor: string;
+      readonly department: string | null;
+      readonly language?: string | null;
+    }
   | { readonly do: 'answer' | 'take' | 'decline'; readonly visitor: string; readonly by: string }
   | {
       readonly do: 'transfer';
@@ -44,6 +49,8 @@ export type Act =
       readonly operator: string;
       readonly capacity: number;
       readonly departments: string[];
+      readonly tier?: number;
+      readonly languages?: string[];
     }
   | { readonly do: 'crash'; readonly crash: Crash }
   | { readonly do: 'pass'; readonly seconds: number };
@@ -56,7 +63,12 @@ const serving = fc.constantFrom<string[]>([], ['sales'], ['support'], ['sales', 
 export const anyAct: fc.Arbitrary<Act> = fc.oneof(
   {
     weight: 6,
-    arbitrary: fc.record({ do: fc.constant('start' as const), visitor: one, department }),
+    arbitrary: fc.record({
+      do: fc.constant('start' as const),
+      visitor: one,
+      department,
+      language: fc.constantFrom(null, 'de', 'fr'),
+    }),
   },
   {
     weight: 3,
@@ -98,6 +110,8 @@ export const anyAct: fc.Arbitrary<Act> = fc.oneof(
       operator: name,
       capacity: fc.integer({ min: 1, max: 3 }),
       departments: serving,
+      tier: fc.constantFrom(1, 1, 2),
+      languages: fc.constantFrom<string[]>([], ['de']),
     }),
   },
   {
@@ -119,13 +133,27 @@ export const anyAct: fc.Arbitrary<Act> = fc.oneof(
   },
 );
 
+/** The rig's clock begins on that Thursday at midnight. */
+export const OPENS_AT = Date.UTC(2026, 0, 1, 0, 2);
+const OPENS = { timezone: 'UTC', week: { thu: ['00:02-24:00'] }, message: 'Soon.' };
+
 const policy = fc.constantFrom(...POLICIES);
 export const routingSettings = fc.record({
   policy,
   departments: fc.record({
-    sales: fc.record({ policy, capacity: fc.integer({ min: 1, max: 2 }) }),
-    support: fc.record({ policy }),
+    sales: fc.record(
+      {
+        policy,
+        capacity: fc.integer({ min: 1, max: 2 }),
+        maxChats: fc.integer({ min: 1, max: 3 }),
+        language: fc.constant({ match: 'require', wait: 45 }),
+        overflow: fc.constant({ to: 'support', after: 40 }),
+      },
+      { requiredKeys: ['policy', 'capacity'] },
+    ),
+    support: fc.record({ policy, hours: fc.constant(OPENS) }, { requiredKeys: ['policy'] }),
   }),
+  tierWait: fc.constantFrom(0, 0, 35),
 });
 export type RoutingSettings = typeof routingSettings extends fc.Arbitrary<infer S> ? S : never;
 
@@ -198,6 +226,7 @@ export async function openScene(settings: RoutingSettings) {
           type: 'StartChat',
           chatId: `c${++chats}`,
           department: act.department,
+          ...(act.language && { language: act.language }),
           delays: { ...DELAYS, offerTimeout: TIMES.offerTimeout * SECOND },
         });
       case 'close':
@@ -266,6 +295,8 @@ export async function openScene(settings: RoutingSettings) {
           lhcUserId: 7,
           departments: act.departments,
           capacity: act.capacity,
+          ...(act.tier !== undefined && { tier: act.tier }),
+          ...(act.languages !== undefined && { languages: act.languages }),
           name: null,
           nameChanged: false,
         });
