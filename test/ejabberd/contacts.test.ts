@@ -546,7 +546,15 @@ it('a message that is sent again from the other address of a visitor is a repeat
   await receiver.event('delivered', ({ ids }) => ids.includes('m2'));
   visitor.send(`olga@${host}`, 'by the component', 'm2');
   await receiver.event('delivered', ({ ids, to }) => ids.includes('m2') && to.endsWith(`@${host}`));
-  expect(olga.messages.map(({ id }) => id)).toEqual(['m1', 'm2']);
+  // The desk is a visitor like others.
+  component.send(
+    `<message type='chat' id='m3' from='visitors@${domain}' to='olga@${host}'><body>2 waiting</body></message>`,
+  );
+  await receiver.event(
+    'delivered',
+    ({ ids, to }) => ids.includes('m3') && to === `visitors@${domain}`,
+  );
+  expect(olga.messages.map(({ id }) => id)).toEqual(['m1', 'm2', 'm3']);
   for (const client of [visitor, olga]) await client.disconnect();
 });
 

@@ -26,9 +26,9 @@
 -define(AT_ONCE, 50).
 %% How long to wait for acknowledgements, in milliseconds.
 -define(WAIT_FOR_ACK, 100).
-%% A client that does not read is disconnected by ejabberd when this many contacts wait; by then it has not acknowledged
-%% anything for minutes.
--define(MAX_PENDING, 50000).
+%% A client for which so many contacts wait, beyond those that there can be, has not acknowledged anything for minutes
+%% while others came and went. It is disconnected.
+-define(MAX_PENDING, 20000).
 
 %%% ---------------------------------------------------------------- whose contacts
 
@@ -85,7 +85,8 @@ leave(_Config, _State) ->
 
 untold(Instance) ->
     receive {mod_lhc, {contacts, Instance, News}} -> News ++ untold(Instance)
-    after 0 -> []
+    %% mod_lhc_contacts may be about to tell this process, which it has just found.
+    after 10 -> []
     end.
 
 %%% ---------------------------------------------------------------- what is to be told
@@ -144,9 +145,9 @@ feed(_) -> new().
 
 %% Tells some of the contacts that wait.
 -spec due(mod_lhc:config(), state()) -> state().
-due(Config, #{mod_lhc_feed := #{pending := Pending} = Feed} = State) ->
+due(#{max_contacts := Most} = Config, #{mod_lhc_feed := #{pending := Pending} = Feed} = State) ->
     case room(State) of
-        _ when map_size(Pending) > ?MAX_PENDING ->
+        _ when map_size(Pending) > ?MAX_PENDING + Most ->
             ejabberd_c2s:send(State#{mod_lhc_feed => new()},
                               xmpp:serr_policy_violation(<<"Too many changes of contacts are unread">>, <<>>));
         %% The process that resumes the session goes on.
