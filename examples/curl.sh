@@ -19,6 +19,7 @@ CALLBACK_SECRET=$(secret callbackSecret)
 VISITOR=anna
 CHAT=c$(date +%s)
 OPERATOR=op2
+CANNED=greeting
 alias curl='curl -sS -w "\n"'
 set -v
 
@@ -94,6 +95,12 @@ curl -X PUT "$API/v1/$TENANT/operators/$OPERATOR" -H "$KEY" -H "$JSON" \
 curl "$API/v1/$TENANT/operators/$OPERATOR" -H "$KEY"
 curl "$API/v1/$TENANT/operators?department=sales" -H "$KEY"
 curl -X DELETE "$API/v1/$TENANT/operators/$OPERATOR" -H "$KEY"
+
+# What operators often write, by a short name: in a conversation "!canned greeting" sends it.
+curl -X PUT "$API/v1/$TENANT/canned-texts/$CANNED" -H "$KEY" -H "$JSON" -d '{"text":"Hello {visitor}, this is {operator}."}'
+curl "$API/v1/$TENANT/canned-texts/$CANNED" -H "$KEY"
+curl "$API/v1/$TENANT/canned-texts" -H "$KEY"
+curl -X DELETE "$API/v1/$TENANT/canned-texts/$CANNED" -H "$KEY"
 
 # --- The tenant itself ---
 

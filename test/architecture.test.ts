@@ -132,6 +132,7 @@ const RULES: Record<string, Rule> = {
   'src/reactors/visitors/': reactorFolder('visitors', 'texts'),
   'src/reactors/answers/': reactorFolder('answers', 'texts'),
   'src/reactors/conversation/': reactorFolder('conversation', 'texts', 'answers', 'operators'),
+  'src/reactors/desk/': reactorFolder('desk', 'texts', 'answers'),
   'src/reactors/tenants/': reactorFolder('tenants', 'visitors', 'operators'),
   'src/reactors/lhc/': reactorFolder('lhc', 'operators'),
   'src/reactors/': reactorFolder('', 'texts'),

@@ -124,7 +124,9 @@ export function effectsOfOperator(
     case 'QuestionAsked':
     case 'AvailabilitySet':
     case 'MessageRefused': {
-      const detail = `in the conversation with visitor ${fact.data.visitor}`;
+      const { visitor } = fact.data;
+      const detail =
+        visitor === null ? 'at the front desk' : `in the conversation with visitor ${visitor}`;
       effects.push({ destination: 'xmpp', name: 'answer', detail });
       break;
     }

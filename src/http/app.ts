@@ -34,6 +34,7 @@ import { addLhcWebhooks, byWebhookKey } from './lhc/webhooks.ts';
 import { createMetrics } from './metrics.ts';
 import { addStreamEndpoint } from './stream/endpoint.ts';
 import { addBatchEndpoint } from './v1/batch.ts';
+import { addCannedTextEndpoints } from './v1/canned-texts.ts';
 import { addChatEndpoints } from './v1/chats.ts';
 import { addDepartmentsEndpoint } from './v1/departments.ts';
 import { addOperatorEndpoints } from './v1/operators.ts';
@@ -84,6 +85,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   addVisitorDataEndpoint(api, tenant);
   addOwnTenantEndpoints(api, tenant, deps.version);
   addOperatorEndpoints(api, tenant);
+  addCannedTextEndpoints(api, tenant);
   addBatchEndpoint(api, tenant);
   addDepartmentsEndpoint(api, tenant);
   addChatEndpoints(api, tenant);

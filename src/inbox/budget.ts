@@ -3,6 +3,8 @@
  * its own in front of its queue. This one is for what costs facts, answers and callbacks, whatever sends it.
  */
 import type { TenantId, Username } from '../actors/ids.ts';
+import type { TenantDirectory } from '../actors/tenant/directory.ts';
+import { DEFAULT_OPERATOR_MESSAGES_PER_SECOND } from '../actors/tenant/settings.ts';
 import { Lru } from '../kit/lru.ts';
 import { type Rate, TokenBucket } from '../kit/token-bucket.ts';
 
@@ -33,6 +35,14 @@ export const operatorRates = (perSecond: number): OperatorRates => ({
 
 /** `first`: the budget is used up just now, and the operator has to be told. `over`: they have been told. */
 export type Charge = 'within' | 'first' | 'over';
+
+/** The budgets of all operators, as the tenants' settings have them now. */
+export const createTenantBudgets = (tenants: Pick<TenantDirectory, 'get'>): Budgets =>
+  createBudgets((tenant) =>
+    operatorRates(
+      tenants.get(tenant)?.operatorMessagesPerSecond ?? DEFAULT_OPERATOR_MESSAGES_PER_SECOND,
+    ),
+  );
 
 interface Account {
   /** As the tenant's settings had it. */

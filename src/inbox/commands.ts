@@ -1,15 +1,12 @@
 /** Turns each event of mod_lhc into commands to visitors and operators. Messages have a file of their own (messages.ts). */
-import type { TenantId } from '../actors/ids.ts';
 import { receivingSessions } from '../actors/operator/availability.ts';
 import type { OperatorCommand } from '../actors/operator/decisions.ts';
 import type { Show } from '../actors/operator/machine.ts';
-import type { TenantDirectory } from '../actors/tenant/directory.ts';
-import { DEFAULT_OPERATOR_MESSAGES_PER_SECOND } from '../actors/tenant/settings.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';
 import { isRejected } from '../errors.ts';
 import type { EventStore } from '../eventstore/port.ts';
-import type { Actors, Origin, Transfer } from '../runtime/ports.ts';
-import { type Budgets, createBudgets, type OperatorRates, operatorRates } from './budget.ts';
+import type { Origin } from '../runtime/ports.ts';
+import { type Budgets, createTenantBudgets } from './budget.ts';
 import { displayedMessage } from './displayed.ts';
 import type { WebhookEvent, WebhookEventOf } from './events.ts';
 import {
@@ -18,11 +15,15 @@ import {
   handleUnsupported,
   type Letter,
   type MessageParts,
-  type OperatorName,
   sendAgain,
   text,
 } from './messages.ts';
-import { createCarryOut, type Ends } from './operator-commands/carry-out.ts';
+import {
+  type CarryOut,
+  type CarryOutOptions,
+  createCarryOut,
+  type Ends,
+} from './operator-commands/carry-out.ts';
 import { endsOf, knownVisitor, operatorOf, sendToOperator, sendToVisitor } from './people.ts';
 import type { SetAside } from './set-aside.ts';
 import type { InboxSignals } from './signals.ts';
@@ -46,17 +47,15 @@ export interface WebhookCommands {
   message(event: WebhookEventOf<'message'>, commandId: string): Promise<void>;
 }
 
-export interface WebhookCommandOptions {
-  readonly actors: Actors;
+export interface WebhookCommandOptions extends CarryOutOptions {
   readonly store: Pick<EventStore, 'readStream'>;
-  readonly tenants: TenantDirectory;
   readonly setAside: SetAside;
   readonly signals: InboxSignals;
-  readonly transfer: Transfer;
   readonly digestKey: Buffer;
-  readonly operatorName: OperatorName;
   /** Default: as the tenants' settings say. */
   readonly budgets?: Budgets;
+  /** Default: one of these options. */
+  readonly carryOut?: CarryOut;
 }
 
 interface Parts extends MessageParts {
@@ -221,16 +220,10 @@ async function handle(parts: Parts, event: WebhookEvent): Promise<void> {
 }
 
 export function createWebhookCommands(options: WebhookCommandOptions): WebhookCommands {
-  const ratesOf = (tenant: TenantId): OperatorRates => {
-    const settings = options.tenants.get(tenant);
-    return operatorRates(
-      settings?.operatorMessagesPerSecond ?? DEFAULT_OPERATOR_MESSAGES_PER_SECOND,
-    );
-  };
   const parts: Parts = {
     ...options,
-    budgets: options.budgets ?? createBudgets(ratesOf),
-    carryOut: createCarryOut(options),
+    budgets: options.budgets ?? createTenantBudgets(options.tenants),
+    carryOut: options.carryOut ?? createCarryOut(options),
   };
   return {
     handle: (event) => handle(parts, event),

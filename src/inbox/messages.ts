@@ -5,6 +5,7 @@ import type { Hook, Said } from '../actors/machine/idempotency.ts';
 import type { OperatorCommand } from '../actors/operator/decisions.ts';
 import { BEING_REMOVED } from '../actors/tenant/configuration.ts';
 import { lhcCommandsOf } from '../actors/tenant/lhc-commands.ts';
+import type { Tenant } from '../actors/tenant/tenant.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';
 import { AppError, isRejected } from '../errors.ts';
 import { isStoreAway } from '../eventstore/port.ts';
@@ -16,7 +17,12 @@ import {
   type WebhookEvent,
   type WebhookEventOf,
 } from './events.ts';
-import { type CarryOut, type Ends, nameOf } from './operator-commands/carry-out.ts';
+import {
+  type CarryOut,
+  type CommandPlace,
+  type Ends,
+  nameOf,
+} from './operator-commands/carry-out.ts';
 import { isBlank, readWritten, type Written } from './operator-commands/read.ts';
 import { isAction, unreadable, visibleText, withoutAction } from './operator-text.ts';
 import {
@@ -27,6 +33,7 @@ import {
   knownVisitor,
   mayBeKnown,
   mayBeRegistered,
+  operatorAtDesk,
   type PeopleOptions,
   registeredOperator,
   sendToOperator,
@@ -85,6 +92,11 @@ const UNSUPPORTED: ReadonlyMap<string, string> = new Map([
 ]);
 const UNSUPPORTED_OTHER = 'visitors cannot see what your client has sent; write a message instead';
 
+const UNSUPPORTED_AT_DESK = 'the front desk reads plain text alone; !help says what it knows';
+
+/** Stands for the desk where a visitor's key would stand. */
+const DESK = '@desk';
+
 /** What a person reads whose message was set aside. */
 const SET_ASIDE =
   'the service could not pass it on. It is kept for an administrator; write it again if it is urgent';
@@ -93,7 +105,7 @@ const TOO_FAST =
   'you write faster than this service passes on. What you write in the next seconds is returned to you';
 
 /** The command id of an event: mod_lhc may post it again. */
-const commandIdOf = ({ operator }: Ends, { queueId, seq }: Hook): string =>
+const commandIdOf = ({ operator }: CommandPlace, { queueId, seq }: Hook): string =>
   `op:${operator.name}:${queueId}:${seq}`;
 
 /**
@@ -109,14 +121,14 @@ const UNIQUE_ID = /[0-9a-f]{8}-?[0-9a-f]{4}-?[1-8][0-9a-f]{3}-?[89ab][0-9a-f]{3}
  */
 function saidBy(
   { digestKey }: MessageParts,
-  { operator, visitor }: Ends,
+  { operator, visitor }: CommandPlace,
   { id, at: time, session, resumptions }: WebhookEventOf<'message' | 'unsupported'>,
   text: string,
 ): { said?: Said } {
   const at = Date.parse(time);
   if (Number.isNaN(at)) return {};
   const fingerprint = createHmac('sha256', digestKey);
-  fingerprint.update(JSON.stringify([operator.name, id, text, visitor.name]));
+  fingerprint.update(JSON.stringify([operator.name, id, text, visitor?.name ?? DESK]));
   return {
     said: {
       key: fingerprint.digest('base64url').slice(0, 22),
@@ -130,9 +142,9 @@ function saidBy(
 
 /** True if the client of the sender has sent this before, and now again on another stream. */
 const isSaidAgain = ({ operator, visitor }: Conversation, { said }: { said?: Said }): boolean =>
-  said !== undefined && (operator.seen.wasSaid(said) || visitor.seen.wasSaid(said));
+  said !== undefined && (operator.seen.wasSaid(said) || visitor?.seen.wasSaid(said) === true);
 
-/** An operator's message: a text for the visitor, or a command. @returns whether LHC gets it as a message */
+/** An operator's message: a text for the visitor, or a command. To the desk all are commands. @returns whether LHC gets it as a message */
 export async function handleMessage(
   parts: MessageParts,
   event: WebhookEventOf<'message'>,
@@ -140,26 +152,26 @@ export async function handleMessage(
 ): Promise<boolean> {
   const conversation = await conversationOf(parts, event);
   if (!conversation) return false;
-  const { ends } = conversation;
-  const { operator, visitor } = ends;
+  const { place } = conversation;
+  const { operator, visitor } = place;
   const { id: messageId, receipt, markable, replaces } = event;
   const sent = textOf(event.body);
   // Some clients send an empty body with a chat state. It must neither accept a chat nor invite a visitor.
   if (sent === '') return false;
   const body = visibleText(sent);
   const settings = parts.tenants.get(operator.tenant);
-  const written = readWritten(body, settings ? lhcCommandsOf(settings) : []);
-  const commandId = given ?? commandIdOf(ends, event);
+  const written = writtenIn(place, body, settings);
+  const commandId = given ?? commandIdOf(place, event);
   // A person who sends a message again means it.
-  const said = given === undefined ? saidBy(parts, ends, event, sent) : {};
+  const said = given === undefined ? saidBy(parts, place, event, sent) : {};
   // The message was refused before. The visitor's state may have changed since, but the answer stays. The number in the
   // queue does not tell: later events of this operator may be done before a message is set aside.
   if (conversation.operator.seen.hasCommand(commandId)) return false;
   if (isSaidAgain(conversation, said)) return false;
-  const refuse = refusal(parts, ends, messageId, { commandId, ...said }, written);
+  const refuse = refusal(parts, place, messageId, { commandId, ...said }, written);
   // The event is among the dead letters. If it were taken now, it would arrive twice once it is sent again from there.
   if (hook && (await parts.setAside.has(hook.queueId, hook.seq))) return refuse(SET_ASIDE);
-  const isRepeat = conversation.visitor.seen.hasCommand(commandId);
+  const isRepeat = conversation.visitor?.seen.hasCommand(commandId) === true;
   if (settings?.removing && !isRepeat) return refuse(BEING_REMOVED);
   if (hook && !isRepeat) {
     const isQuestion = written.kind === 'question';
@@ -174,7 +186,12 @@ export async function handleMessage(
   if (isBlank(body)) return refuse('there is nothing to read in it');
   try {
     if (written.kind !== 'message') {
-      await parts.carryOut(written, ends, { messageId, commandId, hook, ...said });
+      const origin = { messageId, commandId, hook, ...said, receipt, markable };
+      await parts.carryOut(written, place, origin);
+      return written.kind === 'canned' && written.do === 'use';
+    }
+    if (!visitor) {
+      await sendToOperator(parts, operator, askDesk(messageId), { commandId, hook, ...said });
       return false;
     }
     const unshown = UNSUPPORTED.get(unreadable(body) ?? '');
@@ -201,18 +218,41 @@ export async function handleMessage(
   }
 }
 
+/** The text is a command, or not, by where it was written. */
+const writtenIn = (
+  { visitor }: Pick<CommandPlace, 'visitor'>,
+  body: string,
+  tenant?: Tenant,
+): Written =>
+  readWritten(body, tenant ? lhcCommandsOf(tenant) : [], visitor ? 'conversation' : 'desk');
+
+/** A text to the desk that is no command: a line explains the desk. */
+const askDesk = (messageId: string): OperatorCommand => ({
+  type: 'AskQuestion',
+  visitor: null,
+  messageId,
+  command: 'desk',
+  argument: null,
+});
+
 /** Refuses a message or a command, with a reason for its sender. @returns false: LHC does not get it */
 const refusal =
-  (parts: MessageParts, ends: Ends, messageId: string, origin: Partial<Origin>, written: Written) =>
+  (
+    parts: MessageParts,
+    { operator, visitor }: CommandPlace,
+    messageId: string,
+    origin: Partial<Origin>,
+    written: Written,
+  ) =>
   async (reason: string): Promise<false> => {
     const command: OperatorCommand = {
       type: 'RefuseMessage',
-      visitor: ends.visitor.name,
+      visitor: visitor?.name ?? null,
       messageId,
       reason,
       ...(written.kind !== 'message' && { command: nameOf(written) }),
     };
-    await sendToOperator(parts, ends.operator, command, origin);
+    await sendToOperator(parts, operator, command, origin);
     return false;
   };
 
@@ -223,21 +263,21 @@ export async function handleUnsupported(
 ): Promise<void> {
   const conversation = await conversationOf(parts, event);
   if (!conversation) return;
-  const { ends, operator: state } = conversation;
-  const { operator, visitor } = ends;
+  const { place, operator: state } = conversation;
+  const { operator, visitor } = place;
   const { id: messageId, what, at } = event;
-  const commandId = commandIdOf(ends, event);
-  const said = saidBy(parts, ends, event, what);
+  const commandId = commandIdOf(place, event);
+  const said = saidBy(parts, place, event, what);
   if (state.seen.hasCommand(commandId) || isSaidAgain(conversation, said)) return;
   const charge = parts.budgets.charge(operator.tenant, operator.name, false, Date.parse(at));
-  const unshown = UNSUPPORTED.get(what) ?? UNSUPPORTED_OTHER;
+  const unshown = visitor ? (UNSUPPORTED.get(what) ?? UNSUPPORTED_OTHER) : UNSUPPORTED_AT_DESK;
   if (charge === 'over') {
     return giveBack(parts, event, 'policy-violation', `Not delivered: ${unshown}.`);
   }
   const reason = charge === 'first' ? TOO_FAST : unshown;
   const command: OperatorCommand = {
     type: 'RefuseMessage',
-    visitor: visitor.name,
+    visitor: visitor?.name ?? null,
     messageId,
     reason,
     ...(what === RETRACTION && { retraction: true }),
@@ -261,6 +301,21 @@ export async function sendAgain(
   await handleMessage(parts, event, { commandId });
 }
 
+/** Nobody would want a command later, so it is no dead letter. */
+async function giveUpAtDesk(parts: MessageParts, event: WebhookEventOf<'message'>): Promise<void> {
+  const operator = operatorAtDesk(parts, event);
+  if (!operator || !(await mayBeRegistered(parts, operator))) return;
+  const place = { operator, visitor: null };
+  const body = textOf(event.body);
+  const origin = { commandId: commandIdOf(place, event), ...saidBy(parts, place, event, body) };
+  const refuse = refusal(parts, place, event.id, origin, writtenIn(place, body));
+  await refuse(TRY_AGAIN).catch((error: unknown) => {
+    if (isStoreAway(error)) throw error;
+  });
+}
+
+const TRY_AGAIN = 'the service could not carry it out now; try again';
+
 /** The value, if it is a text. */
 export const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
@@ -270,6 +325,10 @@ export async function giveUpMessage(
   event: WebhookEvent | undefined,
 ): Promise<Letter | null> {
   const { from, to, id, host } = (content ?? {}) as Record<string, unknown>; // unparsed JSON
+  if (event?.type === 'message' && operatorAtDesk(parts, event)) {
+    await giveUpAtDesk(parts, event);
+    return null;
+  }
   const ends = endsOf(parts, { from: text(from), to: text(to), host: text(host) });
   if (!ends || !(await mayBeRegistered(parts, ends.operator))) return null;
   if (!(await mayBeKnown(parts, ends.visitor))) return null;
@@ -290,7 +349,7 @@ export async function giveUpMessage(
   const refuse = refusal(parts, ends, event.id, origin, written);
   if (written.kind === 'message') return letter(() => refuse(SET_ASIDE));
   // Nobody would want a command later, so it is no dead letter.
-  await refuse('the service could not carry it out now; try again').catch((error: unknown) => {
+  await refuse(TRY_AGAIN).catch((error: unknown) => {
     if (isStoreAway(error)) throw error;
   });
   return null;

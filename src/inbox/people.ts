@@ -1,4 +1,5 @@
 /** Who did what an event reports, and to whom: operators and visitors by their JIDs, as their actors know them. */
+import { deskOf } from '../actors/desk.ts';
 import { bareJid, type Person, personOf } from '../actors/ids.ts';
 import type { OperatorCommand, OperatorState } from '../actors/operator/decisions.ts';
 import type { TenantDirectory } from '../actors/tenant/directory.ts';
@@ -6,7 +7,7 @@ import type { VisitorCommand } from '../actors/visitor/decisions.ts';
 import type { VisitorState } from '../actors/visitor/state.ts';
 import { isStoreAway } from '../eventstore/port.ts';
 import type { Actor, Actors, ActorView, Origin } from '../runtime/ports.ts';
-import type { Ends } from './operator-commands/carry-out.ts';
+import type { CommandPlace, Ends } from './operator-commands/carry-out.ts';
 import type { InboxSignals, ReturnCondition } from './signals.ts';
 
 export type Operator = Extract<Person, { kind: 'operator' }>;
@@ -54,6 +55,15 @@ export function endsOf(options: PeopleOptions, event: Source & { to: string }): 
   return operator && isPair ? { operator, visitor } : null;
 }
 
+/** The operator of the event's sender, if they wrote to the desk of their own tenant; otherwise null. */
+export function operatorAtDesk(
+  options: PeopleOptions,
+  event: Source & { to: string },
+): Operator | null {
+  const operator = operatorOf(options, event);
+  return operator && deskOf(event.to, options.tenants.ofHost) === operator.tenant ? operator : null;
+}
+
 /** The state of an actor. Another process may have changed it just now, so an answer of null is looked up again. */
 async function stateOf<State>(
   actor: Actor<never, State>,
@@ -75,14 +85,15 @@ export const knownVisitor = (
   { tenant, name }: Visitor,
 ): Promise<ActorView<VisitorState> | null> => stateOf(actors.visitor(tenant, name));
 
-/** Both people of a conversation, who exist. */
+/** Who writes, and where: both exist. */
 export interface Conversation {
-  readonly ends: Ends;
+  readonly place: CommandPlace;
   readonly operator: ActorView<OperatorState>;
-  readonly visitor: ActorView<VisitorState>;
+  /** null: it is the desk. */
+  readonly visitor: ActorView<VisitorState> | null;
 }
 
-/** The conversation that a stanza belongs to. If there is none, the stanza is returned to its sender. */
+/** The conversation that a stanza belongs to, with a visitor or with the desk. If there is none, the stanza is returned to its sender. */
 export async function conversationOf(
   options: PeopleOptions,
   event: Source & { to: string; id: string },
@@ -93,9 +104,12 @@ export async function conversationOf(
     giveBack(options, event, 'forbidden', 'You are not registered as an operator.');
     return null;
   }
-  const ends = endsOf(options, event);
-  const visitor = ends && (await knownVisitor(options, ends.visitor));
-  if (visitor) return { ends, operator, visitor };
+  if (operatorAtDesk(options, event)) {
+    return { place: { operator: sender, visitor: null }, operator, visitor: null };
+  }
+  const place = endsOf(options, event);
+  const visitor = place && (await knownVisitor(options, place.visitor));
+  if (visitor) return { place, operator, visitor };
   giveBack(options, event, 'item-not-found', 'Not delivered: this visitor is not known.');
   return null;
 }

@@ -1,4 +1,5 @@
 /** What /readyz checks and what /metrics shows of each part. */
+import { deskOf } from '../actors/desk.ts';
 import { AppError, hasCode } from '../errors.ts';
 import type { HttpDeps } from '../http/deps.ts';
 import { type Clock, FOLLOW_AFTER_MS } from '../kit/clock.ts';
@@ -180,7 +181,7 @@ function numbersOf(parts: Parts): HttpDeps['numbers'] {
     },
     xmpp_chat_visitor_sessions: {
       help: 'Visitors logged in to ejabberd',
-      value: () => transport.sessions().length,
+      value: () => transport.sessions().filter((jid) => !deskOf(jid, parts.tenants.ofHost)).length,
     },
     xmpp_chat_visitors_to_reconcile: {
       help: 'Visitors whose account, group or presence is not as it should be',

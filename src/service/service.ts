@@ -73,8 +73,8 @@ export async function startService(
     () => 0,
   );
   const runtime = createRuntime(config, logger, storage);
-  const reactors = createReactors(config, runtime);
   const readThread = await openReadThread(config, logger, storage);
+  const reactors = createReactors(config, runtime, readThread.readModels);
   const { app, stream } = createApi(config, version, runtime, reactors, readThread.readModels);
 
   const following = new AbortController();
@@ -209,7 +209,15 @@ async function tellOfGrowth(
 /** What is looked after from the start on, and then now and then. */
 function startUpkeep(
   { logger, host, rotation }: Runtime,
-  { deadLetterExpiry, letterFacts, retention, compareOperators, reconciler, helper }: Reactors,
+  {
+    deadLetterExpiry,
+    letterFacts,
+    retention,
+    compareOperators,
+    reconciler,
+    desks,
+    helper,
+  }: Reactors,
   newestAt: number | null,
   stopping: AbortSignal,
 ): NodeJS.Timeout[] {
@@ -221,11 +229,15 @@ function startUpkeep(
   void rotation.run(stopping);
   // Visitors' accounts and operators' sessions: changes that nobody reported while no process was there.
   compareOperators();
+  desks.start();
   reconciler
     .start()
     .catch((error) => logger.error({ err: error }, 'the comparison with ejabberd ended'));
   return [
-    setInterval(() => void reconciler.compare(), COMPARE_EVERY_MS),
+    setInterval(() => {
+      desks.compare();
+      void reconciler.compare();
+    }, COMPARE_EVERY_MS),
     setInterval(() => host.passivate(ACTOR_IDLE_MS), PASSIVATE_EVERY_MS),
     setInterval(() => void expire(), EXPIRY_EVERY_MS),
     setInterval(() => void retention.look(), RETENTION_EVERY_MS),
@@ -277,6 +289,7 @@ async function stopEffects(
     routing,
     lifecycle,
     reconciler,
+    desks,
     returns,
     transport,
     helper,
@@ -293,6 +306,7 @@ async function stopEffects(
     routing.stop(),
     lifecycle.stop(),
     reconciler.stop(),
+    desks.stop(),
     lanes.stop(),
     lhcChats.stop(),
     erasures.idle(),

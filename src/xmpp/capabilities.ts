@@ -26,6 +26,7 @@ export const VISITOR_CAPABILITIES: Capabilities = {
     DISCO_INFO,
     CAPS,
     'http://jabber.org/protocol/chatstates', // XEP-0085: typing
+    'http://jabber.org/protocol/commands', // XEP-0050: ad-hoc.ts
     'urn:xmpp:chat-markers:0', // XEP-0333: read
     'urn:xmpp:message-correct:0', // XEP-0308
     'urn:xmpp:ping', // XEP-0199

@@ -496,14 +496,18 @@ export const release = (reservation: string | null = 'r1', chatId = 'c1'): Opera
   reason: 'closed',
 });
 
-export const setAvailability = (away: boolean): OperatorCommand => ({
+export const setAvailability = (
+  away: boolean,
+): Extract<OperatorCommand, { type: 'SetAvailability' }> => ({
   type: 'SetAvailability',
   away,
   visitor: visitorKey('v1'),
   messageId: 'o7',
 });
 
-export const askQuestion = (command: string): OperatorCommand => ({
+export const askQuestion = (
+  command: string,
+): Extract<OperatorCommand, { type: 'AskQuestion' }> => ({
   type: 'AskQuestion',
   visitor: visitorKey('v1'),
   messageId: 'o6',

@@ -20,12 +20,14 @@ import { visitorDecider } from '../../src/actors/visitor/decisions.ts';
 import type { JsonObject } from '../../src/kit/json.ts';
 import { goldenNames, linesOf, readGolden, updating, writeGolden } from './golden.ts';
 import {
+  OPERATOR_AT_DESK,
   OPERATOR_CLAIM_HISTORY,
   OPERATOR_HISTORY,
   OPERATOR_PRESENCES,
   OPERATOR_PRIORITIES,
   OPERATOR_SKILLS,
   OPERATOR_SUMMARIES,
+  TENANT_CANNED_TEXTS,
   TENANT_CONFIGURATION,
   TENANT_HISTORY,
   VISITOR_ERASED_HISTORY,
@@ -133,6 +135,8 @@ holds('operator-skills', operatorDecider, OPERATOR_SKILLS);
 holds('operator-summaries', operatorDecider, OPERATOR_SUMMARIES);
 holds('tenant', tenantDecider, TENANT_HISTORY);
 holds('tenant-configuration', tenantDecider, TENANT_CONFIGURATION);
+holds('tenant-canned-texts', tenantDecider, TENANT_CANNED_TEXTS);
+holds('operator-at-desk', operatorDecider, OPERATOR_AT_DESK);
 recordsAll('visitor', visitorDecider);
 recordsAll('operator', operatorDecider);
 recordsAll('tenant', tenantDecider);

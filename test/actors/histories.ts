@@ -1,6 +1,7 @@
 /** Days in the life of actors, as commands; what they caused was recorded once in golden/history-*.json. */
 import type { Wake } from '../../src/actors/machine/decider.ts';
 import type { OperatorCommand } from '../../src/actors/operator/decisions.ts';
+import { CannedName } from '../../src/actors/tenant/canned-texts.ts';
 import type { TenantCommand } from '../../src/actors/tenant/machine.ts';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import { username, visitorKey } from '../support/names.ts';
@@ -465,6 +466,38 @@ export const TENANT_HISTORY: Script<TenantCommand> = [
   [HOUR, claimLhcUser('ada', 7, -1, null)],
   [SECOND, claimLhcUser('grace', 8, -1, null)],
   [HOUR, claimLhcUser('grace', 7, 4, 3)],
+];
+
+export const cannedName = (name: string): CannedName => CannedName.parse(name);
+export const saveCanned = (
+  name: string,
+  text: string,
+  by: string | null = 'ada',
+): TenantCommand => ({
+  type: 'SaveCannedText',
+  name: cannedName(name),
+  text,
+  fingerprint: `of ${text}`,
+  by: by === null ? null : username(by),
+});
+
+/** Canned texts, until the tenant is removed. */
+export const TENANT_CANNED_TEXTS: Script<TenantCommand> = [
+  [0, saveCanned('greeting', 'Hello')],
+  [SECOND, saveCanned('prices', 'From 5 EUR', null)],
+  [HOUR, saveCanned('greeting', 'Hello {visitor}')],
+  [HOUR, { type: 'RemoveCannedText', name: cannedName('prices'), by: username('ada') }],
+];
+
+/** What an operator asks at the desk. */
+export const OPERATOR_AT_DESK: Script<OperatorCommand> = [
+  [0, register(2)],
+  [SECOND, openSession()],
+  [SECOND, changePresence('available')],
+  [SECOND, { ...askQuestion('queue'), visitor: null }],
+  [SECOND, { ...setAvailability(true), visitor: null }],
+  [SECOND, { ...askQuestion('invite'), visitor: null, visitors: [visitorKey('1')], more: 4 }],
+  [SECOND, { type: 'RefuseMessage', visitor: null, messageId: 'm9', reason: 'why not?' }],
 ];
 
 /** @param plan a setting, so that one configuration differs from another */

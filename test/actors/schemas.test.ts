@@ -7,8 +7,11 @@ import type { OperatorCommand } from '../../src/actors/operator/decisions.ts';
 import type { OperatorFacts, OperatorPersonal } from '../../src/actors/operator/facts.ts';
 import type { OPERATOR_COMMANDS, OPERATOR_FACTS } from '../../src/actors/operator/schemas.ts';
 import { SCHEMAS } from '../../src/actors/schemas.ts';
-import type { ConfigurationPersonal } from '../../src/actors/tenant/configuration.ts';
-import type { TenantCommand, TenantFacts } from '../../src/actors/tenant/machine.ts';
+import type {
+  TenantCommand,
+  TenantFacts,
+  TenantPersonal,
+} from '../../src/actors/tenant/machine.ts';
 import type { TENANT_COMMANDS, TENANT_FACTS } from '../../src/actors/tenant/schemas.ts';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import type { VisitorFacts, VisitorPersonal } from '../../src/actors/visitor/facts.ts';
@@ -53,7 +56,7 @@ type Complete = [
   Nothing<
     FactsLacking<typeof OPERATOR_FACTS, OperatorFacts, OperatorPersonal, 'OperatorSummarised'>
   >,
-  Nothing<FactsLacking<typeof TENANT_FACTS, TenantFacts, ConfigurationPersonal>>,
+  Nothing<FactsLacking<typeof TENANT_FACTS, TenantFacts, TenantPersonal>>,
 ];
 
 const SAMPLES: Record<ActorKind, Readonly<Record<string, { readonly type: string }>>> = {

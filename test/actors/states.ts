@@ -70,7 +70,7 @@ import {
   writeInLhc,
   writtenInLhc,
 } from './facts.ts';
-import { configure } from './histories.ts';
+import { cannedName, configure, saveCanned } from './histories.ts';
 
 const WAKE: Wake = { type: 'Wake' };
 const waiting = [arrived(), chatStarted()];
@@ -386,6 +386,14 @@ export const OPERATOR_COMMANDS: Record<string, OperatorCommand | Wake> = {
   ReportAccountRemoved: { type: 'ReportAccountRemoved' },
   'RevokeLhcUser 7': { type: 'RevokeLhcUser', lhcUserId: 7 },
   AskQuestion: askQuestion('info'),
+  'SetAvailability away, at the desk': { ...setAvailability(true), visitor: null },
+  'AskQuestion at the desk': { ...askQuestion('who'), visitor: null },
+  'AskQuestion at the desk about visitors': {
+    ...askQuestion('invite'),
+    visitor: null,
+    visitors: [visitorKey('1'), visitorKey('2')],
+    more: 3,
+  },
   RefuseMessage: {
     type: 'RefuseMessage',
     visitor: visitorKey('v1'),
@@ -429,6 +437,13 @@ export const TENANT_STATES: Record<string, readonly Fact[]> = {
   ],
   'being removed': [configured, { type: 'TenantRemovalBegun', data: { purge: false } }],
   removed: [configured, { type: 'TenantRemoved', data: { purged: false } }],
+  'a canned text': [
+    {
+      type: 'CannedTextSaved',
+      data: { name: 'greeting', by: 'ada', fingerprint: 'of Hello' },
+      personal: { text: 'Hello' },
+    },
+  ],
   "LHC user 7 is ada's": [{ type: 'LhcUserClaimed', data: { lhcUserId: 7, username: 'ada' } }],
 };
 
@@ -461,6 +476,13 @@ export const TENANT_COMMANDS: Record<string, TenantCommand | Wake> = {
   'BeginTenantRemoval with purge': { type: 'BeginTenantRemoval', purge: true },
   ReportTenantRemoved: { type: 'ReportTenantRemoved' },
   'WithdrawTenant 0': { type: 'WithdrawTenant', revision: 0 },
+  'SaveCannedText greeting': saveCanned('greeting', 'Hello {visitor}'),
+  'SaveCannedText prices, over HTTP': saveCanned('prices', 'From 5 EUR', null),
+  'RemoveCannedText greeting': {
+    type: 'RemoveCannedText',
+    name: cannedName('greeting'),
+    by: null,
+  },
   'ClaimLhcUser 7 for ada': claim('ada', null),
   'ClaimLhcUser 7 for grace': claim('grace', null),
   'ClaimLhcUser 7 for grace, over the first': claim('grace', 0),

@@ -41,6 +41,11 @@ export interface Client {
   write(jid: string, text: string): Promise<void>;
   /** Replaces the last message (XEP-0308). Null if the client cannot. */
   readonly correct: ((jid: string, text: string) => Promise<void>) | null;
+  /**
+   * Runs an ad-hoc command (XEP-0050) that takes no form. Absent if the client has none, or if nobody drives its dialog.
+   * @returns what the client shows then
+   */
+  readonly command?: (jid: string, node: string) => Promise<string>;
   /** What the conversation shows or stores, in order: a text for each message. */
   messages(jid: string): Promise<readonly string[]>;
   /** Writes a PNG file, with this conversation open; null: of the contact list. */

@@ -253,6 +253,42 @@ const SCENES: readonly Scene[] = [
     },
   },
   {
+    name: 'front desk',
+    nick: 'Greta',
+    async play({ client, picture, rig: { tenant } }, visitor) {
+      const desk = `visitors@${tenant.host}`;
+      await waitFor(async () => /on the site/.test((await client.contact(desk))?.status ?? ''), {
+        deadlineMs: DEADLINE_MS,
+        every: 200,
+        what: 'the front desk in the contact list',
+      });
+      await client.write(desk, '!who');
+      await waitFor(
+        async () => (await client.messages(desk)).some((each) => /Paula: available/.test(each)),
+        { deadlineMs: DEADLINE_MS, every: 200, what: 'the answer of the front desk' },
+      );
+      await client.write(desk, '!invite Greta May I help you?');
+      await tenant.callback(
+        'visitor.invited',
+        ({ visitor: key }) => key === visitor.key,
+        DEADLINE_MS,
+      );
+      await picture('desk', desk);
+    },
+  },
+  {
+    name: 'menus',
+    nick: 'Hugo',
+    async play({ client, picture, rig: { tenant } }) {
+      if (!client.command) throw new Cannot('nobody drives its menus, or it has none');
+      const desk = `visitors@${tenant.host}`;
+      await client.open(desk);
+      const shown = await client.command(`${desk}/xmpp-chat`, 'who');
+      if (!shown.includes('Paula: available')) throw new Error(`it shows:\n${shown}`);
+      await picture('menus', `${desk}/xmpp-chat`);
+    },
+  },
+  {
     name: 'restart in mid-chat',
     nick: 'Hanna',
     async play({ client, rig: { tenant } }, visitor) {

@@ -117,6 +117,19 @@ resource=profanity
       await enter(`/msg ${contact}`);
       await enter(`/correct ${text}`);
     },
+    async command(contact, node) {
+      await enter('/win 1'); // where its result is
+      await enter(`/cmd exec ${node} ${contact}`);
+      let shown = '';
+      await waitFor(
+        async () => {
+          shown = await screen();
+          return new RegExp(`${node}[^]*completed`).test(shown);
+        },
+        { every: 100, what: () => `Profanity to show the end of ${node}:\n${shown}` },
+      );
+      return shown;
+    },
     async messages(contact) {
       const path = join(data, 'database', jid.replace('@', '_at_'), 'chatlog.db');
       if (!existsSync(path)) return [];

@@ -118,6 +118,7 @@ const VALUES: Readonly<Record<string, string>> = {
   tenant: 'acme',
   key: '7',
   username: 'op',
+  name: 'greeting',
   chatId: 'c1',
 };
 /** Parameters that an endpoint must have. */
@@ -132,6 +133,8 @@ const READS = [
   'chats/{chatId}',
   'operators',
   'operators/{username}',
+  'canned-texts',
+  'canned-texts/{name}',
   'departments',
   'queue',
   'stats',

@@ -1,7 +1,8 @@
 /** Fakes of the rest of the service for the HTTP API. They record the calls. */
 import { randomUUIDv7 } from 'node:crypto';
 import { pino } from 'pino';
-import { type ActorRef, operatorRef, visitorRef } from '../../src/actors/ids.ts';
+import { type ActorRef, operatorRef, tenantRef, visitorRef } from '../../src/actors/ids.ts';
+import { CannedName } from '../../src/actors/tenant/canned-texts.ts';
 import { createTenantDirectory } from '../../src/actors/tenant/directory.ts';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import type { VisitorState } from '../../src/actors/visitor/state.ts';
@@ -100,6 +101,7 @@ export const MESSAGE: MessageView = {
   replaces: null,
   revision: 3,
 };
+export const CANNED = { name: CannedName.parse('greeting'), text: 'Hello {visitor}' };
 export const OPERATOR: OperatorView = {
   username: username('op'),
   lhcUserId: 1,
@@ -192,6 +194,7 @@ export interface Calls {
   readonly puts: { tenant: string; username: string; wish: unknown; origin: unknown }[];
   readonly removed: { tenant: string; username: string }[];
   readonly typing: { tenant: string; visitor: string; state: string }[];
+  readonly canned: unknown[];
   readonly transfers: { tenant: string; visitor: string; wish: unknown; origin: unknown }[];
   /** What LHC said of people in its own pages. */
   readonly ofLhc: { what: string; visitor: string; wish: unknown; origin: unknown }[];
@@ -237,6 +240,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
     puts: [],
     removed: [],
     typing: [],
+    canned: [],
     transfers: [],
     ofLhc: [],
     batches: [],
@@ -284,6 +288,19 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
     transfer: async (tenant, visitor, wish, origin) => {
       calls.transfers.push({ tenant, visitor, wish, origin });
       return done(visitorRef(tenant, visitor));
+    },
+    cannedTexts: {
+      names: async () => [CANNED.name],
+      get: async (_tenant, name) => (name === CANNED.name ? CANNED : null),
+      all: async () => [CANNED],
+      save: async (tenant, text, by) => {
+        calls.canned.push({ tenant, text, by });
+        return done(tenantRef(tenant));
+      },
+      remove: async (tenant, name, by) => {
+        calls.canned.push({ tenant, name, by });
+        return done(tenantRef(tenant));
+      },
     },
     lhcPeople: {
       owner: async (tenant, visitor, wish, origin) => {

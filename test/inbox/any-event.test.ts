@@ -23,6 +23,9 @@ beforeAll(async () => {
     digestKey,
     setAside: createSetAside({ store, vault, now, newId }),
     operatorName: async () => null,
+    visitorName: async () => null,
+    team: rig.team,
+    canned: rig.canned,
     signals: {
       moduleStarted: async () => {},
       sessionsUnsure: () => {},

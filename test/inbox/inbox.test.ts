@@ -86,6 +86,10 @@ function inboxOf(
     tenants,
     setAside,
     operatorName: async ({ name }) => `Name of ${name}`,
+
+    visitorName: async () => null,
+    team: rig.team,
+    canned: rig.canned,
     signals,
     digestKey,
     transfer,

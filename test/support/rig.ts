@@ -10,6 +10,7 @@ import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import { openEventStore } from '../../src/eventstore/open.ts';
 import type { EventStore, RecordedEvent } from '../../src/eventstore/port.ts';
 import { createSnapshotStore, openSnapshotFile } from '../../src/eventstore/snapshots.ts';
+import { createCannedTexts } from '../../src/reactors/desk/canned-texts.ts';
 import { createOperatorNames } from '../../src/reactors/operator-names.ts';
 import { openPersonalData } from '../../src/reactors/personal-data.ts';
 import { createActors } from '../../src/runtime/host/actors.ts';
@@ -25,6 +26,7 @@ import { deriveSecrets } from '../../src/runtime/vault/secrets.ts';
 import { createVault } from '../../src/runtime/vault/vault.ts';
 import { temporaryFolder } from './folder.ts';
 import { username, visitorKey } from './names.ts';
+import { teamOf } from './team.ts';
 import { tenantWith } from './tenant.ts';
 
 export const ACME = TenantId.parse('acme');
@@ -138,6 +140,8 @@ export async function openRig(
     operator: (name: string) => actors.operator(ACME, username(name)),
     personal,
     names,
+    canned: createCannedTexts({ actors, store, personal, digestKey: secret('digest') }),
+    team: teamOf(),
     makeHost,
     digestKey: secret('digest'),
     toVisitor: (key: string, command: VisitorCommand, origin = auto(), by = host) =>

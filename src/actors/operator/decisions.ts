@@ -60,12 +60,13 @@ export type OperatorCommand =
       reason: string;
     }
   /**
+   * @param visitor in whose conversation; null: at the desk
    * @param command the refused command, if it was one and not a message
    * @param retraction it would have taken a message back
    */
   | {
       type: 'RefuseMessage';
-      visitor: VisitorKey;
+      visitor: VisitorKey | null;
       messageId: string;
       reason: string;
       command?: string;
@@ -83,10 +84,12 @@ export type OperatorCommand =
     }
   | {
       type: 'AskQuestion';
-      visitor: VisitorKey;
+      visitor: VisitorKey | null;
       messageId: string;
       command: string;
       argument: string | null;
+      visitors?: VisitorKey[];
+      more?: number;
     };
 
 type OperatorCore = Core<OperatorSnapshot>;

@@ -57,8 +57,16 @@ export type OperatorFacts = {
    */
   OperatorUnresponsive: { resource: string; availability: Change };
   OperatorResponsive: { resource: string; availability: Change };
-  /** `!away` or `!back`, written in the conversation with this visitor. The operator gets an answer there. */
-  AvailabilitySet: { away: boolean; visitor: VisitorKey; messageId: string; availability: Change };
+  /**
+   * `!away` or `!back`, written in the conversation with this visitor, or at the desk (null). The operator gets an answer
+   * there.
+   */
+  AvailabilitySet: {
+    away: boolean;
+    visitor: VisitorKey | null;
+    messageId: string;
+    availability: Change;
+  };
   /** The operator was offline for longer than `ownerGrace`. `chats`: their first chats, which go to other operators. */
   OperatorGone: { chats: string[] };
   ChatReserved: { reservation: string; visitor: VisitorKey; chatId: string } & ChatTerms;
@@ -67,18 +75,26 @@ export type OperatorFacts = {
   /** The operator gets `reason` as a line. `command`: the refused text was this command, not a message to the visitor. */
   /** `retraction`: it would have taken an earlier message back. */
   MessageRefused: {
-    visitor: VisitorKey;
+    /** null: it was written to the desk. */
+    visitor: VisitorKey | null;
     messageId: string;
     reason: string;
     command?: string;
     retraction?: true;
   };
-  /** `!info`, `!history` or `!help`, written in the conversation with this visitor. `command` is `?` for an unknown one. */
+  /**
+   * A command that calls for an answer, written in the conversation with this visitor, or to the desk (null). `command` is
+   * `?` for an unknown one, `desk` for a text that is none.
+   */
   QuestionAsked: {
-    visitor: VisitorKey;
+    visitor: VisitorKey | null;
     messageId: string;
     command: string;
     argument: string | null;
+    /** `invite`: the visitors who were meant, the first ones. */
+    visitors?: VisitorKey[];
+    /** How many more there are. */
+    more?: number;
   };
   /** `chats`: the operator's first chats, which go to other operators. `offlineLhcUserId`: as above. */
   OperatorRemoved: { chats?: string[]; offlineLhcUserId?: number };

@@ -33,7 +33,8 @@ export type PresenceCommand =
       ended: readonly string[];
       seenRevision?: number;
     }
-  | { type: 'SetAvailability'; away: boolean; visitor: VisitorKey; messageId: string };
+  /** @param visitor in whose conversation; null: at the desk */
+  | { type: 'SetAvailability'; away: boolean; visitor: VisitorKey | null; messageId: string };
 
 /** Sessions of one operator. A further session closes the oldest one. */
 export const OPERATOR_MAX_SESSIONS = 64;

@@ -57,7 +57,7 @@ export const OPERATOR_COMMANDS = {
   }),
   SetAvailability: command('SetAvailability', {
     away: z.boolean(),
-    visitor: VisitorKey,
+    visitor: VisitorKey.nullable(),
     messageId: text,
   }),
   ReserveChat: command('ReserveChat', {
@@ -69,7 +69,7 @@ export const OPERATOR_COMMANDS = {
   ConfirmChat: command('ConfirmChat', { reservation: textOrNull, ...place, ...terms }),
   ReleaseChat: command('ReleaseChat', { reservation: textOrNull, ...place, reason: text }),
   RefuseMessage: command('RefuseMessage', {
-    visitor: VisitorKey,
+    visitor: VisitorKey.nullable(),
     messageId: text,
     reason: text,
     command: text.exactOptional(),
@@ -81,10 +81,12 @@ export const OPERATOR_COMMANDS = {
     statuses: z.record(text, text),
   }),
   AskQuestion: command('AskQuestion', {
-    visitor: VisitorKey,
+    visitor: VisitorKey.nullable(),
     messageId: text,
     command: text,
     argument: textOrNull,
+    visitors: z.array(VisitorKey).exactOptional(),
+    more: count.exactOptional(),
   }),
 } satisfies CommandSchemas<OperatorCommand>;
 
@@ -114,7 +116,7 @@ export const OPERATOR_FACTS = {
   OperatorResponsive: fact({ resource: text, availability }),
   AvailabilitySet: fact({
     away: z.boolean(),
-    visitor: VisitorKey,
+    visitor: VisitorKey.nullable(),
     messageId: text,
     availability,
   }),
@@ -123,17 +125,19 @@ export const OPERATOR_FACTS = {
   ChatConfirmed: fact({ reservation: textOrNull, ...place, ...terms }),
   ChatReleased: fact({ reservation: textOrNull, ...place, reason: text }),
   MessageRefused: fact({
-    visitor: VisitorKey,
+    visitor: VisitorKey.nullable(),
     messageId: text,
     reason: text,
     command: text.exactOptional(),
     retraction: flag.exactOptional(),
   }),
   QuestionAsked: fact({
-    visitor: VisitorKey,
+    visitor: VisitorKey.nullable(),
     messageId: text,
     command: text,
     argument: textOrNull,
+    visitors: z.array(VisitorKey).exactOptional(),
+    more: count.exactOptional(),
   }),
   OperatorRemoved: fact({
     chats: z.array(text).exactOptional(),

@@ -3,11 +3,19 @@
  * import it.
  *
  * This file is the entry point of the actor: its configuration and its removal (`configuration.ts`), whether callbacks are
- * paused, and which operator each LHC user belongs to (`lhc-user-claims.ts`). `settings.ts` has the schema of what people
+ * paused, which operator each LHC user belongs to (`lhc-user-claims.ts`), and the team's canned texts (`canned-texts.ts`). `settings.ts` has the schema of what people
  * write, `tenant.ts` is a tenant as the service knows it, and `directory.ts` finds tenants by id and host.
  */
 import { assign, type SnapshotFrom, setup } from 'xstate';
 import type { Core, Decider, EventOf, FactOf } from '../machine/decider.ts';
+import {
+  type CannedCommand,
+  type CannedFacts,
+  type CannedPersonal,
+  type CannedTexts,
+  cannedAfter,
+  decideCanned,
+} from './canned-texts.ts';
 import {
   type ConfigurationCommand,
   type ConfigurationFacts,
@@ -31,14 +39,20 @@ export type TenantFacts = {
   CallbacksPaused: { endpoint: string };
   CallbacksResumed: { endpoint: string };
 } & ClaimFacts &
+  CannedFacts &
   ConfigurationFacts;
-export type TenantFact = FactOf<TenantFacts, ConfigurationPersonal>;
+export type TenantPersonal = ConfigurationPersonal & CannedPersonal;
+export type TenantFact = FactOf<TenantFacts, TenantPersonal>;
 type TenantEvent = EventOf<TenantFacts>;
 
-export type TenantContext = { pausedEndpoint: string | null; claims: Claims } & Configured;
+export type TenantContext = {
+  pausedEndpoint: string | null;
+  claims: Claims;
+  canned: CannedTexts;
+} & Configured;
 
 /** Raise it when recorded histories fold differently (test/actors/golden). */
-const TENANT_VERSION = 'tenant/3';
+const TENANT_VERSION = 'tenant/4';
 
 /** The lanes go on while a tenant is being removed, so callbacks may be paused then too. */
 const pausesInPlace = {
@@ -59,11 +73,17 @@ const tenantMachine = setup({
     followClaims: assign(({ context, event }) =>
       event.type === 'LhcUserClaimed' ? { claims: claimsAfter(context.claims, event) } : {},
     ),
+    followCanned: assign(({ context, event }) =>
+      event.type === 'CannedTextSaved' || event.type === 'CannedTextRemoved'
+        ? { canned: cannedAfter(context.canned, event) }
+        : {},
+    ),
+    forgetCanned: assign({ canned: {} }),
   },
 }).createMachine({
   id: 'tenant',
   initial: 'active',
-  context: { pausedEndpoint: null, claims: [], ...NOT_CONFIGURED },
+  context: { pausedEndpoint: null, claims: [], canned: {}, ...NOT_CONFIGURED },
   states: {
     active: {},
     paused: {},
@@ -79,10 +99,15 @@ const tenantMachine = setup({
     TenantConfigured: { actions: 'followConfiguration' },
     TenantKeysChanged: { actions: 'followConfiguration' },
     TenantRemovalBegun: { target: '.removing', actions: 'followConfiguration' },
-    TenantRemoved: { target: '.removed', actions: ['followConfiguration', 'followPause'] },
+    TenantRemoved: {
+      target: '.removed',
+      actions: ['followConfiguration', 'followPause', 'forgetCanned'],
+    },
     CallbacksPaused: { target: '.paused', actions: 'followPause' },
     CallbacksResumed: { target: '.active', actions: 'followPause' },
     LhcUserClaimed: { actions: 'followClaims' },
+    CannedTextSaved: { actions: 'followCanned' },
+    CannedTextRemoved: { actions: 'followCanned' },
   },
 });
 
@@ -101,14 +126,18 @@ export type TenantCommand =
   | { type: 'PauseCallbacks'; endpoint: string }
   | { type: 'ResumeCallbacks'; endpoint: string }
   | ConfigurationCommand
-  | ClaimCommand;
+  | ClaimCommand
+  | CannedCommand;
 
 export const tenantDecider: Decider<TenantCommand, TenantSnapshot> = {
   version: TENANT_VERSION,
   machine: tenantMachine,
   decide(core, command, { now }): readonly TenantFact[] {
-    const { pausedEndpoint, claims, configuration, removal } = core.snapshot.context;
+    const { pausedEndpoint, claims, canned, configuration, removal } = core.snapshot.context;
     if (command.type === 'ClaimLhcUser') return decideClaim(claims, command);
+    if (command.type === 'SaveCannedText' || command.type === 'RemoveCannedText') {
+      return decideCanned(canned, removal !== null, command);
+    }
     if (command.type !== 'PauseCallbacks' && command.type !== 'ResumeCallbacks') {
       return decideConfiguration({ configuration, removal }, command, now);
     }

@@ -12,8 +12,8 @@ import {
   text,
   time,
 } from '../machine/schemas.ts';
-import type { ConfigurationPersonal } from './configuration.ts';
-import type { TenantCommand, TenantFacts } from './machine.ts';
+import { CannedName } from './canned-texts.ts';
+import type { TenantCommand, TenantFacts, TenantPersonal } from './machine.ts';
 
 const lhcUserId = z.int();
 const json: z.ZodType<z.core.util.JSONType> = z.json();
@@ -53,14 +53,26 @@ export const TENANT_COMMANDS = {
     operatorRevision: z.int(),
     over: count.nullable(),
   }),
+  SaveCannedText: command('SaveCannedText', {
+    name: CannedName,
+    text,
+    fingerprint: text,
+    by: Username.nullable(),
+  }),
+  RemoveCannedText: command('RemoveCannedText', { name: CannedName, by: Username.nullable() }),
 } satisfies CommandSchemas<TenantCommand>;
 
 export const TENANT_FACTS = {
   CallbacksPaused: fact({ endpoint: text }),
   CallbacksResumed: fact({ endpoint: text }),
   LhcUserClaimed: fact({ lhcUserId, username: Username, operatorRevision: z.int() }),
+  CannedTextSaved: factWith(
+    { name: CannedName, by: Username.nullable(), fingerprint: text },
+    { text },
+  ),
+  CannedTextRemoved: fact({ name: CannedName, by: Username.nullable() }),
   TenantConfigured: factWith({ ...configuration, keys }, SECRETS),
   TenantKeysChanged: fact({ keys }),
   TenantRemovalBegun: fact({ purge: z.boolean() }),
   TenantRemoved: fact({ purged: z.boolean() }),
-} satisfies FactSchemas<TenantFacts, ConfigurationPersonal>;
+} satisfies FactSchemas<TenantFacts, TenantPersonal>;

@@ -4,6 +4,7 @@ import type { EventStore } from '../../eventstore/port.ts';
 import type { SnapshotReader } from '../../eventstore/snapshots.ts';
 import type { ReadModels } from '../../projections/read-models.ts';
 import type { EffectPlace } from '../../replay/effects.ts';
+import type { CannedTextStore } from '../../runtime/desk-ports.ts';
 import type { JournalReader, JournalWriter } from '../../runtime/journal/entries.ts';
 import type { LhcChats, LhcPeople } from '../../runtime/lhc-ports.ts';
 import type { OperatorAccounts } from '../../runtime/operator-ports.ts';
@@ -22,6 +23,7 @@ import type { TenantEffects, Tenants } from '../../runtime/tenant-ports.ts';
 
 export interface EndpointDeps {
   readonly actors: Pick<Actors, 'visitor'>;
+  readonly cannedTexts: CannedTextStore;
   readonly crowd: Crowd;
   readonly inbox: Inbox;
   readonly lhcChats: LhcChats;

@@ -1,12 +1,16 @@
 /** Carries out a command that an operator wrote in a conversation, or refuses it with a reason for the operator. */
-import { type Person, personOf } from '../../actors/ids.ts';
+import { onlyChatOf, type Person, personOf, type VisitorKey } from '../../actors/ids.ts';
 import { refuse } from '../../actors/machine/decider.ts';
 import type { Hook, Said } from '../../actors/machine/idempotency.ts';
 import type { OperatorCommand } from '../../actors/operator/decisions.ts';
+import type { CannedName } from '../../actors/tenant/canned-texts.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
+import type { CannedTextStore, TeamReading } from '../../runtime/desk-ports.ts';
 import type { Actors, Receiver, Transfer } from '../../runtime/ports.ts';
+import { filledIn } from './placeholders.ts';
 import type { Written } from './read.ts';
+import { whomOf } from './whom.ts';
 
 export type Command = Exclude<Written, { kind: 'message' }>;
 
@@ -16,12 +20,21 @@ export interface Ends {
   readonly visitor: Extract<Person, { kind: 'visitor' }>;
 }
 
+/** Where an operator writes a command: in the conversation with this visitor, or to the desk (null). */
+export interface CommandPlace {
+  readonly operator: Ends['operator'];
+  readonly visitor: Ends['visitor'] | null;
+}
+
 export interface CommandOrigin {
   /** The id of the message that contains the command. */
   readonly messageId: string;
   readonly commandId: string;
   readonly hook?: Hook | undefined;
   readonly said?: Said | undefined;
+  /** The operator's client asked for a receipt, for markers: of a canned text that goes to the visitor. */
+  readonly receipt?: boolean;
+  readonly markable?: boolean;
 }
 
 /** The command's name, as the answer to it has it. */
@@ -39,95 +52,222 @@ const ALREADY = {
  * @throws {AppError} `refused` with a reason for the operator; `not-found` if the visitor is unknown; and the errors of
  * the actor host
  */
-export type CarryOut = (written: Command, ends: Ends, origin: CommandOrigin) => Promise<void>;
+export type CarryOut = (
+  written: Command,
+  place: CommandPlace,
+  origin: CommandOrigin,
+) => Promise<void>;
 
-export function createCarryOut(options: {
-  actors: Actors;
-  tenants: TenantDirectory;
-  transfer: Transfer;
-}): CarryOut {
-  const { actors, tenants, transfer } = options;
+export interface CarryOutOptions {
+  readonly actors: Actors;
+  readonly tenants: TenantDirectory;
+  readonly transfer: Transfer;
+  readonly team: Pick<TeamReading, 'find'>;
+  readonly canned: CannedTextStore;
+  /** An operator's name as visitors read it; null if none is known. */
+  readonly operatorName: (operator: Ends['operator']) => Promise<string | null>;
+  /** A visitor's name; null if none is known. */
+  readonly visitorName: (visitor: Ends['visitor']) => Promise<string | null>;
+}
 
-  /** True if this very command was carried out before. */
-  async function isRepeat(visitor: Ends['visitor'], origin: CommandOrigin): Promise<boolean> {
-    const { commandId, hook, said } = origin;
-    const seen = (await actors.visitor(visitor.tenant, visitor.name).state())?.seen;
-    if (!seen) return false;
-    return (
-      seen.hasCommand(commandId) || (!!hook && seen.hasHook(hook)) || (!!said && seen.wasSaid(said))
-    );
-  }
-
-  /** The receiver by the name that the operator wrote. The name may be an operator's XMPP address. */
-  function receiverOf(name: string, { operator }: Ends): Receiver {
-    const person = personOf(name, tenants.ofHost);
-    return person?.kind === 'operator' && person.tenant === operator.tenant
-      ? { operator: person.name }
-      : { name };
-  }
-
-  return async (written, ends, origin) => {
-    const { operator, visitor } = ends;
-    const { messageId, ...sent } = origin;
+export function createCarryOut(options: CarryOutOptions): CarryOut {
+  return async (written, place, origin) => {
+    const { operator, visitor } = place;
+    const { messageId, receipt: _receipt, markable: _markable, ...sent } = origin;
     const by = operator.name;
     const sendToOperator = async (command: OperatorCommand): Promise<void> => {
-      await actors.operator(operator.tenant, by).send(command, sent);
+      await options.actors.operator(operator.tenant, by).send(command, sent);
     };
-    const sendToVisitor = (command: VisitorCommand) =>
-      actors.visitor(visitor.tenant, visitor.name).send(command, sent);
+    const ask = (command: string, argument: string | null, found: Found = {}): Promise<void> =>
+      sendToOperator({
+        type: 'AskQuestion',
+        visitor: visitor?.name ?? null,
+        messageId,
+        command,
+        argument,
+        ...found,
+      });
 
     switch (written.kind) {
-      case 'take':
-      case 'decline': {
-        const type = written.kind === 'take' ? 'AcceptChat' : 'DeclineChat';
-        const { facts } = await sendToVisitor({ type, operator: by });
-        // Without facts the command changed nothing, or it is a repeat.
-        if (facts > 0 || (await isRepeat(visitor, origin))) return;
-        return refuse(ALREADY[written.kind]);
-      }
-      case 'transfer': {
-        const request = { chatId: null, from: by, to: receiverOf(written.name, ends) };
-        await transfer(visitor.tenant, visitor.name, request, sent);
-        return;
-      }
-      case 'close': {
-        const { reason } = written;
-        const command = { type: 'CloseChat', chatId: null, by: 'operator', operator: by } as const;
-        await sendToVisitor({ ...command, reason });
-        return;
-      }
-      case 'note':
-        await sendToVisitor({
-          type: 'AddNote',
-          operator: by,
-          noteId: messageId,
-          body: written.text,
-        });
-        return;
-      case 'lhc': {
-        const { command, text } = written;
-        await sendToVisitor({
-          type: 'SendOperatorCommand',
-          operator: by,
-          messageId,
-          command,
-          text,
-        });
-        return;
-      }
       case 'availability': {
         const away = written.command === 'away';
-        await sendToOperator({ type: 'SetAvailability', away, visitor: visitor.name, messageId });
-        return;
+        const where = { visitor: visitor?.name ?? null, messageId };
+        return sendToOperator({ type: 'SetAvailability', away, ...where });
       }
-      case 'question': {
-        const { command, argument } = written;
-        const question = { type: 'AskQuestion', visitor: visitor.name, messageId } as const;
-        await sendToOperator({ ...question, command, argument });
-        return;
-      }
+      case 'question':
+        return ask(written.command, written.argument);
       case 'faulty':
         return refuse(written.reason);
+      case 'canned': {
+        const { name } = written;
+        const changed = withoutNumber(origin);
+        if (written.do === 'use') await sendCanned(options, name, place, origin);
+        else if (written.do === 'remove') {
+          await options.canned.remove(operator.tenant, name, by, changed);
+        } else await options.canned.save(operator.tenant, written, by, changed);
+        return ask('canned', `${written.do} ${written.name}`);
+      }
+      case 'invite': {
+        const found = await whomOf(options, operator.tenant, written.whom);
+        if ('visitors' in found) return ask('invite', null, found);
+        await invite(options, operator, found.visitor, written.text, origin);
+        return ask('invite', 'sent', { visitors: [found.visitor] });
+      }
+      default:
+        if (!visitor) return refuse('it is about one visitor; write it in their conversation');
+        return inConversation(options, written, { operator, visitor }, origin);
     }
   };
+}
+
+/** Visitors whom a command meant. */
+interface Found {
+  readonly visitors?: VisitorKey[];
+  readonly more?: number;
+}
+
+type AboutVisitor = Exclude<
+  Command,
+  { kind: 'availability' | 'question' | 'faulty' | 'canned' | 'invite' }
+>;
+
+/** True if this very command was carried out before. */
+async function isRepeat(
+  { actors }: CarryOutOptions,
+  visitor: Ends['visitor'],
+  origin: CommandOrigin,
+): Promise<boolean> {
+  const { commandId, hook, said } = origin;
+  const seen = (await actors.visitor(visitor.tenant, visitor.name).state())?.seen;
+  if (!seen) return false;
+  return (
+    seen.hasCommand(commandId) || (!!hook && seen.hasHook(hook)) || (!!said && seen.wasSaid(said))
+  );
+}
+
+/** The receiver by the name that the operator wrote. The name may be an operator's XMPP address. */
+function receiverOf({ tenants }: CarryOutOptions, name: string, { operator }: Ends): Receiver {
+  const person = personOf(name, tenants.ofHost);
+  return person?.kind === 'operator' && person.tenant === operator.tenant
+    ? { operator: person.name }
+    : { name };
+}
+
+/** Carries out a command about the visitor in whose conversation it was written. */
+async function inConversation(
+  options: CarryOutOptions,
+  written: AboutVisitor,
+  ends: Ends,
+  origin: CommandOrigin,
+): Promise<void> {
+  const { actors, transfer } = options;
+  const { visitor, operator } = ends;
+  const { messageId, receipt: _receipt, markable: _markable, ...sent } = origin;
+  const by = operator.name;
+  const sendToVisitor = (command: VisitorCommand) =>
+    actors.visitor(visitor.tenant, visitor.name).send(command, sent);
+  switch (written.kind) {
+    case 'take':
+    case 'decline': {
+      const type = written.kind === 'take' ? 'AcceptChat' : 'DeclineChat';
+      const { facts } = await sendToVisitor({ type, operator: by });
+      // Without facts the command changed nothing, or it is a repeat.
+      if (facts > 0 || (await isRepeat(options, visitor, origin))) return;
+      return refuse(ALREADY[written.kind]);
+    }
+    case 'transfer': {
+      const to = receiverOf(options, written.name, ends);
+      await transfer(visitor.tenant, visitor.name, { chatId: null, from: by, to }, sent);
+      return;
+    }
+    case 'close': {
+      const { reason } = written;
+      const command = { type: 'CloseChat', chatId: null, by: 'operator', operator: by } as const;
+      await sendToVisitor({ ...command, reason });
+      return;
+    }
+    case 'note': {
+      const { text: body } = written;
+      await sendToVisitor({ type: 'AddNote', operator: by, noteId: messageId, body });
+      return;
+    }
+    case 'lhc': {
+      const { command, text } = written;
+      const wish = { type: 'SendOperatorCommand', operator: by, messageId } as const;
+      await sendToVisitor({ ...wish, command, text });
+      return;
+    }
+  }
+}
+
+/** Sends a canned text to the visitor, as if the operator had written it. */
+async function sendCanned(
+  { actors, canned, operatorName, visitorName }: CarryOutOptions,
+  name: CannedName,
+  { operator, visitor }: CommandPlace,
+  origin: CommandOrigin,
+): Promise<void> {
+  if (!visitor) return refuse('write it in the conversation with the visitor who is to get it');
+  const { messageId, receipt = false, markable = false, ...sent } = origin;
+  const actor = actors.visitor(visitor.tenant, visitor.name);
+  if ((await actor.state())?.seen.hasCommand(origin.commandId)) return;
+  const text = await canned.get(operator.tenant, name);
+  if (!text) return refuse(`there is no canned text ${name}; !canned lists all of them`);
+  const onlyChat = onlyChatOf(visitor.name);
+  await actor.send(
+    {
+      type: 'ReceiveOperatorMessage',
+      operator: operator.name,
+      messageId,
+      body: filledIn(text.text, {
+        operator: (await operatorName(operator)) ?? operator.name,
+        visitor: await visitorName(visitor),
+      }),
+      receipt,
+      markable,
+      ...(onlyChat !== null && { onlyChat }),
+    },
+    sent,
+  );
+}
+
+/** Events of a queue keep their order for the operator alone, so other actors get no number of it. */
+const withoutNumber = ({ commandId, said }: CommandOrigin): { commandId: string; said?: Said } => ({
+  commandId,
+  ...(said && { said }),
+});
+
+/** Writes to a visitor without a chat, which invites them. */
+async function invite(
+  { actors }: CarryOutOptions,
+  { tenant, name: operator }: Ends['operator'],
+  visitor: VisitorKey,
+  body: string,
+  origin: CommandOrigin,
+): Promise<void> {
+  const actor = actors.visitor(tenant, visitor);
+  const state = await actor.latest();
+  if (state?.seen.hasCommand(origin.commandId)) return;
+  const chat = state?.context.chat;
+  if (chat?.operator === operator) {
+    return refuse('you have a chat with this visitor; write to them there');
+  }
+  if (chat) {
+    return refuse('this visitor has a chat already; to take it, write !take in their conversation');
+  }
+  const { messageId } = origin;
+  const onlyChat = onlyChatOf(visitor);
+  await actor.send(
+    {
+      type: 'ReceiveOperatorMessage',
+      operator,
+      messageId,
+      body,
+      // They would stand in another conversation than the message.
+      receipt: false,
+      markable: false,
+      ...(onlyChat !== null && { onlyChat }),
+    },
+    withoutNumber(origin),
+  );
 }

@@ -1,7 +1,8 @@
 /**
- * Reads what an operator writes in a conversation: a message to the visitor, or a command to the service. Every text that
+ * Reads what an operator writes in a conversation with a visitor, or to the desk: a message, or a command to the service. Every text that
  * begins with `!` is a command, even a misspelt one, so that no visitor ever reads a command (docs/adr/0014).
  */
+import { CannedName, CannedWords } from '../../actors/tenant/canned-texts.ts';
 import { nearest } from './spelling.ts';
 
 /** The meaning of a text. */
@@ -16,6 +17,17 @@ export type Written =
   | { readonly kind: 'lhc'; readonly command: string; readonly text: string }
   /** A question that the service answers in the conversation. */
   | { readonly kind: 'question'; readonly command: Question; readonly argument: string | null }
+  /** `use` sends the text to the visitor in whose conversation it was written. */
+  | { readonly kind: 'canned'; readonly do: 'use'; readonly name: CannedName }
+  | { readonly kind: 'canned'; readonly do: 'remove'; readonly name: CannedName }
+  | {
+      readonly kind: 'canned';
+      readonly do: 'add';
+      readonly name: CannedName;
+      readonly text: string;
+    }
+  /** `whom`: a name or a part of it, a key or an address. */
+  | { readonly kind: 'invite'; readonly whom: string; readonly text: string }
   /** A command with a missing or superfluous argument. */
   | { readonly kind: 'faulty'; readonly command: string; readonly reason: string };
 
@@ -23,7 +35,15 @@ export type Written =
  * {@link UNKNOWN} stands for a command that nobody knows. Its argument is the known command that was probably meant. The
  * text itself is not kept: it may be a message to the visitor with a typing error at its beginning.
  */
-export type Question = 'info' | 'history' | 'help' | typeof UNKNOWN;
+export type Question =
+  | 'info'
+  | 'history'
+  | 'help'
+  | 'who'
+  | 'queue'
+  | 'stats'
+  | 'canned'
+  | typeof UNKNOWN;
 export const UNKNOWN = '?';
 
 interface Command {
@@ -34,7 +54,12 @@ interface Command {
   readonly does: string;
   /** It is in the short list. */
   readonly common?: true;
+  /** Where it means something, if not in both places. */
+  readonly only?: Place;
 }
+
+/** Where an operator writes: in the conversation with a visitor, or to the desk. */
+export type Place = 'conversation' | 'desk';
 
 /** The service's own commands, in the order of `!help all`. */
 export const COMMANDS: readonly Command[] = [
@@ -43,33 +68,63 @@ export const COMMANDS: readonly Command[] = [
     usage: '!take',
     does: 'take this chat, even if it is offered to others',
     common: true,
+    only: 'conversation',
   },
   {
     name: 'decline',
     usage: '!decline',
     does: 'decline a chat that is offered to you',
     common: true,
+    only: 'conversation',
   },
   {
     name: 'transfer',
     usage: '!transfer NAME',
     does: 'transfer the chat to an operator or a department',
     common: true,
+    only: 'conversation',
   },
-  { name: 'close', usage: '!close [REASON]', does: 'end the chat', common: true },
+  {
+    name: 'close',
+    usage: '!close [REASON]',
+    does: 'end the chat',
+    common: true,
+    only: 'conversation',
+  },
   {
     name: 'info',
     usage: '!info',
     does: 'everything that is known about this visitor',
     common: true,
+    only: 'conversation',
   },
   {
     name: 'history',
     usage: '!history [N]',
     does: 'the last N messages (default 20, at most 100)',
     common: true,
+    only: 'conversation',
   },
-  { name: 'note', usage: '!note TEXT', does: 'add a note in LHC that the visitor does not see' },
+  {
+    name: 'note',
+    usage: '!note TEXT',
+    does: 'add a note in LHC that the visitor does not see',
+    only: 'conversation',
+  },
+  {
+    name: 'canned',
+    usage: '!canned [NAME]',
+    does: 'the canned texts of your team; with a name, in a conversation: send that text to the visitor. Also !canned add NAME TEXT, !canned remove NAME',
+  },
+  { name: 'who', usage: '!who', does: 'your colleagues: who is available, and their chats' },
+  { name: 'queue', usage: '!queue', does: 'the visitors who wait for an answer' },
+  { name: 'stats', usage: '!stats', does: 'the chats of today' },
+  {
+    name: 'invite',
+    usage: '!invite VISITOR TEXT',
+    does: 'invite a visitor to a chat, by name (in quotation marks if it has spaces), key or address',
+    only: 'desk',
+  },
   { name: 'away', usage: '!away', does: 'get no new chats, whatever your client shows' },
   { name: 'back', usage: '!back', does: 'get new chats again' },
   {
@@ -81,6 +136,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'lhc',
     usage: '!lhc COMMAND',
     does: 'run a command of LHC, even one that is not listed here',
+    only: 'conversation',
   },
 ];
 
@@ -92,6 +148,8 @@ export const HISTORY = { usual: 20, most: 100 };
 
 /** Longest name of an operator or a department, in UTF-16 units. */
 const NAME_MAX_LENGTH = 128;
+/** Longest name, key or address of a visitor to invite, in UTF-16 units. */
+export const WHOM_MAX_LENGTH = 256;
 /** Longest reason of `!close`, in UTF-16 units. */
 const REASON_MAX_LENGTH = 200;
 /** A word is cut here before it is normalised: no command is this long. */
@@ -111,8 +169,13 @@ const QUOTE = /^(?:[\s\p{Cc}\p{Cf}\p{DI}\u2800]*>[^\n]*\n)*/u;
  * Reads what an operator wrote. `!!` sends a text that begins with `!`, without the first one. A quotation before the
  * text is ignored: an operator who replies to the visitor's message with a command means the command.
  * @param lhcCommands names of the commands that this tenant's LHC knows, without `!`; the service's own commands come first
+ * @param place where it was written: LHC's commands are for conversations
  */
-export function readWritten(body: string, lhcCommands: readonly string[]): Written {
+export function readWritten(
+  body: string,
+  lhcCommands: readonly string[],
+  place: Place = 'conversation',
+): Written {
   const quote = QUOTE.exec(body)?.[0] ?? '';
   const own = body.slice(quote.length);
   const beginning = BEGINNING.exec(own);
@@ -121,13 +184,26 @@ export function readWritten(body: string, lhcCommands: readonly string[]): Writt
   if (MARK.test(rest)) return { kind: 'message', body: `${quote}${rest}` };
   const [, space = '', word = '', behind = ''] = /^(\s*)(\S*)([\s\S]*)$/u.exec(rest) ?? [];
   const name = plain(word);
-  const known = [...COMMANDS.map((command) => command.name), ...lhcCommands];
+  const known = [
+    ...COMMANDS.map((command) => command.name),
+    ...(place === 'desk' ? [] : lhcCommands),
+  ];
   if (space !== '' || !known.includes(name)) {
     const meant = nearest(name.replace(/[^a-z0-9_-]+$/, ''), known);
     return { kind: 'question', command: UNKNOWN, argument: meant };
   }
+  const only = COMMANDS.find((command) => command.name === name)?.only;
+  if (only !== undefined && only !== place) {
+    return { kind: 'faulty', command: name, reason: ELSEWHERE[only] };
+  }
   return commandOf(name, isBlank(behind) ? '' : behind.trim(), known);
 }
+
+/** What a person reads who has written a command in the wrong place. */
+const ELSEWHERE: Readonly<Record<Place, string>> = {
+  conversation: 'it is about one visitor; write it in the conversation with them',
+  desk: 'write it to the front desk, the contact of the service',
+};
 
 /** The word without the changes that phones make: a capital letter (`İ` for a Turkish `i`), a full stop at the end. */
 const plain = (word: string): string =>
@@ -158,7 +234,14 @@ function commandOf(name: string, argument: string, known: readonly string[]): Wr
     case 'back':
       return alone({ kind: 'availability', command: name });
     case 'info':
-      return alone({ kind: 'question', command: 'info', argument: null });
+    case 'who':
+    case 'queue':
+    case 'stats':
+      return alone({ kind: 'question', command: name, argument: null });
+    case 'canned':
+      return cannedOf(argument, faulty);
+    case 'invite':
+      return inviteOf(argument, faulty);
     case 'help': {
       const about = plain(argument.replace(MARK, ''));
       const topic = about === ALL || known.includes(about) ? about : null;
@@ -199,6 +282,52 @@ function commandOf(name: string, argument: string, known: readonly string[]): Wr
     default:
       return lhcCommand(name, argument);
   }
+}
+
+type Faulty = (reason: string) => Written;
+
+function cannedOf(argument: string, faulty: Faulty): Written {
+  if (argument === '') return { kind: 'question', command: 'canned', argument: null };
+  const [, first = '', rest = ''] = /^(\S+)\s*([\s\S]*)$/u.exec(argument) ?? [];
+  const word = plain(first);
+  if (word !== 'add' && word !== 'remove') {
+    return rest === ''
+      ? named(word, faulty, (name) => ({ kind: 'canned', do: 'use', name }))
+      : faulty('write !canned and one name, or !canned add NAME TEXT, or !canned remove NAME');
+  }
+  const [, given = '', text = ''] = /^(\S*)\s*([\s\S]*)$/u.exec(rest) ?? [];
+  if (given === '') return faulty(`name the text: !canned ${word} NAME`);
+  if (word === 'remove') {
+    return text === ''
+      ? named(plain(given), faulty, (name) => ({ kind: 'canned', do: 'remove', name }))
+      : faulty('write !canned remove and one name');
+  }
+  const words = CannedWords.safeParse(text);
+  if (!words.success) return faulty(`the text ${words.error.issues[0]?.message}`);
+  const { data } = words;
+  return named(plain(given), faulty, (name) => ({ kind: 'canned', do: 'add', name, text: data }));
+}
+
+function named(given: string, faulty: Faulty, then: (name: CannedName) => Written): Written {
+  const name = CannedName.safeParse(given);
+  return name.success ? then(name.data) : faulty(name.error.issues[0]?.message ?? 'no such name');
+}
+
+/** A name in quotation marks, of any kind that keyboards make; or one word. */
+const WHOM =
+  /^(?:["\u201c\u201d\u201e\u00ab\u00bb]([^"\u201c\u201d\u201e\u00ab\u00bb]+)["\u201c\u201d\u201e\u00ab\u00bb]|(\S+))\s*([\s\S]*)$/u;
+
+function inviteOf(argument: string, faulty: Faulty): Written {
+  const [, quoted, word, text = ''] = WHOM.exec(argument) ?? [];
+  const whom = oneLine(quoted ?? word ?? '');
+  if (whom === '' || isBlank(text)) {
+    return faulty(
+      'say whom and what: !invite, the name, key or address of a visitor, and the text',
+    );
+  }
+  return whom.length > WHOM_MAX_LENGTH
+    ? faulty('this is too long for the name of a visitor')
+    : { kind: 'invite', whom, text };
 }
 
 /** The command as LHC reads it: the name in lower case, one space, the rest. */

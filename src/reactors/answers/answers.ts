@@ -1,36 +1,59 @@
 /**
- * What the service writes to an operator in a conversation by itself: answers to questions, confirmations of commands,
- * and the reasons of refusals. `!info` and `!history` have a file each.
+ * What the service writes to an operator by itself, in a conversation or from the desk: answers to questions,
+ * confirmations of commands, and the reasons of refusals. `!info`, `!history`, and what is asked about the team have a
+ * file each.
  */
-import type { Username, VisitorKey } from '../../actors/ids.ts';
+import { type Username, type VisitorKey, visitorJid } from '../../actors/ids.ts';
 import type { OperatorFact, OperatorFacts } from '../../actors/operator/machine.ts';
 import { lhcCommandsOf } from '../../actors/tenant/lhc-commands.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import type { VisitorFact } from '../../actors/visitor/facts.ts';
 import { SOMEBODY_IN_LHC } from '../../actors/visitor/open-chat.ts';
-import type { EventStore } from '../../eventstore/port.ts';
-import { ALL, COMMANDS, HISTORY, UNKNOWN } from '../../inbox/operator-commands/read.ts';
+import type { EventStore, Position } from '../../eventstore/port.ts';
+import { ALL, COMMANDS, HISTORY, type Place, UNKNOWN } from '../../inbox/operator-commands/read.ts';
+import type { CannedTextStore, TeamReading } from '../../runtime/desk-ports.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { asSubject } from '../texts/in-lhc.ts';
 import { withNames } from '../texts/names.ts';
 import { confirmationsOf, type Notice } from '../texts/notices.ts';
+import { visitorAs } from '../texts/presence-text.ts';
 import { createHistory } from './history.ts';
 import { createInfo } from './info.ts';
+import { andMore, createTeamAnswers, shortened } from './team.ts';
 
-/** Messages in the conversation with this visitor. A long answer has several. */
+/** Messages in the conversation with this visitor, or from the desk (null). A long answer has several. */
 export interface Answer {
-  readonly visitor: VisitorKey;
+  readonly visitor: VisitorKey | null;
   readonly texts: readonly string[];
 }
 
 export interface Answers {
-  /** The answer to a fact of an operator; null if the fact calls for none. */
-  answerTo(tenant: Tenant, username: Username, fact: OperatorFact): Promise<Answer | null>;
+  /**
+   * The answer to a fact of an operator; null if the fact calls for none.
+   * @param position of the fact: answers about the team know what was done before
+   */
+  answerTo(
+    tenant: Tenant,
+    username: Username,
+    fact: OperatorFact,
+    position?: Position,
+  ): Promise<Answer | null>;
+  /** The answer to a question that is no fact: by a form of the client (XEP-0050). */
+  textsFor(tenant: Tenant, username: Username, question: Question): Promise<readonly string[]>;
   /** Confirms a command of an operator by the visitor's fact that it caused. */
   confirmationsOf(tenant: Tenant, fact: VisitorFact): Promise<readonly Notice[]>;
 }
+
+/** What an operator wants to know, and where they ask. */
+export type Question = Pick<
+  OperatorFacts['QuestionAsked'],
+  'visitor' | 'command' | 'argument' | 'visitors' | 'more'
+>;
+
+/** Canned texts in one answer. */
+export const CANNED_MAX_LINES = 20;
 
 const ESCAPE_HINT = 'To send a text that begins with !, write !! instead.';
 
@@ -39,47 +62,140 @@ export function createAnswers(options: {
   store: Pick<EventStore, 'readStream'>;
   personal: PersonalData;
   names: Pick<OperatorNames, 'of'>;
+  team: TeamReading;
+  canned: CannedTextStore;
   now: () => number;
 }): Answers {
+  const { team, canned } = options;
   const infoOf = createInfo(options);
   const historyOf = createHistory(options);
+  const teamAnswers = createTeamAnswers(options);
 
   /** The reason of a refusal with people's names: it stands in a fact, which has none. */
-  async function named(tenant: Tenant, key: VisitorKey, reason: string): Promise<string> {
+  async function named(tenant: Tenant, key: VisitorKey | null, reason: string): Promise<string> {
     const { of: nameOf } = await options.names.of(tenant.id);
     const text = withNames(reason, nameOf);
-    if (!text.startsWith(SOMEBODY_IN_LHC)) return text;
+    if (key === null || !text.startsWith(SOMEBODY_IN_LHC)) return text;
     const state = await options.actors.visitor(tenant.id, key).state();
     const person = state && (await options.personal.ownerInLhc(tenant.id, key, state, nameOf));
     return person ? text.replace(SOMEBODY_IN_LHC, asSubject(person)) : text;
   }
 
-  async function textsFor(
+  async function nameOfVisitor(tenant: Tenant, key: VisitorKey): Promise<string> {
+    const state = await options.actors.visitor(tenant.id, key).state();
+    const known = state && (await options.personal.profileOf(tenant.id, key, state));
+    return shortened(visitorAs(key, known?.profile ?? {}));
+  }
+
+  /** `argument`: null for the list; otherwise what was done with which text. */
+  async function aboutCanned(
     tenant: Tenant,
-    { visitor, command, argument }: OperatorFacts['QuestionAsked'],
+    { visitor, argument }: Question,
   ): Promise<readonly string[]> {
-    switch (command) {
-      case 'info':
-        return [await infoOf(tenant.id, visitor)];
-      case 'history':
-        return historyOf(tenant.id, visitor, Number(argument ?? HISTORY.usual));
-      case 'help':
-        return [helpOn(tenant, argument)];
+    const [what, name = ''] = argument?.split(' ') ?? [];
+    switch (what) {
+      case 'add':
+        return [`The canned text ${name} is saved. In a conversation !canned ${name} sends it.`];
+      case 'remove':
+        return [`The canned text ${name} is removed.`];
+      case 'use':
+        return [`The canned text ${name} was sent to the visitor.`];
       default:
-        return [unknownCommand(command === UNKNOWN ? argument : null)];
+        return cannedList(tenant, visitor === null);
     }
   }
 
+  async function cannedList(tenant: Tenant, isDesk: boolean): Promise<readonly string[]> {
+    const all = await canned.names(tenant.id);
+    const add = 'To save one: !canned add NAME TEXT';
+    if (all.length === 0) return [`Your team has no canned texts. ${add}`];
+    const shown = all.slice(0, CANNED_MAX_LINES);
+    const texts = await Promise.all(shown.map((name) => canned.get(tenant.id, name)));
+    const use = isDesk ? 'In a conversation !canned NAME sends one.' : '!canned NAME sends one.';
+    return [
+      ...texts.flatMap((each) => (each ? [`${each.name}: ${shortened(each.text)}`] : [])),
+      ...andMore({ more: all.length - shown.length }),
+      `${use} ${add}`,
+    ];
+  }
+
+  /** `argument` is `sent`, or the visitors fit and one has to be chosen. */
+  async function aboutInvitation(
+    tenant: Tenant,
+    { argument, visitors = [], more = 0 }: Question,
+  ): Promise<readonly string[]> {
+    const found = await Promise.all(
+      visitors.map(async (key) => ({ key, name: await nameOfVisitor(tenant, key) })),
+    );
+    if (argument !== null) {
+      return found.map(
+        ({ key, name }) =>
+          `${name} has your invitation. The conversation with them: xmpp:${visitorJid(tenant, key)}`,
+      );
+    }
+    return [
+      'Several visitors fit. Nobody was invited. Write it again with one of these:',
+      ...found.map(({ key, name }) => `!invite ${key} TEXT: ${name}`),
+      ...andMore({ more }),
+    ];
+  }
+
+  async function linesFor(
+    tenant: Tenant,
+    username: Username,
+    question: Question,
+  ): Promise<readonly string[]> {
+    const { visitor, command, argument } = question;
+    switch (command) {
+      case 'who':
+        return teamAnswers.who(tenant, username);
+      case 'queue':
+        return teamAnswers.queue(tenant);
+      case 'stats':
+        return teamAnswers.stats(tenant, username);
+      case 'canned':
+        return aboutCanned(tenant, question);
+      case 'invite':
+        return aboutInvitation(tenant, question);
+      case 'help':
+        return [helpOn(tenant, argument, visitor === null ? 'desk' : 'conversation')];
+      case 'desk':
+        return [DESK_HINT];
+      default: {
+        const similar = command === UNKNOWN ? argument : null;
+        return [visitor === null ? unknownAtDesk(similar) : unknownCommand(similar)];
+      }
+    }
+  }
+
+  async function textsFor(
+    tenant: Tenant,
+    username: Username,
+    question: Question,
+  ): Promise<readonly string[]> {
+    const { visitor, command, argument } = question;
+    if (visitor !== null && command === 'info') return [await infoOf(tenant.id, visitor)];
+    if (visitor !== null && command === 'history') {
+      return historyOf(tenant.id, visitor, Number(argument ?? HISTORY.usual));
+    }
+    return [(await linesFor(tenant, username, question)).join('\n')];
+  }
+
   return {
-    async answerTo(tenant, _username, fact) {
+    textsFor,
+    async answerTo(tenant, username, fact, position) {
       switch (fact.type) {
-        case 'QuestionAsked':
-          return { visitor: fact.data.visitor, texts: await textsFor(tenant, fact.data) };
+        case 'QuestionAsked': {
+          const { visitor, command } = fact.data;
+          if (position && OF_ROWS.has(command)) await team.reach(position);
+          return { visitor, texts: await textsFor(tenant, username, fact.data) };
+        }
         case 'AvailabilitySet':
           return { visitor: fact.data.visitor, texts: [availability(tenant, fact.data)] };
         case 'MessageRefused': {
           const { visitor, command, retraction, reason } = fact.data;
-          const message = retraction ? 'Not taken back' : 'Not delivered';
+          const notDelivered = visitor === null ? 'Not understood' : 'Not delivered';
+          const message = retraction ? 'Not taken back' : notDelivered;
           const what = command === undefined ? message : `!${command}`;
           return { visitor, texts: [`${what}: ${sentence(await named(tenant, visitor, reason))}`] };
         }
@@ -91,12 +207,23 @@ export function createAnswers(options: {
   };
 }
 
+/** Questions whose answers are in the read models. */
+const OF_ROWS: ReadonlySet<string> = new Set(['who', 'queue', 'stats']);
+
+const DESK_HINT =
+  'This is the front desk of the service. It reads commands alone, and nobody else reads what you write here. !help lists the commands. To write to a visitor, write to their own contact.';
+
 const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 /** @param similar a known command with a similar name */
 function unknownCommand(similar: string | null): string {
   const suggestion = similar === null ? '' : ` Did you mean !${similar}?`;
   return `Nothing was sent. A text that begins with ! is a command, and this command is unknown.${suggestion} !help all lists all commands. ${ESCAPE_HINT}`;
+}
+
+function unknownAtDesk(similar: string | null): string {
+  const suggestion = similar === null ? '' : ` Did you mean !${similar}?`;
+  return `This command is unknown.${suggestion} !help lists the commands of the front desk.`;
 }
 
 function availability(
@@ -112,12 +239,21 @@ function availability(
 }
 
 /** @param topic one command, or {@link ALL}; null for the commonest */
-function helpOn(tenant: Tenant, topic: string | null): string {
+function helpOn(tenant: Tenant, topic: string | null, place: Place): string {
+  if (place === 'desk' && (topic === null || topic === ALL)) return deskHelp();
   if (topic === null) return shortHelp(tenant);
   if (topic === ALL) return longHelp(tenant);
   const command = COMMANDS.find(({ name }) => name === topic);
   return command ? lineOf(command) : `!${topic} is a command of LHC and is passed on to LHC.`;
 }
+
+/** What the desk does, in a conversation about no one. */
+const deskHelp = (): string =>
+  [
+    'Commands of the front desk:',
+    ...COMMANDS.filter(({ only }) => only !== 'conversation').map(lineOf),
+    'In the conversation with a visitor there are more: write !help there.',
+  ].join('\n');
 
 const lineOf = ({ usage, does }: (typeof COMMANDS)[number]): string => `${usage}: ${does}`;
 
@@ -125,7 +261,9 @@ const lineOf = ({ usage, does }: (typeof COMMANDS)[number]): string => `${usage}
 const NOT_BY_LHC: ReadonlySet<string> = new Set(['take', 'decline', 'transfer']);
 
 const commandsOf = ({ routing }: Tenant) =>
-  routing.by === 'lhc' ? COMMANDS.filter(({ name }) => !NOT_BY_LHC.has(name)) : COMMANDS;
+  COMMANDS.filter(
+    ({ name, only }) => only !== 'desk' && !(routing.by === 'lhc' && NOT_BY_LHC.has(name)),
+  );
 
 /** It fits on the screen of a phone. */
 const shortHelp = (tenant: Tenant): string =>

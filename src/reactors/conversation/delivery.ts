@@ -2,6 +2,7 @@
  * Sends stanzas in a visitor's name. The visitor's session sends them, or ejabberd's admin API does: for a visitor who
  * should be offline, or whose session belongs to another process.
  */
+import { deskJid } from '../../actors/desk.ts';
 import {
   operatorJid,
   streamOf,
@@ -69,6 +70,8 @@ export interface Delivery {
    * @throws {AppError} the first refusal, after all lines were tried; `unavailable` at once
    */
   sendLines(sender: Sender, lines: readonly Line[]): Promise<void>;
+  /** The same from the tenant's desk: the lines are about no visitor alone. */
+  sendFromDesk(sender: Pick<Sender, 'tenant' | 'mayAct'>, lines: readonly Line[]): Promise<void>;
   /** Acknowledges an operator's message: `received` (XEP-0184) or `displayed` (XEP-0333). */
   acknowledge(sender: Sender, operator: Username, what: Acknowledgement, id: string): Promise<void>;
 }
@@ -117,25 +120,41 @@ export function createDelivery(options: {
   const sendLine = (sender: Sender, { to, id, text }: Line): Promise<void> =>
     send(sender, to, { id, body: marked(text), notice: true });
 
+  async function sendDeskLine(
+    { tenant, mayAct }: Pick<Sender, 'tenant' | 'mayAct'>,
+    { to, id, text }: Line,
+  ): Promise<void> {
+    const from = deskJid(tenant);
+    const addressed = { from, to: operatorJid(tenant, to) };
+    const message = { ...addressed, id, body: marked(text), notice: true } as const;
+    if (!mayAct()) throw laneLost();
+    if (transport.isOnline(from)) await transport.send(message);
+    else await admin.sendMessage(message);
+  }
+
   return {
     send,
     sendLine,
-    async sendLines(sender, lines) {
-      let refusal: AppError | null = null;
-      for (const line of lines) {
-        await sendLine(sender, line).catch((error) => {
-          if (!isRefused(error)) throw error;
-          refusal ??= error;
-        });
-      }
-      if (refusal) throw refusal;
-    },
+    sendLines: (sender, lines) => inOrder(lines, (line) => sendLine(sender, line)),
+    sendFromDesk: (sender, lines) => inOrder(lines, (line) => sendDeskLine(sender, line)),
     async acknowledge(sender, operator, what, id) {
       const { from, to } = addresses(sender, operator);
       if (await bySession(sender)) await transport.acknowledge(from, to, what, id);
       else await admin.sendAcknowledgement(from, to, what, id);
     },
   };
+}
+
+/** Sends all lines. @throws {AppError} the first refusal, after all of them; `unavailable` at once */
+async function inOrder(lines: readonly Line[], send: (line: Line) => Promise<void>): Promise<void> {
+  let refusal: AppError | null = null;
+  for (const line of lines) {
+    await send(line).catch((error) => {
+      if (!isRefused(error)) throw error;
+      refusal ??= error;
+    });
+  }
+  if (refusal) throw refusal;
 }
 
 /**

@@ -153,8 +153,15 @@ async function performOperatorEvent(
     if (await operatorSessions.compare(tenant.id, username)) return done;
     return { kind: 'retry', reason: 'the sessions could not be compared with ejabberd' };
   }
-  const answer = fact && (await answers.answerTo(tenant, username, fact));
+  const answer = fact && (await answers.answerTo(tenant, username, fact, event.position));
   if (!answer) return done;
+  if (answer.visitor === null) {
+    const lines = answer.texts.map((text, index) =>
+      lineOf(event, 0, index, { to: username, text }),
+    );
+    await delivery.sendFromDesk({ tenant, mayAct }, lines);
+    return done;
+  }
   // The answer stands behind what the visitor had said when the operator asked.
   const conversation = streamOf(visitorRef(tenant.id, answer.visitor));
   const revision = await revisionAt(store, conversation, event.metadata.at);

@@ -129,6 +129,8 @@ export interface RoutingTables {
   waitingCount(): number;
   /** Chats of all tenants that one operator or several are asked to answer now. */
   offerCount(): number;
+  /** A tenant's open chats: those that nobody has accepted, but for those whose visitors have left, and the others. */
+  counts(tenant: TenantId): { readonly waiting: number; readonly chatting: number };
   /** When the oldest of these chats was started, ms since 1970; null if no chat waits. */
   oldestWaitingSince(): number | null;
 }
@@ -212,6 +214,8 @@ const QUERIES = {
     WHERE operator IS NULL AND rests = 0 AND left_alone = 0`,
   offerCount: `SELECT count(*) AS n FROM chats_of_visitors
     WHERE accepted = 0 AND (operator IS NOT NULL OR offered <> '[]')`,
+  counts: `SELECT ifnull(sum(accepted = 0 AND rests = 0), 0) AS waiting,
+    ifnull(sum(accepted), 0) AS chatting FROM chats_of_visitors WHERE tenant = ?`,
   oldestWaitingSince: `SELECT min(since) AS since FROM chats_of_visitors
     WHERE operator IS NULL AND rests = 0 AND left_alone = 0`,
 } as const;
@@ -356,6 +360,10 @@ export function openRoutingTables(db: DatabaseSync): RoutingTables {
       assignments(query('reservedBefore').all(tenant, at, ahead)),
     waitingCount: () => Number(query('waitingCount').get()?.n ?? 0),
     offerCount: () => Number(query('offerCount').get()?.n ?? 0),
+    counts(tenant) {
+      const row = query('counts').get(tenant);
+      return { waiting: Number(row?.waiting ?? 0), chatting: Number(row?.chatting ?? 0) };
+    },
     oldestWaitingSince: () => {
       const since = query('oldestWaitingSince').get()?.since;
       return typeof since === 'number' ? since : null;

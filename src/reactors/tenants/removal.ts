@@ -61,6 +61,8 @@ export interface TenantRemovalOptions {
   /** Resolves when the tables have the whole log. */
   readonly caughtUp: () => Promise<void>;
   readonly purge: PurgeTenant;
+  /** Removes the contact of the tenant's service. */
+  readonly removeDesk: (tenant: Tenant) => Promise<void>;
   /** The id of the log of this process. */
   readonly logId: string;
   readonly logger: Logger;
@@ -279,9 +281,9 @@ async function accounts(options: TenantRemovalOptions, { tenant, mayGoOn }: Work
   }
 }
 
-/** Deletes both groups, unless they belong to another log. */
+/** Removes the desk and deletes both groups, unless they belong to another log. */
 async function groups(
-  { admin, logId, logger }: TenantRemovalOptions,
+  { admin, logId, logger, removeDesk }: TenantRemovalOptions,
   { tenant }: Work,
 ): Promise<void> {
   const names = rosterGroups(tenant);
@@ -290,6 +292,7 @@ async function groups(
     logger.warn({ tenant: tenant.id, mark }, 'the groups stay: they belong to another log');
     return;
   }
+  await removeDesk(tenant);
   await admin.deleteGroup(tenant.host, names.visitors);
   await admin.deleteGroup(tenant.host, names.operators);
 }

@@ -44,6 +44,7 @@ export function createApi(
     operatorAccounts,
     transfer: routing.transfer,
     lhcPeople,
+    cannedTexts: reactors.canned,
     typing,
     readModels,
     stream,

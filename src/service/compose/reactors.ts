@@ -1,30 +1,36 @@
 /** What has effects at ejabberd and LHC, in the order in which the parts need each other. Nothing runs yet. */
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import type { Config } from '../../config/config.ts';
+import { createTenantBudgets } from '../../inbox/budget.ts';
 import { createInbox } from '../../inbox/inbox.ts';
 import { createOlderModules, createReporters } from '../../inbox/older-modules.ts';
+import { type CarryOutOptions, createCarryOut } from '../../inbox/operator-commands/carry-out.ts';
 import { createSetAside } from '../../inbox/set-aside.ts';
 import { createLineBudget } from '../../kit/line-budget.ts';
 import { createCallbackClient, createRestReading } from '../../lhc/callback-client.ts';
 import { createCallbackGuard } from '../../lhc/callback-guard.ts';
 import { isMarked } from '../../lhc/rest-delivery.ts';
+import type { ReadModels } from '../../projections/read-models.ts';
 import { createAnswers } from '../../reactors/answers/answers.ts';
 import { createTyping } from '../../reactors/conversation/visitor-typing.ts';
 import { createXmppLane, XMPP_FILTER } from '../../reactors/conversation/xmpp-lane.ts';
+import { createCannedTexts } from '../../reactors/desk/canned-texts.ts';
+import { createDeskCommands } from '../../reactors/desk/commands.ts';
+import { createDesks } from '../../reactors/desk/desk.ts';
 import { createCallbacks } from '../../reactors/lhc/callback-lane.ts';
 import { createChatReader } from '../../reactors/lhc/chat-reader.ts';
 import { openKnownChats } from '../../reactors/lhc/known-chats.ts';
 import { createLhcPeople } from '../../reactors/lhc/people.ts';
 import { createReturns } from '../../reactors/lhc/returns.ts';
 import { createSignals } from '../../reactors/lhc/signals.ts';
-import { createOperatorNames } from '../../reactors/operator-names.ts';
+import { createOperatorNames, type OperatorNames } from '../../reactors/operator-names.ts';
 import { createOperatorAccounts } from '../../reactors/operators/accounts.ts';
 import { createLhcUsers } from '../../reactors/operators/lhc-users.ts';
 import { createOperatorRemoval } from '../../reactors/operators/removal.ts';
 import { createOperatorRooms } from '../../reactors/operators/rooms.ts';
 import { createOperatorSessions, hasSession } from '../../reactors/operators/sessions.ts';
 import { createOperatorSummaries } from '../../reactors/operators/summaries.ts';
-import { openPersonalData } from '../../reactors/personal-data.ts';
+import { openPersonalData, type PersonalData } from '../../reactors/personal-data.ts';
 import { createRouting } from '../../reactors/routing/routing.ts';
 import { openRoutingTables } from '../../reactors/routing/table-queries.ts';
 import { createTenantLifecycle } from '../../reactors/tenants/lifecycle.ts';
@@ -48,9 +54,11 @@ import { createPageDigest } from '../../runtime/page-digest.ts';
 import { createStreamCut } from '../../runtime/stream-cut.ts';
 import { createTenantPurge } from '../../runtime/tenant-purge.ts';
 import { createTidy } from '../../sqlite/tidy.ts';
+import { type AnswerAdHoc, createAdHoc } from '../../xmpp/ad-hoc.ts';
 import { createEjabberdAdmin } from '../../xmpp/admin/admin.ts';
 import { createEjabberdRooms } from '../../xmpp/admin/rooms.ts';
 import { toldOutages } from '../outages.ts';
+import { createTeamReading } from '../team-reading.ts';
 import { createVisitorTransport, listenToSessions } from '../visitor-transport.ts';
 import { callbackState, testCallback } from './callbacks-seen.ts';
 import { createHelper } from './node-helper.ts';
@@ -59,18 +67,30 @@ import type { Runtime } from './runtime.ts';
 export type Reactors = ReturnType<typeof createReactors>;
 
 /** The effects of facts at ejabberd and LHC, and the commands that come from ejabberd. */
-export function createReactors(config: Config, runtime: Runtime) {
+export function createReactors(config: Config, runtime: Runtime, readModels: ReadModels) {
   const { store, db, vault, work, secrets, tenants, failpoint } = runtime;
   const { apiUrl: url, apiUser: user, apiPassword: password } = config.ejabberd;
   const observe = toldOutages('ejabberd', runtime.logger, runtime.monotonic);
   const admin = createEjabberdAdmin({ url, user, password, observe });
   const { passwordOf, digest: digestKey } = secrets;
   const ejabberd = config.ejabberd;
-  const transport = createVisitorTransport({ ...runtime, admin, ejabberd, passwordOf });
+  /** Its parts need the transport. Nobody asks before all of them are there. */
+  const adHoc: { answer: AnswerAdHoc } = { answer: async () => null };
+  const answerQuery: AnswerAdHoc = (...query) => adHoc.answer(...query);
+  const transport = createVisitorTransport({
+    ...runtime,
+    admin,
+    ejabberd,
+    passwordOf,
+    answerQuery,
+  });
   const personal = openPersonalData(store, vault);
-  const { operators: operatorsOf, visitorOf } = openRoutingTables(db);
+  const { operators: operatorsOf, visitorOf, counts } = openRoutingTables(db);
   const names = createOperatorNames({ ...runtime, personal, operatorsOf });
-  const base = { ...runtime, admin, transport, personal, names, passwordOf, digestKey };
+  const team = createTeamReading(readModels, runtime.now);
+  const canned = createCannedTexts({ ...runtime, personal, digestKey });
+  const known = { personal, names, team, canned };
+  const base = { ...runtime, admin, transport, ...known, passwordOf, digestKey };
 
   const typing = createTyping({ ...base, now: base.monotonic });
   const helper = createHelper(config, base, visitorOf, typing.forward);
@@ -93,6 +113,7 @@ export function createReactors(config: Config, runtime: Runtime) {
     isOnline: (tenant, username) => hasSession(base, tenant, username),
   });
   const { transfer } = routing;
+  const answers = createAnswers(base);
   const removal = createOperatorRemoval(base);
   const operatorSessions = createOperatorSessions({ ...base, operatorsOf });
   const laneWork = openLaneTable(db);
@@ -102,7 +123,7 @@ export function createReactors(config: Config, runtime: Runtime) {
     pendingFrom: (stream) => laneWork.revisions(stream, XMPP_FILTER.name, -1, 1)[0] ?? null,
     removal,
     operatorSessions,
-    answers: createAnswers(base),
+    answers,
     afterTaken: async () => failpoint('after-stanza'),
     isTakenAll: reporters.areOlderAlone,
   });
@@ -114,6 +135,11 @@ export function createReactors(config: Config, runtime: Runtime) {
   const { caughtUp } = work;
   const desired = createDesiredVisitors(db);
   const crowd = createCrowd({ ...base, desired });
+  const desks = createDesks({
+    ...base,
+    now: base.monotonic, // it measures intervals alone
+    countsOf: (tenant) => ({ ...counts(tenant), visitors: desired.online(tenant) }),
+  });
   const lhcPeople = createLhcPeople(runtime.actors);
   const lhcChats = createChatReader({
     ...base,
@@ -159,6 +185,7 @@ export function createReactors(config: Config, runtime: Runtime) {
     isAway: (tenant, name) => lanes.failures(name).get(tenant)?.away === true,
     caughtUp,
     purge: createTenantPurge(base),
+    removeDesk: desks.remove,
     compare: () => void reconciler.compare(),
     onStep: () => failpoint('removal-step'),
   });
@@ -169,6 +196,7 @@ export function createReactors(config: Config, runtime: Runtime) {
     testCallback: (tenant: Tenant) => testCallback(tenant, guard, lhcChats),
   };
 
+  const people = peopleNames(base);
   const returns = createReturns(base);
   const signals = createSignals({
     ...base,
@@ -178,15 +206,25 @@ export function createReactors(config: Config, runtime: Runtime) {
     returnStanza: returns.returned,
     stanzasArrived: xmppLane.arrived,
     clockSettings: base.clock.followed,
-    compare: () => reconciler.compare(),
+    compare: () => {
+      desks.compare();
+      return reconciler.compare();
+    },
   });
+  const carryOut = createCarryOut({ ...base, transfer, ...people });
+  const budgets = createTenantBudgets(tenants);
   const inbox = createInbox({
     ...base,
     setAside: createSetAside(base),
     signals,
     transfer,
-    operatorName: async ({ tenant, name }) => (await names.of(tenant)).plain(name),
+    carryOut,
+    budgets,
+    ...people,
   });
+  adHoc.answer = createAdHoc(
+    createDeskCommands({ ...base, carryOut, answers, budgets, operatorsOf }),
+  );
   const compareSessions = operatorSessions.compareSoon;
   const olderModules = createOlderModules({ ...base, inbox, reporters, compareSessions });
   const deadLetters = createDeadLetters({ ...base, destinations, again: inbox.again });
@@ -216,6 +254,7 @@ export function createReactors(config: Config, runtime: Runtime) {
     names,
     lanes,
     reconciler,
+    desks,
     crowd,
     routing,
     xmppLane,
@@ -230,7 +269,7 @@ export function createReactors(config: Config, runtime: Runtime) {
       .tenantChanged(id)
       .catch((error) => base.logger.warn({ err: error, tenant: id }, 'callbacks were not resumed'));
   });
-  listenToSessions(transport, { ...base, xmppLane, lanes, reconciler });
+  listenToSessions(transport, { ...base, xmppLane, lanes, reconciler, desks });
   const compareOperators = () => operatorSessions.compareAll(tenants.all().map(({ id }) => id));
   return {
     admin,
@@ -241,6 +280,8 @@ export function createReactors(config: Config, runtime: Runtime) {
     routing,
     lhcPeople,
     reconciler,
+    desks,
+    canned,
     crowd,
     lhcChats,
     compareOperators,
@@ -262,6 +303,22 @@ export function createReactors(config: Config, runtime: Runtime) {
     tenantEffects,
   };
 }
+
+/** People's names as others read them. */
+const peopleNames = ({
+  actors,
+  names,
+  personal,
+}: Pick<Runtime, 'actors'> & {
+  readonly names: OperatorNames;
+  readonly personal: PersonalData;
+}): Pick<CarryOutOptions, 'operatorName' | 'visitorName'> => ({
+  operatorName: async ({ tenant, name }) => (await names.of(tenant)).plain(name),
+  async visitorName({ tenant, name }) {
+    const state = await actors.visitor(tenant, name).state();
+    return (state && (await personal.profileOf(tenant, name, state)).profile.nick) || null;
+  },
+});
 
 const unmarked = createLineBudget();
 

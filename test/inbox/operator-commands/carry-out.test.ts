@@ -1,14 +1,16 @@
 /** Commands of operators in a conversation, from mod_lhc's event to the facts. */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CannedName } from '../../../src/actors/tenant/canned-texts.ts';
 import { createInbox } from '../../../src/inbox/inbox.ts';
 import { UNKNOWN } from '../../../src/inbox/operator-commands/read.ts';
+import { CHOICES_MAX } from '../../../src/inbox/operator-commands/whom.ts';
 import { createSetAside } from '../../../src/inbox/set-aside.ts';
 import type { InboxSignals } from '../../../src/inbox/signals.ts';
 import { createTransfer } from '../../../src/reactors/routing/transfer.ts';
 import { changePresence, openSession, register, startChat, viewPage } from '../../actors/facts.ts';
 import { username, visitorKey } from '../../support/names.ts';
-import { HOST, jidOf, newId, openRig, type Rig, silent } from '../../support/rig.ts';
+import { ACME, HOST, jidOf, newId, openRig, type Rig, silent } from '../../support/rig.ts';
 
 const OPERATORS = ['op1', 'op2', 'op3'];
 const queueId = newId();
@@ -50,6 +52,10 @@ function inbox() {
     tenants,
     setAside,
     operatorName: async ({ name }) => `Name of ${name}`,
+
+    visitorName: async () => null,
+    team: rig.team,
+    canned: rig.canned,
     digestKey,
     transfer,
     signals: NO_SIGNALS,
@@ -68,7 +74,7 @@ const written = (by: string, body: string | Record<string, string>, id = newId()
     type: 'message',
     id,
     from: `${by}@${HOST}/desk`,
-    to: jidOf(to),
+    to: to === 'desk' ? `visitors@${HOST}` : jidOf(to),
     body: typeof body === 'string' ? { '': body } : body,
   };
 };
@@ -357,5 +363,133 @@ describe('a text', () => {
       { numRuns: 60 },
     );
     expect(await ofVisitor(['OperatorMessageReceived'])).toEqual([]);
+  });
+});
+
+describe('at the desk', () => {
+  const atDesk = (body: string) => write('op1', body, 'desk');
+  const questions = async () =>
+    (await facts('operator-acme.op1', ['QuestionAsked'])).map(([, data]) => data);
+  const found = (key: string, nick: string) => ({
+    key: visitorKey(key),
+    nick,
+    conversation: 'none' as const,
+    operator: null,
+    page: null,
+  });
+  const messages = async (key: string) =>
+    (await rig.facts(`visitor-acme.${key}`)).filter(
+      ({ type }) => type === 'OperatorMessageReceived',
+    );
+
+  it.each(['who', 'queue', 'stats', 'canned', 'help'])('!%s is one question', async (command) => {
+    const id = await atDesk(`!${command}`);
+    expect(await questions()).toEqual([{ visitor: null, messageId: id, command, argument: null }]);
+  });
+
+  it('a text is a question too, and reaches nobody', async () => {
+    await atDesk('Hello?');
+    expect(await questions()).toEqual([
+      expect.objectContaining({ visitor: null, command: 'desk' }),
+    ]);
+    expect(returned).toEqual([]);
+  });
+
+  it('!away and !back count once', async () => {
+    await atDesk('!away');
+    await atDesk('!back');
+    expect((await facts('operator-acme.op1', ['AvailabilitySet'])).map(([, each]) => each)).toEqual(
+      [
+        expect.objectContaining({ away: true, visitor: null }),
+        expect.objectContaining({ away: false, visitor: null }),
+      ],
+    );
+  });
+
+  it('!canned add and remove change the text of the tenant, and each is confirmed', async () => {
+    await atDesk('!canned add greeting Hello');
+    await atDesk('!canned add greeting Hello');
+    await atDesk('!canned remove greeting');
+    await atDesk('!canned remove greeting');
+    expect(await rig.types('tenant-acme')).toEqual(['CannedTextSaved', 'CannedTextRemoved']);
+    const [saved] = await rig.facts('tenant-acme');
+    expect(JSON.stringify(saved)).not.toContain('Hello');
+    expect((await questions()).map(({ argument }) => argument)).toEqual([
+      'add greeting',
+      'add greeting',
+      'remove greeting',
+    ]);
+    expect(await refusals('op1')).toEqual(['!canned: there is no canned text greeting']);
+  });
+
+  it('!canned NAME sends the text once, in a conversation alone', async () => {
+    await rig.canned.save(
+      ACME,
+      { name: CannedName.parse('bye'), text: 'Bye, {operator}' },
+      null,
+      {},
+    );
+    await atDesk('!canned bye');
+    expect(await refusals('op1')).toEqual([
+      '!canned: write it in the conversation with the visitor who is to get it',
+    ]);
+    const id = await write('op1', '!canned bye');
+    const [sent, ...others] = await messages('1');
+    expect(others).toEqual([]);
+    expect(sent && (await rig.personal.bodyOf(sent))).toBe('Bye, Name of op1');
+    expect(sent?.data).toMatchObject({ operator: 'op1', messageId: id });
+  });
+
+  it('!invite invites the visitor with this name, or this key, once', async () => {
+    rig.team.rows.visitors = [found('1', 'Anna'), found('2', 'Annabel')];
+    const id = await atDesk('!invite anna Can I help?');
+    const [sent, ...others] = await messages('1');
+    expect(others).toEqual([]);
+    expect(sent && (await rig.personal.bodyOf(sent))).toBe('Can I help?');
+    expect(sent?.data).toMatchObject({ operator: 'op1', messageId: id });
+    expect(sent?.data).not.toMatchObject({ receipt: true });
+    await atDesk('!invite 1 Hello?');
+    await atDesk(`!invite ${jidOf('1')} Hello?`);
+    expect(await messages('1')).toHaveLength(3);
+    for (const asked of await questions()) {
+      expect(asked).toMatchObject({ command: 'invite', argument: 'sent', visitors: ['1'] });
+    }
+  });
+
+  it('!invite of several visitors invites nobody, and no name is in a fact', async () => {
+    rig.team.rows.visitors = Array.from({ length: CHOICES_MAX + 3 }, (_, n) =>
+      found(`v${n}`, `Annegret ${n}`),
+    );
+    await atDesk('!invite annegret Hello');
+    expect(await questions()).toEqual([
+      expect.objectContaining({
+        argument: null,
+        visitors: Array.from({ length: CHOICES_MAX }, (_, n) => `v${n}`),
+        more: 3,
+      }),
+    ]);
+    await atDesk('!invite Waldemar Hello');
+    expect(await refusals('op1')).toEqual([
+      '!invite: nobody on the site has this name, key or address',
+    ]);
+    expect(JSON.stringify(await rig.facts('operator-acme.op1'))).not.toMatch(/annegret|waldemar/i);
+  });
+
+  it('!invite of a visitor who has a chat is refused', async () => {
+    await rig.toVisitor('1', startChat('c1'));
+    await atDesk('!invite 1 Hello');
+    await write('op1', '!take');
+    await atDesk('!invite 1 Hello');
+    expect(await refusals('op1')).toEqual([
+      '!invite: this visitor has a chat already; to take it, write !take in their conversation',
+      '!invite: you have a chat with this visitor; write to them there',
+    ]);
+    expect(await messages('1')).toEqual([]);
+  });
+
+  it('is closed to whoever is no operator', async () => {
+    await write('nobody', '!who', 'desk');
+    expect(returned.length).toBeGreaterThan(0);
+    expect(await rig.facts('operator-acme.nobody')).toEqual([]);
   });
 });

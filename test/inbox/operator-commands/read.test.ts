@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { CANNED_TEXT_MAX_CHARACTERS } from '../../../src/actors/tenant/canned-texts.ts';
 import { LHC_COMMANDS } from '../../../src/actors/tenant/lhc-commands.ts';
-import { COMMANDS, readWritten, UNKNOWN } from '../../../src/inbox/operator-commands/read.ts';
+import { filledIn } from '../../../src/inbox/operator-commands/placeholders.ts';
+import {
+  COMMANDS,
+  readWritten,
+  UNKNOWN,
+  WHOM_MAX_LENGTH,
+} from '../../../src/inbox/operator-commands/read.ts';
 import { nearest } from '../../../src/inbox/operator-commands/spelling.ts';
 import { tenantWith } from '../../support/tenant.ts';
 
@@ -258,5 +265,72 @@ describe('the nearest word', () => {
         expect(nearest(word.slice(0, at) + word.slice(at + 1), words)).not.toBeNull();
       }),
     );
+  });
+});
+
+describe('to the desk', () => {
+  const atDesk = (body: string) => readWritten(body, LHC_COMMANDS, 'desk');
+  const question = (command: string) => ({ kind: 'question', command, argument: null });
+  it.each<[string, object]>([
+    ['Hello', message('Hello')],
+    ['!who', question('who')],
+    ['!Queue.', question('queue')],
+    ['!stats', question('stats')],
+    ['!away', { kind: 'availability', command: 'away' }],
+    ['!canned', question('canned')],
+    ['!who is there', faulty('who', /takes no text/)],
+    ['!invite 7 Hello', { kind: 'invite', whom: '7', text: 'Hello' }],
+    [
+      '!invite "Anna  Smith" Hello\nyou',
+      { kind: 'invite', whom: 'Anna Smith', text: 'Hello\nyou' },
+    ],
+    ['!invite „Anna“ Hi', { kind: 'invite', whom: 'Anna', text: 'Hi' }],
+    ['!invite visitor.7@h.test Hi', { kind: 'invite', whom: 'visitor.7@h.test', text: 'Hi' }],
+    ['!invite', faulty('invite', /whom and what/)],
+    ['!invite Anna', faulty('invite', /whom and what/)],
+    [`!invite ${'x'.repeat(WHOM_MAX_LENGTH + 1)} Hi`, faulty('invite', /too long/)],
+    ['!take', faulty('take', /in the conversation/)],
+    // LHC's commands are about a chat.
+    ['!block', unknown(null)],
+    ['!hwo', unknown('who')],
+  ])('%j', (body, expected) => expect(atDesk(body)).toEqual(expected));
+
+  it('!invite is for the desk alone', () => {
+    expect(read('!invite 7 Hello')).toEqual(faulty('invite', /front desk/));
+  });
+});
+
+describe('canned texts', () => {
+  const canned = (what: string, name: string, more = {}) => ({
+    kind: 'canned',
+    do: what,
+    name,
+    ...more,
+  });
+  it.each<[string, object]>([
+    ['!canned greeting', canned('use', 'greeting')],
+    ['!canned Greeting.', canned('use', 'greeting')],
+    ['!canned add greeting Hello\nyou', canned('add', 'greeting', { text: 'Hello\nyou' })],
+    ['!canned Add greeting  !important', canned('add', 'greeting', { text: '!important' })],
+    ['!canned remove greeting', canned('remove', 'greeting')],
+    ['!canned greeting now', faulty('canned', /one name/)],
+    ['!canned add', faulty('canned', /name the text/)],
+    ['!canned add greeting', faulty('canned', /is empty/)],
+    ['!canned add Grüße Hello', faulty('canned', /a-z, 0-9/)],
+    ['!canned add add Hello', faulty('canned', /reserved/)],
+    ['!canned remove', faulty('canned', /name the text/)],
+    [
+      `!canned add x ${'y'.repeat(CANNED_TEXT_MAX_CHARACTERS + 1)}`,
+      faulty('canned', /longer than/),
+    ],
+  ])('%j', (body, expected) => expect(read(body)).toEqual(expected));
+
+  it.each([
+    ['Hello {visitor}, this is {operator}.', 'Anna', 'Hello Anna, this is Olga.'],
+    ['Hello {visitor}, this is {operator}.', null, 'Hello, this is Olga.'],
+    ['{visitor}? {name} {operator}', null, '? {name} Olga'],
+    ['{visitor}', '{operator}', '{operator}'],
+  ])('%j for %j', (text, visitor, filled) => {
+    expect(filledIn(text, { operator: 'Olga', visitor })).toBe(filled);
   });
 });

@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { OperatorFact } from '../../../src/actors/operator/machine.ts';
+import { CannedName } from '../../../src/actors/tenant/canned-texts.ts';
 import type { VisitorCommand } from '../../../src/actors/visitor/decisions.ts';
 import type { Profile } from '../../../src/actors/visitor/profile.ts';
 import { COMMANDS, UNKNOWN } from '../../../src/inbox/operator-commands/read.ts';
 import { type Answers, createAnswers } from '../../../src/reactors/answers/answers.ts';
+import { QUEUE_MAX_LINES, WHO_MAX_LINES } from '../../../src/reactors/answers/team.ts';
 import { durationOf, stampOf, visitorsTime } from '../../../src/reactors/texts/times.ts';
 import {
   assignChat,
@@ -168,9 +170,11 @@ describe('!info', () => {
     const long = '😀'.repeat(2000);
     await view({ page: `/${long}`, title: long, nick: `x${long}`, referrer: `y${long}` });
     let reads = 0;
-    const { store, actors, personal, names, now } = rig;
+    const { store, actors, personal, names, team, canned, now } = rig;
     const counting = createAnswers({
       actors,
+      team,
+      canned,
       personal,
       names,
       now,
@@ -302,6 +306,144 @@ describe('!history', () => {
   });
 });
 
+/** At the desk: there is no visitor. */
+const askDesk = async (command: string, more: Record<string, unknown> = {}) => {
+  const data = { visitor: null, messageId: 'x', command, argument: null, ...more };
+  const answer = await answerTo({ type: 'QuestionAsked', data });
+  expect(answer?.visitor).toBeNull();
+  return (answer?.texts ?? []).join('\n').split('\n');
+};
+const colleague = (name: string, more: Record<string, unknown> = {}) => ({
+  username: username(name),
+  departments: [],
+  availability: 'available' as const,
+  away: false,
+  chats: 0,
+  capacity: 3,
+  ...more,
+});
+
+describe('at the desk', () => {
+  it('!who says who is available, with chats, places and departments', async () => {
+    rig.team.rows.colleagues = [
+      colleague('op1', { chats: 1, departments: ['sales', 'care'] }),
+      colleague('op2', { availability: 'away', away: true }),
+    ];
+    expect(await askDesk('who')).toEqual([
+      '1 operator is available, with 2 free places.',
+      'op1 (you): available, 1 of 3 chats · sales, care',
+      'op2: away (!away), 0 of 3 chats',
+    ]);
+  });
+
+  it('long lists are cut, and say how much more there is', async () => {
+    rig.team.rows.colleagues = Array.from({ length: 32 }, (_, n) => colleague(`op${n}`));
+    const lines = await askDesk('who');
+    expect(lines).toHaveLength(WHO_MAX_LINES + 2);
+    expect(lines.at(-1)).toBe('and 12 more');
+    rig.team.rows.queue = Array.from({ length: QUEUE_MAX_LINES + 1 }, (_, n) => ({
+      visitor: visitorKey(String(n)),
+      chatId: `c${n}`,
+      nick: null,
+      department: null,
+      page: null,
+      startedAt: rig.now(),
+      offered: [],
+      inLhc: false,
+    }));
+    const waiting = await askDesk('queue');
+    expect(waiting[0]).toBe('16 visitors wait, the longest first:');
+    expect(waiting.at(-1)).toBe('and 1 more');
+  });
+
+  it('!queue says who waits, how long, where they are, and who is asked', async () => {
+    expect(await askDesk('queue')).toEqual(['Nobody waits.']);
+    rig.team.rows.queue = [
+      {
+        visitor: visitorKey('1'),
+        chatId: '7',
+        nick: `Anna\n:: ${'x'.repeat(100)}`,
+        department: 'sales',
+        page: 'Shoes',
+        startedAt: rig.now(),
+        offered: [username('op1'), username('op2')],
+        inLhc: false,
+      },
+    ];
+    later(3);
+    const [head, line = '', ...others] = await askDesk('queue');
+    expect(head).toBe('1 visitor waits, the longest first:');
+    expect(line).toMatch(
+      /^#7 Visitor Anna :: x+… · sales · 3 min · offered to op1, op2 · Page: Shoes$/,
+    );
+    expect(line.length).toBeLessThan(140);
+    expect(others).toEqual([]);
+  });
+
+  it('!stats counts the chats of today, and the busiest operators', async () => {
+    rig.team.rows.stats = {
+      chats: 12,
+      open: 2,
+      served: 9,
+      missed: 1,
+      waitedMedianS: 40,
+      waitedLongestS: 300,
+      operators: [
+        { operator: username('op1'), chats: 3, missedOffers: 0 },
+        { operator: username('op2'), chats: 6, missedOffers: 1 },
+      ],
+    };
+    expect(await askDesk('stats')).toEqual([
+      'Today until 00:00 UTC: 12 chats, 9 answered, 1 missed, 2 open.',
+      'Visitors waited 40 s (the median), 5 min at most.',
+      'op2: 6 chats, 1 offer missed',
+      'op1 (you): 3 chats',
+    ]);
+  });
+
+  it('!canned lists the beginnings of the texts', async () => {
+    expect(await askDesk('canned')).toEqual([
+      'Your team has no canned texts. To save one: !canned add NAME TEXT',
+    ]);
+    const text = { name: CannedName.parse('greeting'), text: 'Hello\nyou' };
+    await rig.canned.save(tenant().id, text, null, {});
+    expect(await askDesk('canned')).toEqual([
+      'greeting: Hello you',
+      'In a conversation !canned NAME sends one. To save one: !canned add NAME TEXT',
+    ]);
+  });
+
+  it('!invite says who was invited, or who may be meant', async () => {
+    await view({ page: '/', nick: 'Anna' });
+    expect(await askDesk('invite', { argument: 'sent', visitors: [visitorKey('1')] })).toEqual([
+      'Visitor Anna has your invitation. The conversation with them: xmpp:visitor.1@xmpp.test',
+    ]);
+    const visitors = [visitorKey('1'), visitorKey('2')];
+    expect(await askDesk('invite', { visitors, more: 4 })).toEqual([
+      'Several visitors fit. Nobody was invited. Write it again with one of these:',
+      '!invite 1 TEXT: Visitor Anna',
+      '!invite 2 TEXT: Visitor 2',
+      'and 4 more',
+    ]);
+  });
+
+  it('a text, an unknown command and a refusal are answered', async () => {
+    expect(await askDesk('desk')).toEqual([expect.stringMatching(/^This is the front desk/)]);
+    expect(await askDesk(UNKNOWN, { argument: 'who' })).toEqual([
+      'This command is unknown. Did you mean !who? !help lists the commands of the front desk.',
+    ]);
+    const help = await askDesk('help');
+    for (const { usage, only } of COMMANDS) {
+      const has = help.some((line) => line.startsWith(`${usage}: `));
+      expect(has, usage).toBe(only !== 'conversation');
+    }
+    const data = { visitor: null, messageId: 'x', reason: 'why not?', command: 'invite' };
+    expect((await answerTo({ type: 'MessageRefused', data }))?.texts).toEqual([
+      '!invite: why not?',
+    ]);
+  });
+});
+
 describe('!help', () => {
   it('is short: the commonest commands, and how to read of the others', async () => {
     const [text = ''] = await ask('help');
@@ -315,7 +457,10 @@ describe('!help', () => {
 
   it('all names every command in a line, and the commands of LHC', async () => {
     const [text = ''] = await ask('help', 'all');
-    for (const { usage } of COMMANDS) expect(text.split('\n').join('|')).toContain(`|${usage}: `);
+    for (const { usage, only } of COMMANDS) {
+      const has = text.split('\n').join('|').includes(`|${usage}: `);
+      expect(has, usage).toBe(only !== 'desk');
+    }
     expect(text).toContain('!!text');
     const passed = text.split('\n').at(-1) ?? '';
     expect(passed).toMatch(/^Passed on to LHC: .*!block/);

@@ -44,7 +44,7 @@ export async function openMessageLane(
       logger: silent,
       pauseTimes,
       pendingFrom: () => through + 1,
-      answers: createAnswers({ actors, store, personal, names, now }),
+      answers: createAnswers({ ...rig, actors, store, personal, names }),
       removal: createOperatorRemoval({ actors, admin, ownership: soleOwner, now: rig.now }),
       operatorSessions: createOperatorSessions({
         actors,

@@ -51,7 +51,7 @@ const makeLane = (ownership: Ownership = soleOwner) => {
     removal,
     logger: silent,
   };
-  const answers = createAnswers({ actors, store, personal, names, now });
+  const answers = createAnswers({ ...rig, actors, store, personal, names });
   const operatorSessions = createOperatorSessions({
     actors,
     admin,

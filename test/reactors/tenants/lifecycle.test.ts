@@ -28,6 +28,7 @@ async function world(owned: readonly number[] = ALL_PARTITIONS) {
   const lifecycle = createTenantLifecycle({
     ...rig,
     admin: ejabberd.admin,
+    removeDesk: async () => {},
     ownership,
     tenants: {
       get: (id) => known.get(id),

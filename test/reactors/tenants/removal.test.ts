@@ -71,6 +71,7 @@ async function world() {
     await admin.register(operatorJid(tenant, ROSA), 'secret');
     await admin.joinGroup(operatorJid(tenant, ROSA), names.operators);
   }
+  const desksRemoved: string[] = [];
   const options: TenantRemovalOptions = {
     actors: rig.actors,
     admin,
@@ -84,6 +85,7 @@ async function world() {
     isAway: () => false,
     caughtUp,
     purge: createTenantPurge({ ...rig, settleMs: 0 }),
+    removeDesk: async ({ id }) => void desksRemoved.push(id),
     logId: LOG_ID,
     logger: silent,
     lastWordsMs: 0,
@@ -105,12 +107,13 @@ async function world() {
     await admin.accounts(HOST, (locals) => void all.push(...locals));
     return all.filter((local) => local.endsWith('.shop'));
   };
-  return { rig, ejabberd, admin, options, begin, remove, accountsOf };
+  return { rig, ejabberd, admin, options, begin, remove, accountsOf, desksRemoved };
 }
 
 type World = Awaited<ReturnType<typeof world>>;
 
-async function expectGone({ rig, admin, accountsOf }: World): Promise<void> {
+async function expectGone({ rig, admin, accountsOf, desksRemoved }: World): Promise<void> {
+  expect(new Set(desksRemoved)).toEqual(new Set([SHOP.id]));
   expect(await accountsOf()).toEqual([]);
   expect(await admin.groupsFault(HOST, rosterGroups(SHOP))).toMatch(/has no shared roster group/);
   expect((await rig.types('tenant-shop')).at(-1)).toBe('TenantRemoved');
