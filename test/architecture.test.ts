@@ -54,6 +54,8 @@ function reactorFolder(folder: string, ...others: readonly string[]): Rule {
       'src/effects/',
       // Whether what an operator wrote is a command.
       'src/inbox/operator-commands/read.ts',
+      // What waits for a verdict about a file, and how long.
+      'src/files/look.ts',
     ],
     types: [
       ...others.map((other) => `src/reactors/${other}/`),
@@ -152,6 +154,8 @@ const RULES: Record<string, Rule> = {
     ],
     types: ['src/actors/'],
   },
+  // Files that strangers made: fetched, looked at and forgotten.
+  'src/files/': { values: ['src/files/', 'src/actors/tenant/'], types: ['src/lhc/'] },
   'src/xmpp/': { values: ['src/xmpp/'] },
   'src/lhc/': { values: ['src/lhc/'] },
   // Each folder of endpoints knows the frame, and none of the others.

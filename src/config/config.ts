@@ -67,6 +67,8 @@ export interface Config {
   readonly takeOverFrom: readonly string[];
   /** Where callbacks may go beyond the public Internet, for tenants that TENANTS_FILE does not declare. */
   readonly callbackAllow: { readonly hosts: readonly string[]; readonly ranges: readonly string[] };
+  /** What scans files, as src/files/scanner.ts takes it; undefined: nothing does. */
+  readonly fileScanner: string | undefined;
   /** For LHC's calls of XML-RPC. */
   readonly xmlRpc: {
     /** null: nobody listens. */
@@ -234,6 +236,7 @@ export function readConfig(
     redisUrl: env.REDIS_URL,
     takeOverFrom: env.TAKE_OVER_FROM,
     callbackAllow: env.CALLBACK_ALLOW,
+    fileScanner: env.FILE_SCANNER,
     xmlRpc: { listen: xmlRpcListen(env), password: env.XMLRPC_PASSWORD },
     olderModulesFrom: env.LEGACY_CALLBACKS_FROM,
     deadlineGraceMs: env.DEADLINE_GRACE * 1000,

@@ -55,6 +55,22 @@ const CallbackAllow = z
     ranges: targets.filter(isAddressRange),
   }));
 
+const SCANNER_FORM =
+  'has to be clamd://HOST:PORT, clamd:///PATH of a socket, or a URL with https:// or http://';
+
+/** What src/files/scanner.ts can ask. */
+const FileScanner = z
+  .url({ protocol: /^(clamd|https?)$/, abort: true, error: SCANNER_FORM })
+  .superRefine((url, { addIssue }) => {
+    const { protocol, hostname, pathname, username, password } = new URL(url);
+    const isForm =
+      protocol !== 'clamd:' || (hostname === '' ? pathname.length > 1 : pathname.length < 2);
+    const fault = isForm ? (protocol === 'clamd:' ? null : fetchFault(url)) : SCANNER_FORM;
+    if (username || password) {
+      addIssue({ code: 'custom', message: 'has a user or password in it' });
+    } else if (fault !== null) addIssue({ code: 'custom', message: fault });
+  });
+
 const AddressRanges = z
   .string()
   .transform((text) => text.split(',').map((each) => each.trim()))
@@ -194,6 +210,7 @@ export const Environment = z.object({
     )
     .default([]),
   CALLBACK_ALLOW: CallbackAllow.default({ hosts: [], ranges: [] }),
+  FILE_SCANNER: FileScanner.optional(),
   DEADLINE_GRACE: z
     .string()
     .regex(/^\d{1,6}$/, GRACE_FORM)

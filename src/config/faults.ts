@@ -7,6 +7,7 @@ const ADDRESSES: ReadonlySet<PropertyKey> = new Set([
   'EJABBERD_API_URL',
   'EJABBERD_XMPP',
   'EVENT_STORE',
+  'FILE_SCANNER',
   'REDIS_URL',
   'callbackUrl',
 ]);

@@ -18,6 +18,21 @@ export interface CallbackMessage {
 export interface OperatorMessage extends CallbackMessage {
   /** The id of the message that this one corrects and replaces. If LHC never got that one, this is a message like any other. */
   readonly replaces?: string;
+  /** Files whose links are in the body. The service has looked at each; what has another hash now is another file. */
+  readonly files?: readonly CallbackFile[];
+}
+
+/** A file that an operator has uploaded (XEP-0363). */
+export interface CallbackFile {
+  /** As it stands in the body. */
+  readonly url: string;
+  readonly name: string;
+  /** Of its content, for example `image/png`. */
+  readonly type: string;
+  /** In bytes. */
+  readonly size: number;
+  /** In hexadecimal digits. */
+  readonly sha256: string;
 }
 
 interface AboutChat {

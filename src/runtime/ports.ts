@@ -257,4 +257,6 @@ export type ForwardTyping = (
   tenant: TenantId,
   visitor: VisitorKey,
   state: 'composing' | 'paused' | 'active' | 'gone',
+  /** What they have typed so far, as far as it is known. */
+  preview?: string,
 ) => Promise<void>;

@@ -295,10 +295,12 @@ async function stopEffects(
     helper,
     lhcChats,
     erasures,
+    fileChecks,
     retention,
   }: Reactors,
 ): Promise<void> {
   erasures.stop();
+  fileChecks.stop();
   helper?.nodeHelper.stop();
   const left = await leases?.stop(STOP_STEPS_MS.leases);
   const effects = Promise.all([

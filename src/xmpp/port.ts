@@ -28,6 +28,8 @@ export interface OutgoingMessage {
    * mod_lhc drops its repeats and reports its delivery, like those of any other message.
    */
   readonly notice?: true;
+  /** The body is the address of a file, and nothing else: clients show a picture, or offer a download (XEP-0066). */
+  readonly isFile?: true;
 }
 
 /** When a message was written. */
@@ -115,6 +117,12 @@ export interface VisitorTransport {
   send(message: OutgoingMessage): Promise<void>;
   /** Sends a chat state (XEP-0085) now, or drops it. */
   chatState(from: string, to: string, state: ChatState): void;
+  /**
+   * Shows one operator another status of the visitor (a directed presence, RFC 6121 §4.6), now or not at all. The next
+   * presence for all replaces it.
+   * @param status null: the visitor's own again
+   */
+  preview?(from: string, to: string, status: string | null): void;
   /**
    * Tells an operator how far their message `id` has come. Resolves when ejabberd has taken it, as {@link send} does,
    * and keeps its order with the messages of the same `from`. A repeat has the same stanza id.

@@ -17,6 +17,7 @@ const CHAT_STATES = 'http://jabber.org/protocol/chatstates'; // XEP-0085
 const DELAY = 'urn:xmpp:delay'; // XEP-0203
 const HINTS = 'urn:xmpp:hints'; // XEP-0334
 const CHAT_MARKERS = 'urn:xmpp:chat-markers:0'; // XEP-0333
+const OOB = 'jabber:x:oob'; // XEP-0066
 const NICK = 'http://jabber.org/protocol/nick'; // XEP-0172
 const PING = 'urn:xmpp:ping'; // XEP-0199
 const RECEIPTS = 'urn:xmpp:receipts'; // XEP-0184
@@ -45,7 +46,7 @@ export function assertFits({ id, body }: Pick<OutgoingMessage, 'id' | 'body'>): 
  * page, and the title of a page may have any characters.
  */
 export function messageStanza(message: OutgoingMessage): Element {
-  const { id, from, to, body, thread, delay, notice } = message;
+  const { id, from, to, body, thread, delay, notice, isFile } = message;
   return xml(
     'message',
     { type: 'chat', id: xmlText(id), from, to },
@@ -53,6 +54,7 @@ export function messageStanza(message: OutgoingMessage): Element {
     thread === undefined ? undefined : xml('thread', {}, xmlText(thread)),
     xml('origin-id', { xmlns: STANZA_IDS, id: xmlText(id) }),
     xml('unstyled', { xmlns: STYLING }),
+    isFile ? xml('x', { xmlns: OOB }, xml('url', {}, xmlText(body))) : undefined,
     delay && delayElement(delay, to),
     notice ? undefined : xml('request', { xmlns: RECEIPTS }),
     // Some clients mark the newest message alone, and that may be a notice.
@@ -118,11 +120,14 @@ export function chatStateStanza(from: string | undefined, to: string, state: Cha
   return xml('message', { type: 'chat', from, to }, xml(state, { xmlns: CHAT_STATES }));
 }
 
-/** An available presence of a visitor, with what their client can do (XEP-0115). Empty texts are left out. */
-export function presenceStanza({ show, status, nick }: VisitorPresence): Element {
+/**
+ * An available presence of a visitor, with what their client can do (XEP-0115). Empty texts are left out.
+ * @param to for this address alone (RFC 6121 §4.6); without it, for everybody
+ */
+export function presenceStanza({ show, status, nick }: VisitorPresence, to?: string): Element {
   return xml(
     'presence',
-    {},
+    to === undefined ? {} : { to },
     show === undefined ? undefined : xml('show', {}, show),
     status === '' ? undefined : xml('status', {}, xmlText(status)),
     nick === '' ? undefined : xml('nick', { xmlns: NICK }, xmlText(nick)),

@@ -137,6 +137,7 @@ const WRONG = {
   REDIS_URL: `http://:${canary}@127.0.0.1`,
   TAKE_OVER_FROM: `none,${canary}`,
   CALLBACK_ALLOW: `10.0.0.0/8, ${canary}/8`,
+  FILE_SCANNER: `clamd://${canary}:3310/x`,
   DEADLINE_GRACE: canary,
   LEGACY_LISTEN: `${canary}:99999`,
   LEGACY_SECRET_KEY: canary,
@@ -179,6 +180,28 @@ it('CALLBACK_ALLOW takes names, addresses and ranges', () => {
   ]) {
     expect(faults(valid({ CALLBACK_ALLOW: wrong })), wrong).toEqual([
       expect.stringMatching(/^CALLBACK_ALLOW: has to be names of hosts, addresses and ranges/),
+    ]);
+  }
+});
+
+it('FILE_SCANNER takes clamd and HTTP', () => {
+  expect(readConfig(valid(), dir).fileScanner).toBeUndefined();
+  for (const right of [
+    'clamd://127.0.0.1:3310',
+    'clamd://[::1]',
+    'clamd:///run/clamav/clamd.ctl',
+    'https://scanner.test/scan?team=1',
+  ]) {
+    expect(readConfig(valid({ FILE_SCANNER: right }), dir).fileScanner).toBe(right);
+  }
+  for (const wrong of [
+    'clamav',
+    'tcp://127.0.0.1:3310',
+    'clamd:///',
+    'https://u:p@scanner.test/',
+  ]) {
+    expect(faults(valid({ FILE_SCANNER: wrong })), wrong).toEqual([
+      expect.stringMatching(/^FILE_SCANNER: has /),
     ]);
   }
 });

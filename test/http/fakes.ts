@@ -193,7 +193,7 @@ export interface Calls {
   readonly commands: { visitor: ActorRef; command: VisitorCommand; origin: Partial<Origin> }[];
   readonly puts: { tenant: string; username: string; wish: unknown; origin: unknown }[];
   readonly removed: { tenant: string; username: string }[];
-  readonly typing: { tenant: string; visitor: string; state: string }[];
+  readonly typing: { tenant: string; visitor: string; state: string; preview?: string }[];
   readonly canned: unknown[];
   readonly transfers: { tenant: string; visitor: string; wish: unknown; origin: unknown }[];
   /** What LHC said of people in its own pages. */
@@ -317,8 +317,8 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
       calls.commands.push({ visitor: actor, command: { type: 'ErasePersonalData' }, origin });
       return { ...done(actor), generation: 1, keysDestroyed: true };
     },
-    typing: async (tenant, visitor, state) => {
-      calls.typing.push({ tenant, visitor, state });
+    typing: async (tenant, visitor, state, preview) => {
+      calls.typing.push({ tenant, visitor, state, ...(preview && { preview }) });
     },
     readModels: {
       visitors: {

@@ -29,6 +29,7 @@ export function fakeEjabberd() {
   const calls: string[] = [];
   const messages: OutgoingMessage[] = [];
   const typed: string[] = [];
+  const previews: string[] = [];
   /** Receipts and markers: `from to what id`. */
   const acknowledged: string[] = [];
   const returned: ReturnedMessage[] = [];
@@ -205,6 +206,9 @@ export function fakeEjabberd() {
     chatState: (from, to, chatState) => {
       typed.push(`${from} ${to} ${chatState}`);
     },
+    preview: (from, to, status) => {
+      previews.push(`${from} ${to} ${status}`);
+    },
     acknowledge: async (from, to, what, id) => {
       await call('acknowledge', from);
       if (!present.has(from)) throw noSessionNow(from);
@@ -227,6 +231,7 @@ export function fakeEjabberd() {
     releasedFor,
     messages,
     typed,
+    previews,
     state,
     acknowledged,
     returned,

@@ -83,3 +83,17 @@ test('a chat state stands alone, and a ping goes to the server', () => {
     '<iq type="get" id="p1" to="xmpp.test"><ping xmlns="urn:xmpp:ping"/></iq>',
   );
 });
+
+test('a file is its address alone, in the text and out of band (XEP-0066)', () => {
+  const message = {
+    id: 'm1',
+    from: 'v@xmpp.test',
+    to: 'op@xmpp.test',
+    body: 'https://lhc.test/a.png?b&c',
+  };
+  const url = 'https://lhc.test/a.png?b&amp;c';
+  const text = messageStanza({ ...message, isFile: true }).toString();
+  expect(text).toContain(`<body>${url}</body>`);
+  expect(text).toContain(`<x xmlns="jabber:x:oob"><url>${url}</url></x>`);
+  expect(messageStanza(message).toString()).not.toContain('oob');
+});

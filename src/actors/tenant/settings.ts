@@ -6,6 +6,7 @@ import { isWebhookSecret, WEBHOOK_SECRET_FORM } from '../../kit/webhook-key.ts';
 import { Instance, TenantId } from '../ids.ts';
 import { MAX_NAME_CHARACTERS } from '../input-text.ts';
 import type { VisitorDelays } from '../visitor/facts.ts';
+import { FileSettings } from './file-settings.ts';
 import { count, MAX_SECONDS } from './numbers.ts';
 import { Routing } from './routing-settings.ts';
 
@@ -91,6 +92,9 @@ export const TenantSettings = z.strictObject({
   maxVisibleVisitors: count('visitors', 1, 5000).default(1000),
   presence: Presence.prefault({}),
   routing: Routing.prefault({}),
+  files: FileSettings.prefault({}),
+  /** Whether the operator of a chat sees what its visitor is typing (docs/security.md). */
+  typingPreview: z.boolean('has to be true or false, without quotes').default(false),
   /** Commands that LHC carries out, without the `!`. Default: the commands of its back office. */
   lhcCommands: z
     .array(

@@ -3,7 +3,7 @@ import type { Username } from '../ids.ts';
 import { type DecisionContext, refuse } from '../machine/decider.ts';
 import { isByLhc } from './addressed.ts';
 import { chatAssigned, chatClosed } from './chat-facts.ts';
-import type { CloseParty, VisitorFact } from './facts.ts';
+import type { CloseParty, VisitorFact, VisitorFile } from './facts.ts';
 import { inLhcToo } from './in-lhc.ts';
 import { isForeign, openChat, refuseForeign } from './open-chat.ts';
 import { ownChat } from './own-chat.ts';
@@ -20,15 +20,19 @@ export type ConversationCommand =
       nick?: string | undefined;
       /** The visitor's, BCP 47. Without it, that of the page views. */
       language?: string | undefined;
-      message?: { id: string; body: string; digest?: string } | undefined;
+      message?: { id: string; body: string; digest?: string; file?: VisitorFile } | undefined;
     }
-  /** @param digest a keyed fingerprint of the text */
+  /**
+   * @param digest a keyed fingerprint of the text
+   * @param file the text is its address
+   */
   | {
       type: 'SendMessage';
       messageId: string;
       chatId: string | null;
       body: string;
       digest?: string;
+      file?: VisitorFile;
     }
   | {
       type: 'ReceiveOperatorMessage';
@@ -83,7 +87,7 @@ function startChat(context: VisitorContext, command: CommandOf<'StartChat'>): Vi
 const messageSent = (
   context: VisitorContext,
   chatId: string,
-  message: { id: string; body: string; digest?: string | undefined },
+  message: { id: string; body: string; digest?: string | undefined; file?: VisitorFile },
 ): VisitorFact[] => [
   visitorMessageSent(context, chatId, message),
   ...(context.chat?.inLhc ? [inLhcToo(chatId, [message.id])] : []),

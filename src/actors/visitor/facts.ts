@@ -15,6 +15,9 @@ export type VisitorDelays = {
   chatIdle: number;
 };
 
+/** A file that a visitor has sent, as LHC describes it. What it is says nobody but who looks at it. */
+export type VisitorFile = { name: string; type?: string; size?: number };
+
 /** Who closed a chat. */
 export type CloseParty = 'visitor' | 'operator' | 'system';
 
@@ -294,7 +297,8 @@ export type VisitorPersonal = {
   ChatTransferred: { name?: string };
   /** `reason`: in the words of whoever closed it. */
   ChatClosed: { name?: string; reason?: string };
-  VisitorMessageSent: { body: string };
+  /** `file`: the body is the address of this file, and nothing else. */
+  VisitorMessageSent: { body: string; file?: VisitorFile };
   OperatorMessageReceived: { body: string };
   NoteAdded: { body: string };
   OperatorCommandSent: { text: string };

@@ -92,6 +92,10 @@ const person = {
   isOnline: z.boolean(),
 };
 
+const file = z
+  .strictObject({ name: text, type: text.exactOptional(), size: count.exactOptional() })
+  .exactOptional();
+
 export const VISITOR_COMMANDS = {
   ViewPage: command('ViewPage', {
     digest: text,
@@ -105,7 +109,9 @@ export const VISITOR_COMMANDS = {
     department: textOrNull,
     nick: text.optional(),
     language: text.optional(),
-    message: z.strictObject({ id: text, body: text, digest: text.exactOptional() }).optional(),
+    message: z
+      .strictObject({ id: text, body: text, digest: text.exactOptional(), file })
+      .optional(),
     delays,
   }),
   SendMessage: command('SendMessage', {
@@ -113,6 +119,7 @@ export const VISITOR_COMMANDS = {
     chatId: textOrNull,
     body: text,
     digest: text.exactOptional(),
+    file,
   }),
   ReceiveOperatorMessage: command('ReceiveOperatorMessage', {
     operator: Username,
@@ -333,7 +340,7 @@ export const VISITOR_FACTS = {
       to: Username.exactOptional(),
       opens,
     },
-    { body: text },
+    { body: text, file },
   ),
   MessageAddressed: fact({
     chatId: text,

@@ -5,7 +5,7 @@ import type { Username } from '../ids.ts';
 import { refuse } from '../machine/decider.ts';
 import { saysOther } from '../machine/idempotency.ts';
 import type { ConversationCommand } from './conversation.ts';
-import type { VisitorFact } from './facts.ts';
+import type { VisitorFact, VisitorFile } from './facts.ts';
 import { knownMessage } from './message-changes.ts';
 import type { VisitorContext } from './state.ts';
 
@@ -55,7 +55,12 @@ export function isSent(
 export function visitorMessageSent(
   context: VisitorContext,
   chatId: string,
-  { id: messageId, body, digest }: { id: string; body: string; digest?: string | undefined },
+  {
+    id: messageId,
+    body,
+    digest,
+    file,
+  }: { id: string; body: string; digest?: string | undefined; file?: VisitorFile },
   address: { to?: Username; opens?: true } = {},
 ): Extract<VisitorFact, { type: 'VisitorMessageSent' }> {
   if (context.openMessages.length >= MAX_OPEN_MESSAGES) {
@@ -64,5 +69,6 @@ export function visitorMessageSent(
     );
   }
   const data = { chatId, messageId, ...(digest !== undefined && { digest }), ...address };
-  return { type: 'VisitorMessageSent', data, personal: { body } };
+  const personal = { body, ...(file !== undefined && { file }) };
+  return { type: 'VisitorMessageSent', data, personal };
 }

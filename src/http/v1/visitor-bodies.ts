@@ -1,9 +1,10 @@
 /** Bodies of a visitor's commands. */
 import { z } from '@hono/zod-openapi';
 import { ChatId, Username } from '../../actors/ids.ts';
-import { describingLine, filledLine, MAX_NAME_CHARACTERS } from '../../actors/input-text.ts';
+import { describingLine, filledLine, line, MAX_NAME_CHARACTERS } from '../../actors/input-text.ts';
 import { languageTag } from '../../actors/language.ts';
 import { LhcUserId } from '../../actors/operator/registration.ts';
+import { FILE_URL_MAX_CHARACTERS, MESSAGE_MAX_FILES } from '../../actors/tenant/file-settings.ts';
 import type { ProfileField } from '../../actors/visitor/profile.ts';
 import { isTimeZone } from '../../kit/time-zone.ts';
 import { MessageBody, MessageId, VisitorText } from '../frame/text.ts';
@@ -16,6 +17,8 @@ export const MAX_REGION_CHARACTERS = 64;
 export const MAX_REASON_CHARACTERS = 200;
 /** The id of an operator's message at most: mod_lhc passes on no more. */
 export const MAX_STANZA_ID_CHARACTERS = 1_024;
+const MAX_FILE_NAME_CHARACTERS = 255;
+const MAX_FILE_TYPE_CHARACTERS = 127; // RFC 6838 §4.2, of one part
 const MAX_VISITS = 1_000_000_000;
 const VID = /^[A-Za-z0-9]{0,64}$/;
 
@@ -72,10 +75,46 @@ export const PageView = z
   } satisfies Record<ProfileField | 'department' | 'language', z.ZodType>)
   .openapi('PageView');
 
+const VisitorFile = z
+  .strictObject({
+    url: z
+      .url({ protocol: /^https?$/, error: 'has to be a URL with https:// or http://' })
+      .max(FILE_URL_MAX_CHARACTERS, `is longer than ${FILE_URL_MAX_CHARACTERS} characters`)
+      .openapi({
+        description:
+          "Where the tenant's LHC has the file (`files.lhc`). Operators open it there. From elsewhere nothing is fetched, and the operator reads that the file was not passed on",
+      }),
+    name: filledLine(MAX_FILE_NAME_CHARACTERS).openapi({
+      description: 'With the end that says its type, such as `.png`',
+    }),
+    type: line(MAX_FILE_TYPE_CHARACTERS).optional(),
+    size: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional().openapi({
+      description: 'In bytes',
+    }),
+  })
+  .openapi('VisitorFile');
+export type VisitorFile = z.output<typeof VisitorFile>;
+
+const files = z
+  .array(VisitorFile)
+  .max(MESSAGE_MAX_FILES, `has more than ${MESSAGE_MAX_FILES} files`)
+  .optional()
+  .openapi({
+    description:
+      'Each becomes a message of its own, behind the text, with the id of the message and `.1`, `.2` … The first has the id itself if there is no text',
+  });
+
+const saysSomething = (said: {
+  body?: string | undefined;
+  files?: VisitorFile[] | undefined;
+}): boolean => said.body !== undefined || (said.files ?? []).length > 0;
+const SAYS_NOTHING = { path: ['body'], error: 'is missing, and there is no file' };
+
 const FirstMessage = z
-  .strictObject({ id: MessageId.optional(), body: VisitorText })
+  .strictObject({ id: MessageId.optional(), body: VisitorText.optional(), files })
+  .refine(saysSomething, SAYS_NOTHING)
   // A chat does not fail because there is nothing in its first message.
-  .transform((message) => (message.body === '' ? null : message));
+  .transform((message) => (message.body || message.files?.length ? message : null));
 
 export const StartChat = z
   .strictObject({
@@ -88,7 +127,13 @@ export const StartChat = z
   .openapi('StartChat');
 
 export const SendMessage = z
-  .strictObject({ id: MessageId.optional(), chatId: ChatId.optional(), body: MessageBody })
+  .strictObject({
+    id: MessageId.optional(),
+    chatId: ChatId.optional(),
+    body: MessageBody.optional(),
+    files,
+  })
+  .refine(saysSomething, SAYS_NOTHING)
   .openapi('SendMessage');
 
 export const CloseChat = z

@@ -3,15 +3,23 @@ import { z } from '@hono/zod-openapi';
 import { ChatId, VisitorKey } from '../../actors/ids.ts';
 import { delaysOf } from '../../actors/tenant/settings.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
+import type { VisitorFile as VisitorFileFact } from '../../actors/visitor/facts.ts';
 import { AppError, hasCode } from '../../errors.ts';
 import type { Origin } from '../../runtime/ports.ts';
-import type { Answer } from '../frame/answer.ts';
+import { type Answer, isProblem } from '../frame/answer.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { ACCEPTED, answerCommand, identifiedBy, originOf } from '../frame/commands.ts';
-import type { Api } from '../frame/endpoint.ts';
+import type { Api, Call } from '../frame/endpoint.ts';
 import type { Problem } from '../frame/problem.ts';
 import { addCommand } from '../frame/tenant-commands.ts';
-import { CloseChat, Displayed, SendMessage, StartChat, TransferChat } from './visitor-bodies.ts';
+import {
+  CloseChat,
+  Displayed,
+  SendMessage,
+  StartChat,
+  TransferChat,
+  type VisitorFile,
+} from './visitor-bodies.ts';
 
 const Visitor = z.object({ key: VisitorKey });
 const VisitorChat = z.object({ key: VisitorKey, chatId: ChatId });
@@ -23,6 +31,36 @@ export type CommandVisitor = (
   command: VisitorCommand,
   origin: Origin,
 ) => Promise<Answer | Problem>;
+
+interface SaidByVisitor {
+  readonly id?: string | undefined;
+  readonly body?: string | undefined;
+  readonly files?: readonly VisitorFile[] | undefined;
+}
+
+const numbered = (origin: Origin, index: number): Origin => ({
+  ...origin,
+  commandId: `${origin.commandId}.${index}`,
+});
+
+interface Part {
+  readonly id?: string;
+  readonly body: string;
+  readonly file?: VisitorFileFact;
+}
+
+/** A message for each part: the text, and each of the files. */
+function partsOf({ id, body, files = [] }: SaidByVisitor): Part[] {
+  const texts = body ? [{ body }] : [];
+  const links = files.map(({ url, name, type, size }) => ({
+    body: url,
+    file: { name, ...(type !== undefined && { type }), ...(size !== undefined && { size }) },
+  }));
+  return [...texts, ...links].map((part: Part, index) => ({
+    ...part,
+    ...(id !== undefined && { id: index === 0 ? id : `${id}.${index}` }),
+  }));
+}
 
 /** A receiver that does not exist makes the request invalid: no state would ever allow it. */
 function invalidReceiver(error: unknown): never {
@@ -42,6 +80,38 @@ export function addVisitorChats(
   const tag = 'Visitors';
   const path = '/v1/{tenant}/visitors/{key}';
 
+  type Said = ReturnType<typeof identified> & { file?: VisitorFileFact };
+  const messagesOf = (caller: Caller, key: VisitorKey, said: SaidByVisitor): Said[] =>
+    partsOf(said).map(({ file, ...part }) => ({
+      ...identified(caller, key, part),
+      ...(file && { file }),
+    }));
+
+  /**
+   * Sends messages in their order, up to the first that fails: sent again, those before it are repeats.
+   * @param before the answer to what was sent before them
+   */
+  async function say(
+    call: Call<Caller, { key: VisitorKey }, unknown, unknown>,
+    chatId: string | null,
+    messages: readonly Said[],
+    before?: Answer,
+  ): Promise<Answer | Problem> {
+    const { caller, params } = call;
+    let answer: Answer | Problem | undefined = before;
+    for (const [index, { id: messageId, ...said }] of messages.entries()) {
+      const command: VisitorCommand = { type: 'SendMessage', messageId, chatId, ...said };
+      const origin = originOf(api, call, { id: messageId, ...said });
+      const isFirst = before === undefined && index === 0;
+      // One request, several commands: each with an id of its own.
+      const own = isFirst || said.digest !== undefined ? origin : numbered(origin, index + 1);
+      answer = await commandVisitor(caller, params.key, command, own);
+      if (isProblem(answer)) return answer;
+    }
+    if (answer === undefined) throw new Error('a message without a text and without a file');
+    return answer;
+  }
+
   addCommand(
     api,
     {
@@ -59,9 +129,9 @@ export function addVisitorChats(
       urgent: true,
       success: ACCEPTED,
     },
-    (call) => {
+    async (call) => {
       const { caller, params, body } = call;
-      const message = body.message ? identified(caller, params.key, body.message) : undefined;
+      const [first, ...others] = messagesOf(caller, params.key, body.message ?? {});
       const command: VisitorCommand = {
         type: 'StartChat',
         chatId: body.chatId,
@@ -69,9 +139,10 @@ export function addVisitorChats(
         delays: delaysOf(caller.tenant),
         nick: body.nick || undefined,
         language: body.language || undefined,
-        message,
+        message: first,
       };
-      return commandVisitor(caller, params.key, command, originOf(api, call, message));
+      const answer = await commandVisitor(caller, params.key, command, originOf(api, call, first));
+      return isProblem(answer) ? answer : say(call, body.chatId, others, answer);
     },
   );
 
@@ -93,15 +164,7 @@ export function addVisitorChats(
     },
     (call) => {
       const { caller, params, body } = call;
-      const { id: messageId, ...said } = identified(caller, params.key, body);
-      const chatId = body.chatId ?? null;
-      const command: VisitorCommand = { type: 'SendMessage', messageId, chatId, ...said };
-      return commandVisitor(
-        caller,
-        params.key,
-        command,
-        originOf(api, call, { id: messageId, ...said }),
-      );
+      return say(call, body.chatId ?? null, messagesOf(caller, params.key, body));
     },
   );
 

@@ -6,13 +6,16 @@ import type { Access, Caller } from '../frame/auth.ts';
 import type { Api } from '../frame/endpoint.ts';
 import { addCommand } from '../frame/tenant-commands.ts';
 
-/** What the visitor has typed so far, at most. LHC sends it; operators' clients could not show it. */
+/** What the visitor has typed so far, at most. */
 export const MAX_PREVIEW_CHARACTERS = 4_096;
 
 const Typing = z
   .strictObject({
     state: z.enum(['composing', 'paused', 'active']),
-    preview: describingLine(MAX_PREVIEW_CHARACTERS).nullish(),
+    preview: describingLine(MAX_PREVIEW_CHARACTERS).nullish().openapi({
+      description:
+        'What the visitor has typed so far. The operator who has the chat reads its end, if the tenant has `typingPreview`; else nobody does',
+    }),
   })
   .openapi('Typing');
 
@@ -34,9 +37,11 @@ export function addTypingEndpoint(api: Api, access: Access<Caller>): void {
     },
     ({ caller, params, body, requestId }) => {
       // Not awaited: the caller does the same whether it arrives or not.
-      typing(caller.tenant.id, params.key, body.state).catch((error: unknown) => {
-        logger.debug({ err: error, requestId, tenant: caller.tenant.id }, 'typing not shown');
-      });
+      typing(caller.tenant.id, params.key, body.state, body.preview || undefined).catch(
+        (error: unknown) => {
+          logger.debug({ err: error, requestId, tenant: caller.tenant.id }, 'typing not shown');
+        },
+      );
       return { status: 204 };
     },
   );

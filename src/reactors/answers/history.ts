@@ -10,6 +10,7 @@ import { hanging } from '../../kit/lines.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
+import { fileIn, fileInList } from '../texts/files.ts';
 import { nameIn, personInLhc } from '../texts/in-lhc.ts';
 import type { NameOf } from '../texts/names.ts';
 import { visitorAs } from '../texts/presence-text.ts';
@@ -87,6 +88,8 @@ async function lastMessages(
 }
 
 function bodyIn(opened: JsonObject | null): string {
+  const file = fileIn(opened);
+  if (file) return fileInList(file);
   const body = opened?.body ?? opened?.text;
   if (typeof body !== 'string') return '(erased)';
   const long = body.length > HISTORY_BODY_MAX_LENGTH;

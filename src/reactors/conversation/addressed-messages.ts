@@ -16,14 +16,16 @@ import type { Opening } from './opening.ts';
 import { behindOpening, type Pauses } from './pauses.ts';
 import { isReturned } from './returned-messages.ts';
 import { chatBefore } from './unread.ts';
-import { wordsOf } from './words.ts';
+import type { VisitorFiles } from './visitor-files.ts';
+import { shownOf } from './words.ts';
 
 const done: Outcome = { kind: 'done' };
 
 interface Parts {
   readonly actors: Pick<Actors, 'visitor'>;
   readonly store: Pick<EventStore, 'readStream'>;
-  readonly personal: Pick<PersonalData, 'bodyOf'>;
+  readonly personal: Pick<PersonalData, 'of'>;
+  readonly files: VisitorFiles;
   readonly delivery: Delivery;
   readonly opening: Pick<Opening, 'openWith'>;
   readonly pauses: Pauses;
@@ -87,14 +89,14 @@ export async function sendAddressed(
   addressed: Addressed,
   again: boolean,
 ): Promise<Outcome> {
-  const { actors, personal, delivery, opening, pauses } = parts;
+  const { actors, delivery, opening, pauses } = parts;
   const { messageId: id, chatId, operator, opens, isShown } = addressed;
   const visitor = actors.visitor(sender.tenant.id, sender.key);
   if (isShown || (!again && copyOf(state.context, id, operator)?.taken)) return done;
   const isFirst = addressed.revision === event.revision;
   const message = isFirst ? event : await eventAt(parts.store, event.stream, addressed.revision);
-  const words = message && (await wordsOf(personal, message));
-  if (!message || words === null) {
+  const shown = message && (await shownOf(parts, sender.tenant, message));
+  if (!message || !shown) {
     return returnedBy(parts, sender, state, addressed, 'the visitor was erased');
   }
   let isSent = false;
@@ -111,7 +113,7 @@ export async function sendAddressed(
     const lookMs = again ? 0 : pauses.leftFor(event.stream, state, [operator]);
     if (lookMs > 0) return behindOpening(lookMs);
     try {
-      await delivery.send(sender, operator, { id, body: words });
+      await delivery.send(sender, operator, { id, ...shown });
     } catch (error) {
       if (again || !isReturned(error)) throw error;
       return returnedBy(parts, sender, state, addressed, error.message);

@@ -12,7 +12,8 @@ import type { PersonalData } from '../personal-data.ts';
 import type { Delivery, Sender } from './delivery.ts';
 import { type Opening, SENT_REMEMBERED_MS } from './opening.ts';
 import type { Pauses } from './pauses.ts';
-import { wordsOf } from './words.ts';
+import type { VisitorFiles } from './visitor-files.ts';
+import { shownOf } from './words.ts';
 
 /** Messages that all see: enough to know what the chat is about. The owner gets the rest. */
 export const BROADCAST_MAX_MESSAGES = 10;
@@ -32,12 +33,13 @@ export interface Broadcast {
 export function createBroadcast(options: {
   store: EventStore;
   personal: PersonalData;
+  files: VisitorFiles;
   delivery: Delivery;
   opening: Opening;
   pauses: Pauses;
   now: () => number;
 }): Broadcast {
-  const { store, personal, delivery, opening, pauses, now } = options;
+  const { store, delivery, opening, pauses, now } = options;
   const rounds = new Lru<{ since: number; through: Map<Username, number> }>(ROUNDS_REMEMBERED);
 
   /** The revision up to which this process has sent messages to each operator in this round. mod_lhc drops repeats too. */
@@ -80,10 +82,10 @@ export function createBroadcast(options: {
         }
         if (recipients.length === 0) continue;
         const event = await eventAt(store, stream, revision);
-        const body = event ? await wordsOf(personal, event) : null;
-        if (body === null) continue; // erased
+        const shown = event ? await shownOf(options, sender.tenant, event) : null;
+        if (shown === null) continue; // erased
         for (const operator of recipients) {
-          await delivery.send(sender, operator, { id, body }).catch((error) => {
+          await delivery.send(sender, operator, { id, ...shown }).catch((error) => {
             if (!isRefused(error)) throw error; // a refusal for one operator does not hold up the others
           });
           progress.set(operator, revision);

@@ -9,15 +9,17 @@ import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
+import { fileInList } from '../texts/files.ts';
 import { headlineByLhc, headlineOf } from '../texts/headline.ts';
 import { namedInLhc, nameIn, personInLhc } from '../texts/in-lhc.ts';
 import { introductionOf, toldLine } from '../texts/introduction.ts';
-import { asWords, marked } from '../texts/mark.ts';
+import { marked } from '../texts/mark.ts';
 import { visitorAs } from '../texts/presence-text.ts';
 import { stampOf } from '../texts/times.ts';
 import { lastThatFit, transcriptLine } from '../texts/transcript.ts';
 import { type Content, lineIdOf, type Sender } from './delivery.ts';
 import { type UnreadPart, wasAskedBefore } from './unread.ts';
+import type { VisitorFiles } from './visitor-files.ts';
 import { type Said, saidIn } from './words.ts';
 
 /** A message that others received is cut here in the transcript, in UTF-16 units. */
@@ -35,6 +37,7 @@ const FRESH_MS = 60_000;
 export interface ContentOptions {
   readonly store: EventStore;
   readonly personal: PersonalData;
+  readonly files: VisitorFiles;
   readonly names: Pick<OperatorNames, 'of'>;
   readonly now: () => number;
 }
@@ -95,6 +98,7 @@ function partsOf(
   const fits =
     first !== undefined &&
     !isOpened &&
+    first.file === null && // clients show a picture that is alone in its stanza
     first.event.revision >= chat.searchRevision &&
     Buffer.byteLength(first.body) <= OPENING_WORDS_MAX_BYTES;
   if (first && !fits) return { carrier: undefined, behind: open, unanswered: [], before: received };
@@ -127,7 +131,8 @@ async function linesOf(
     ? headlineByLhc(chat, operator, at, nameOf, hadChat)
     : headlineOf(chat, start, operator, at, { nameOf, inLhc });
   const all = before.map((said) => {
-    const line = { at: said.event.metadata.at, author: authorOf(said), body: said.body };
+    const body = said.file ? fileInList(said.file) : said.body;
+    const line = { at: said.event.metadata.at, author: authorOf(said), body };
     return transcriptLine(line, at, TRANSCRIPT_BODY_MAX_LENGTH);
   });
   const shown = lastThatFit(all, TRANSCRIPT_MAX_BYTES);
@@ -170,8 +175,9 @@ export async function compose(
   { messages, hadChat }: UnreadPart,
   place?: { readonly revision: number; readonly message: RecordedEvent | null },
 ): Promise<Composed | null> {
-  const { store, personal } = options;
+  const { store, personal, files } = options;
   const { chat, stream } = of;
+  const { tenant } = of.sender;
   const addressed = place?.message;
   const said = await saidIn(personal, addressed ? [...messages, addressed] : messages);
   const waiting = said.find(({ event }) => event.revision >= chat.searchRevision);
@@ -184,16 +190,20 @@ export async function compose(
   // Who has passed the chat twice knows it. Only what was said since is news.
   if (chat.passedAgain.includes(operator) && !waiting && parts.behind.length === 0) return null;
   const { carrier, unanswered } = parts;
-  const words = [...unanswered, ...(carrier ? [carrier] : [])].map(({ body }) => asWords(body));
+  const words = [...unanswered, ...(carrier ? [carrier] : [])].map(
+    (message) => files.shown(tenant, message.event, message).body,
+  );
   const lines = marked(await linesOf(options, of, operator, parts, hadChat));
   const body = words.length === 0 ? lines : `${words.join('\n')}\n\n${lines}`;
   const carried = carrier?.messageId ?? null;
   const id = carried ?? lineIdOf(place?.revision ?? chat.searchRevision, `open-${chat.id}`);
   const behind = parts.behind.map(
-    ({ messageId, body: text, event: { revision, metadata } }): Content => ({
-      id: messageId ?? '',
-      body: asWords(text),
-      ...(revision < chat.searchRevision && { delay: { at: metadata.at } }),
+    (message): Content => ({
+      id: message.messageId ?? '',
+      ...files.shown(tenant, message.event, message),
+      ...(message.event.revision < chat.searchRevision && {
+        delay: { at: message.event.metadata.at },
+      }),
     }),
   );
   return { content: { id, body, ...(carried === null && { notice: true }) }, carried, behind };

@@ -22,6 +22,7 @@ import { copyOf } from '../../actors/visitor/addressed.ts';
 import { isRefused, messageOf, publicMessageOf } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
+import { FILE_LOOK_MS } from '../../files/look.ts';
 import { withoutCause } from '../../runtime/cause.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
 import type { CommitListener } from '../../runtime/pending-work.ts';
@@ -32,7 +33,8 @@ import type { Content, Sender } from './delivery.ts';
 import type { Opening } from './opening.ts';
 import type { RecipientOf } from './recipient.ts';
 import { isReturned, type ReturnedMessage, takesNothing } from './returned-messages.ts';
-import { wordsOf } from './words.ts';
+import { isFilePending, type VisitorFiles } from './visitor-files.ts';
+import { shownOf } from './words.ts';
 
 /**
  * Follows operators' sessions in the log. mod_lhc reports the end of a session to one process, but the process of each
@@ -54,6 +56,7 @@ interface ResendOptions {
   readonly transport: VisitorTransport;
   readonly tenants: TenantDirectory;
   readonly personal: PersonalData;
+  readonly files: VisitorFiles;
   readonly ownership: Ownership;
   readonly now: () => number;
   readonly logger: Logger;
@@ -71,7 +74,7 @@ async function resendAll(
   key: VisitorKey,
   only: Username | undefined,
 ): Promise<void> {
-  const { actors, store, personal, ownership, recipientOf } = options;
+  const { actors, store, ownership, recipientOf } = options;
   const stream = streamOf(visitorRef(tenant.id, key));
   const visitor = actors.visitor(tenant.id, key);
   const state = await visitor.state();
@@ -83,20 +86,20 @@ async function resendAll(
     if (!event) continue;
     const fact = visitorFact(event);
     if (fact?.type !== 'VisitorMessageSent' || fact.data.messageId !== id) continue;
-    const words = await wordsOf(personal, event);
+    const shown = await shownOf(options, tenant, event);
     if (to) {
       for (const each of to) {
         const copy = copyOf(state.context, id, each);
-        if (words === null || (only && each !== only) || (copy && !copy.taken)) continue;
+        if (shown === null || (only && each !== only) || (copy && !copy.taken)) continue;
         const opened =
           copy?.opens && (await options.opening.openedWith(sender, state, each, event));
-        const content = { id, body: opened ? opened.body : words };
+        const content = opened ? { id, body: opened.body } : { id, ...shown };
         if (!(await send(options, sender, each, content, true))) return;
       }
       continue;
     }
     const operator = await recipientOf(event, fact.data.chatId, state);
-    if (!operator || words === null) continue;
+    if (!operator || shown === null) continue;
     // The operator may have lost the opening with the message that carried it.
     const isOfChat = chat?.id === fact.data.chatId;
     const opening = isOfChat && (await options.opening.carriedBy(sender, state, { id, revision }));
@@ -105,7 +108,7 @@ async function resendAll(
     if (earlier && (await options.opening.isToCome(sender, state, id))) continue;
     const content = {
       id,
-      body: opening ? opening.body : words,
+      ...(opening ? { body: opening.body } : shown),
       ...(earlier && { delay: { at: event.metadata.at } }),
     };
     if (!(await send(options, sender, operator, content))) return;
@@ -174,7 +177,8 @@ export function createResend(options: ResendOptions): Resend {
       // Each message has a cause of its own.
       .then(() => withoutCause(() => resendAll(options, tenant, person.name, operator)))
       .catch((error) => {
-        // The session was lost again. The next session starts the next resend.
+        if (isFilePending(error)) setTimeout(resend, FILE_LOOK_MS, jid, operator).unref();
+        // Else the session was lost again. The next session starts the next resend.
         logger.debug(
           { visitor: person.name, reason: messageOf(error) },
           'messages were not sent again',

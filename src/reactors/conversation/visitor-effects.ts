@@ -20,7 +20,8 @@ import { behindOpening, type Pauses } from './pauses.ts';
 import type { RecipientOf } from './recipient.ts';
 import { isReturned } from './returned-messages.ts';
 import { firstAskedAt, wasAskedBefore, wasAskedOnlyAfter } from './unread.ts';
-import { wordsOf } from './words.ts';
+import type { VisitorFiles } from './visitor-files.ts';
+import { shownOf } from './words.ts';
 
 const NO_OPERATOR = 'no operator took the chat';
 
@@ -31,7 +32,8 @@ const unowned: Outcome = { kind: 'parked', reason: 'no operator has the chat' };
 export interface VisitorEffectParts {
   readonly actors: Pick<Actors, 'visitor'>;
   readonly store: Pick<EventStore, 'readStream'>;
-  readonly personal: Pick<PersonalData, 'of' | 'bodyOf' | 'reasonOf' | 'profileOf'>;
+  readonly personal: Pick<PersonalData, 'of' | 'reasonOf' | 'profileOf'>;
+  readonly files: VisitorFiles;
   readonly names: Pick<OperatorNames, 'of'>;
   readonly answers: Pick<Answers, 'confirmationsOf'>;
   readonly recipientOf: RecipientOf;
@@ -81,16 +83,16 @@ async function sendVisitorMessage(
   { messageId: id, chatId }: VisitorFacts['VisitorMessageSent'],
   again: boolean,
 ): Promise<Outcome> {
-  const { actors, personal, recipientOf, delivery, opening, broadcast, pauses } = parts;
+  const { actors, recipientOf, delivery, opening, broadcast, pauses } = parts;
   const { tenant, key } = sender;
   const { openMessages, chat, firstWaiting } = state.context;
   const open = openMessages.find((each) => each.id === id);
   if (!again && (!open || open.taken)) return done;
   const operator = await recipientOf(event, chatId, state);
   if (operator === undefined && !chat?.offeredTo.length) return unowned;
-  const words = await wordsOf(personal, event);
-  if (operator === null || words === null) {
-    const reason = words === null ? 'the visitor was erased' : NO_OPERATOR;
+  const shown = await shownOf(parts, tenant, event);
+  if (operator === null || shown === null) {
+    const reason = shown === null ? 'the visitor was erased' : NO_OPERATOR;
     await reportFailed(parts, tenant.id, key, id, reason);
     return done;
   }
@@ -136,7 +138,7 @@ async function sendVisitorMessage(
     const lookMs = again ? 0 : pauses.leftFor(event.stream, state, [operator]);
     if (lookMs > 0) return behindOpening(lookMs);
     try {
-      await delivery.send(sender, operator, { id, body: words });
+      await delivery.send(sender, operator, { id, ...shown });
     } catch (error) {
       if (again || !isReturned(error)) throw error;
       return messageRefused(parts, sender, operator, id, error.message);

@@ -15,6 +15,7 @@ import { Lru } from '../../kit/lru.ts';
 import type { CommitListener } from '../../runtime/pending-work.ts';
 import type { Actors, ForwardTyping } from '../../runtime/ports.ts';
 import type { ChatState, EjabberdAdmin, VisitorTransport } from '../../xmpp/port.ts';
+import { createPreviews } from './visitor-preview.ts';
 
 /** The same state of one visitor goes out at most once in this time. */
 export const VISITOR_TYPING_INTERVAL_MS = 3_000;
@@ -60,6 +61,7 @@ export function createTyping(options: {
   const { lapseMs = VISITOR_TYPING_LAPSE_MS } = options;
   /** By the visitor's stream. */
   const sent = new Lru<Sent>(VISITORS_REMEMBERED);
+  const previews = createPreviews({ transport, now });
 
   function send(jid: string, to: string, state: ChatState): void {
     if (transport.isOnline(jid)) transport.chatState(jid, to, state);
@@ -80,6 +82,7 @@ export function createTyping(options: {
   }
 
   function endSoon(stream: string, last: Sent): void {
+    previews.end(stream);
     clearTimeout(last.lapse);
     end(stream, last).catch((error) =>
       logger.debug({ reason: messageOf(error) }, 'the end of typing was not shown'),
@@ -89,6 +92,7 @@ export function createTyping(options: {
   function onCommit(events: Parameters<CommitListener['onCommit']>[0]): void {
     for (const { type, stream } of events) {
       if (!ENDS.has(type)) continue;
+      previews.end(stream);
       const last = sent.peek(stream);
       if (last?.state !== 'composing') continue;
       if (type !== 'VisitorMessageSent') endSoon(stream, last);
@@ -99,15 +103,19 @@ export function createTyping(options: {
     }
   }
 
-  const forward: ForwardTyping = async (id, key, state) => {
+  const forward: ForwardTyping = async (id, key, state, preview) => {
     const tenant = tenants.get(id);
     const visitor = actors.visitor(id, key);
-    const operator = (await visitor.state())?.context.chat?.operator;
+    const chat = (await visitor.state())?.context.chat;
+    const operator = chat?.operator;
     if (!tenant || !operator) return;
     const jid = visitorJid(tenant, key);
     const stream = streamOf(visitorRef(id, key));
     const last = sent.get(stream);
     const to = operatorJid(tenant, operator);
+    // Whoever is only asked has not said yet that the chat is theirs.
+    if (state !== 'composing' || !preview) previews.end(stream);
+    else if (tenant.typingPreview && chat.accepted) previews.show(stream, jid, to, preview);
     clearTimeout(last?.lapse);
     const repeated =
       last?.state === state && last.to === to && now() - last.at < VISITOR_TYPING_INTERVAL_MS;

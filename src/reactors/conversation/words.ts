@@ -1,18 +1,29 @@
 /** What people said, as an operator reads it. */
 import { visitorFact } from '../../actors/facts.ts';
 import type { Username } from '../../actors/ids.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import type { PersonalData } from '../personal-data.ts';
+import { fileIn } from '../texts/files.ts';
 import { nameIn, type PersonInLhc } from '../texts/in-lhc.ts';
-import { asWords } from '../texts/mark.ts';
+import type { Shown, VisitorFiles } from './visitor-files.ts';
 
-/** A visitor's words as an operator reads them; null if the visitor was erased, or the fact has no text. */
-export async function wordsOf(
-  personal: Pick<PersonalData, 'bodyOf'>,
+/**
+ * A visitor's message as an operator gets it; null if the visitor was erased, or the fact has no text.
+ * @throws {AppError} as {@link VisitorFiles.shown}
+ */
+export async function shownOf(
+  {
+    personal,
+    files,
+  }: { readonly personal: Pick<PersonalData, 'of'>; readonly files: VisitorFiles },
+  tenant: Tenant,
   event: RecordedEvent,
-): Promise<string | null> {
-  const body = await personal.bodyOf(event);
-  return body === null ? null : asWords(body);
+): Promise<Shown | null> {
+  const opened = await personal.of(event);
+  return typeof opened?.body === 'string'
+    ? files.shown(tenant, event, { body: opened.body, file: fileIn(opened) })
+    : null;
 }
 
 /** A message of a conversation, with its text. */
@@ -26,8 +37,9 @@ export interface Said {
   readonly inLhc: (PersonInLhc & { readonly name: string | undefined }) | null;
   /** It corrects an earlier message of the operator. */
   readonly isCorrection: boolean;
-  /** As it was said. */
+  /** As it was said; the address of the file, if it is one. */
   readonly body: string;
+  readonly file: { readonly name: string } | null;
 }
 
 /** The messages among these facts; those whose text was erased are left out. */
@@ -41,9 +53,16 @@ export async function saidIn(
     const opened = await personal.of(event);
     if (!fact || typeof opened?.body !== 'string') continue;
     const { body } = opened;
-    const nobody = { messageId: null, operator: null, inLhc: null, isCorrection: false };
+    const nobody = {
+      messageId: null,
+      operator: null,
+      inLhc: null,
+      isCorrection: false,
+      file: null,
+    };
     if (fact.type === 'VisitorMessageSent') {
-      said.push({ ...nobody, event, body, messageId: fact.data.messageId });
+      const { messageId } = fact.data;
+      said.push({ ...nobody, event, body, messageId, file: fileIn(opened) });
     } else if (fact.type === 'OperatorMessageReceived') {
       const { operator, replaces } = fact.data;
       said.push({ ...nobody, event, body, operator, isCorrection: replaces !== undefined });

@@ -21,6 +21,7 @@ import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { addressedBy, concernsXmpp } from '../../effects/xmpp.ts';
 import { type AppError, isExpected, isRefused, messageOf } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
+import { FILE_LOOK_MS, FILE_PENDING, LOOKS_AT_NOTHING, type LookAtFile } from '../../files/look.ts';
 import type { RetryPolicy } from '../../kit/backoff.ts';
 import type { Destination, DestinationFilter, Outcome } from '../../runtime/lanes/destination.ts';
 import { withoutTenant } from '../../runtime/lanes/unknown-tenant.ts';
@@ -42,6 +43,7 @@ import { createResend, type Resend } from './resend.ts';
 import { createReturnedMessages, type ReturnedMessage } from './returned-messages.ts';
 import { revisionAt } from './unread.ts';
 import { performVisitorEvent, reportFailed } from './visitor-effects.ts';
+import { createVisitorFiles, isFilePending } from './visitor-files.ts';
 
 /** Waits between the tries of one effect. */
 export const MESSAGE_RETRY: RetryPolicy = { firstMs: 200, mostMs: 15_000 };
@@ -77,6 +79,8 @@ interface XmppLaneOptions {
   readonly names: Pick<OperatorNames, 'of'>;
   readonly removal: OperatorRemoval;
   readonly answers: Answers;
+  /** Default: no file is passed on. */
+  readonly lookAtFile?: LookAtFile;
   readonly operatorSessions: Pick<OperatorSessions, 'compare'>;
   readonly ownership: Ownership;
   readonly now: () => number;
@@ -109,7 +113,9 @@ function pausesOf({ now, pauseTimes, isTakenAll, logger }: XmppLaneOptions): Pau
 }
 
 /** What the functions below share. */
-function partsOf(options: XmppLaneOptions) {
+function partsOf(given: XmppLaneOptions) {
+  const { lookAtFile = LOOKS_AT_NOTHING } = given;
+  const options = { ...given, files: createVisitorFiles(lookAtFile) };
   const recipientOf = createRecipients(options.store);
   const onReturned = createReturnedMessages({
     ...options,
@@ -192,6 +198,9 @@ async function perform(parts: Parts, event: RecordedEvent, again: boolean): Prom
     }
     return done;
   } catch (error) {
+    if (isFilePending(error)) {
+      return { kind: 'parked', reason: FILE_PENDING, lookMs: FILE_LOOK_MS };
+    }
     if (isRefused(error)) return { kind: 'dead', reason: error.message };
     return { kind: 'retry', reason: messageOf(error), expected: isExpected(error) };
   }

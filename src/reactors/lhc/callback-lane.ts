@@ -15,6 +15,7 @@ import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { messageOf } from '../../errors.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
+import { FILE_LOOK_MS, FILE_PENDING, LOOKS_AT_NOTHING, type LookAtFile } from '../../files/look.ts';
 import type { RetryPolicy } from '../../kit/backoff.ts';
 import { type BreakerPolicy, createBreakers } from '../../kit/breaker.ts';
 import type { CallbackClient } from '../../lhc/callback-client.ts';
@@ -23,6 +24,7 @@ import type { Destination, Outcome } from '../../runtime/lanes/destination.ts';
 import { withoutTenant } from '../../runtime/lanes/unknown-tenant.ts';
 import { reportAnswer, writtenIn } from './answers.ts';
 import { type Draft, type DraftOptions, draftsOf, LHC_FILTER, operatorOf } from './drafts.ts';
+import { FILE_REFUSED, withOperatorFiles } from './operator-files.ts';
 
 /** Waits between the tries of one callback. */
 export const CALLBACK_RETRY: RetryPolicy = { firstMs: 500, mostMs: 60_000 };
@@ -87,6 +89,8 @@ interface CallbacksOptions extends DraftOptions {
   readonly client: CallbackClient;
   readonly tenants: TenantDirectory;
   readonly digestKey: Buffer;
+  /** Default: no file is passed on. */
+  readonly lookAtFile?: LookAtFile;
   readonly now: () => number;
   readonly monotonic: () => number;
   readonly random: () => number;
@@ -187,7 +191,21 @@ async function perform(
   if (await isPaused(options, tenant)) return PAUSED;
   try {
     const drafts = await draftsOf(options, actor, event, tenant.callbackFlavour);
-    return await deliver(options, tenant, url, actor, event, drafts, sent);
+    const checked = withOperatorFiles(
+      options.lookAtFile ?? LOOKS_AT_NOTHING,
+      tenant,
+      event,
+      drafts,
+    );
+    if (checked.kind === 'pending') {
+      return { kind: 'parked', reason: FILE_PENDING, lookMs: FILE_LOOK_MS };
+    }
+    if (checked.kind === 'refused') {
+      const refusal = { code: FILE_REFUSED, text: checked.reason };
+      await reportAnswer(options.actors, event, { outcome: 'refused', refusal });
+      return { kind: 'done', idle: true };
+    }
+    return await deliver(options, tenant, url, actor, event, checked.drafts, sent);
   } catch (error) {
     return { kind: 'retry', reason: messageOf(error) };
   }

@@ -2,8 +2,8 @@
 import type { VisitorFacts } from '../../actors/visitor/facts.ts';
 import type { RefusalCode, WordedNotice } from '../../lhc/callback-types.ts';
 
-/** Why, for the end of a sentence. */
-const REFUSALS: Readonly<Record<RefusalCode, string>> = {
+/** Why, for the end of a sentence. `file-refused` is the service's own (docs/adr/0061). */
+const REFUSALS: Readonly<Record<RefusalCode | 'file-refused', string>> = {
   'chat-ended': 'the visitor has ended this chat',
   'chat-unknown': 'LHC does not know this chat',
   'visitor-unknown': 'LHC does not know this visitor',
@@ -12,9 +12,11 @@ const REFUSALS: Readonly<Record<RefusalCode, string>> = {
   'not-allowed': 'your user in LHC has no right to do this',
   'command-refused': 'LHC has not carried it out',
   'not-possible': 'LHC cannot do this',
+  'file-refused': 'the file was not passed on',
 };
 /** LHC's own words follow: these say little without. */
-const UNEXPLAINED: ReadonlySet<string> = new Set<RefusalCode>([
+const UNEXPLAINED: ReadonlySet<string> = new Set<keyof typeof REFUSALS>([
+  'file-refused',
   'not-allowed',
   'command-refused',
   'not-possible',
@@ -33,7 +35,7 @@ const CHANGES = {
 
 /** The reason of a refusal. @param text LHC's own words; null if there are none, or they were erased */
 export function reasonOfRefusal(code: string, text: string | null): string {
-  const reason = Object.hasOwn(REFUSALS, code) ? REFUSALS[code as RefusalCode] : null;
+  const reason = Object.hasOwn(REFUSALS, code) ? REFUSALS[code as keyof typeof REFUSALS] : null;
   if (reason === null) return text ?? 'LHC has refused it';
   return UNEXPLAINED.has(code) && text !== null ? `${reason}: ${text}` : reason;
 }

@@ -1,6 +1,9 @@
 /** What has effects at ejabberd and LHC, in the order in which the parts need each other. Nothing runs yet. */
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import type { Config } from '../../config/config.ts';
+import { createFileChecks } from '../../files/checks.ts';
+import { createLookAtFile } from '../../files/look.ts';
+import { createScanner } from '../../files/scanner.ts';
 import { createTenantBudgets } from '../../inbox/budget.ts';
 import { createInbox } from '../../inbox/inbox.ts';
 import { createOlderModules, createReporters } from '../../inbox/older-modules.ts';
@@ -95,8 +98,13 @@ export function createReactors(config: Config, runtime: Runtime, readModels: Rea
   const typing = createTyping({ ...base, now: base.monotonic });
   const helper = createHelper(config, base, visitorOf, typing.forward);
   const guard = createCallbackGuard(config.callbackAllow);
+  const scan = config.fileScanner === undefined ? null : createScanner(config.fileScanner);
+  const fileChecks = createFileChecks({ ...base, scan });
+  // The journal keeps addresses, so what fetches files is not observed.
+  const lookAtFile = createLookAtFile({ checks: fileChecks, fetch: globalThis.fetch, guard });
   const callbacks = createCallbacks({
     ...base,
+    lookAtFile,
     onAccepted: helper?.nodeHelper.accepted,
     client: observedClient(
       createCallbackClient({
@@ -124,6 +132,7 @@ export function createReactors(config: Config, runtime: Runtime, readModels: Rea
     removal,
     operatorSessions,
     answers,
+    lookAtFile,
     afterTaken: async () => failpoint('after-stanza'),
     isTakenAll: reporters.areOlderAlone,
   });
@@ -292,6 +301,7 @@ export function createReactors(config: Config, runtime: Runtime, readModels: Rea
     inbox,
     reporters,
     olderModules,
+    fileChecks,
     deadLetters,
     deadLetterExpiry,
     erasures,

@@ -129,6 +129,9 @@ export function createAccountsTransport(options: AccountsOptions): VisitorTransp
     chatState(from, to, state) {
       if (settings.owns(from)) sessions.get(from)?.chatState(to, state);
     },
+    preview(from, to, status) {
+      if (settings.owns(from)) sessions.get(from)?.preview(to, status);
+    },
     sessions: () => [...sessions.keys()],
     listen: (listener) => void listeners.push(listener),
     async close(deadlineMs) {

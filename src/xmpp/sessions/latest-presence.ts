@@ -18,6 +18,8 @@ export interface LatestPresence {
   toWrite(): Element | undefined;
   /** The promise that the next ping will settle; undefined if there is none, or a ping has been sent for it. */
   toCover(): Waiter | undefined;
+  /** The same for one receiver, with another status (null: its own); undefined if there is no presence, or it was not written. */
+  directed(to: string, status: string | null): Element | undefined;
   /** The receivers may no longer see it: it has to be written again. */
   forgetWritten(): void;
   /** Rejects the promise. The presence itself stays, for the next stream. */
@@ -30,6 +32,7 @@ export interface LatestPresence {
 
 export function createLatestPresence(): LatestPresence {
   let stanza: Element | undefined;
+  let latest: VisitorPresence | undefined;
   /** The presence that this stream has, as text. */
   let written = '';
   let done: PromiseWithResolvers<void> | undefined;
@@ -53,6 +56,7 @@ export function createLatestPresence(): LatestPresence {
       done.promise.catch(() => undefined); // a caller need not wait for it
       older?.resolve(done.promise);
       stanza = next;
+      latest = presence;
       covered = false;
       return { done: done.promise, changed: true };
     },
@@ -67,6 +71,10 @@ export function createLatestPresence(): LatestPresence {
       covered = true;
       return { resolve: done.resolve, reject: done.reject };
     },
+    directed(to, status) {
+      if (!latest || written === '') return undefined;
+      return presenceStanza(status === null ? latest : { ...latest, status }, to);
+    },
     forgetWritten() {
       written = '';
     },
@@ -76,6 +84,7 @@ export function createLatestPresence(): LatestPresence {
     },
     clear() {
       stanza = undefined;
+      latest = undefined;
     },
   };
 }

@@ -107,6 +107,14 @@ export class Outgoing {
     this.#flushSoon();
   }
 
+  /** Shows one operator another status; null: the visitor's own again. */
+  preview(to: string, status: string | null): void {
+    const stanza = this.#presence.directed(to, status);
+    if (!stanza) return;
+    this.#outbox.push(stanza);
+    this.#flushSoon();
+  }
+
   /** Stanzas in flight still get their answer. No presence is written until the next {@link show}. */
   release(error: AppError): void {
     this.#released = true;

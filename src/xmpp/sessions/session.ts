@@ -85,6 +85,10 @@ export class Session {
     if (this.isOnline) this.#outgoing.chatState(to, state);
   }
 
+  preview(to: string, status: string | null): void {
+    if (this.isOnline) this.#outgoing.preview(to, status);
+  }
+
   /** @param now milliseconds of `performance.now()` */
   check(now: number): void {
     this.#outgoing.check(now);

@@ -391,13 +391,86 @@ describe('a message that the visitor has seen', () => {
   });
 });
 
+describe('files', () => {
+  const url = 'https://lhc.test/xmppchat/file/1/a.png';
+  const file = { url, name: 'a.png', type: 'image/png', size: 70 };
+  const { url: _, ...stored } = file;
+  const said = (calls: ReturnType<typeof fakeApp>['calls']) =>
+    calls.commands.map(({ command, origin }) => ({ command, id: origin.commandId }));
+
+  test('become messages of their own, behind the text and with ids of their own', async () => {
+    const { ask, calls } = fakeApp();
+    const body = { id: 'm1', chatId: 'c1', body: 'Look', files: [file, { url, name: 'b.png' }] };
+    expect((await ask('POST', `${VISITOR}/messages`, { body })).status).toBe(202);
+    const send = { type: 'SendMessage', chatId: 'c1' };
+    expect(said(calls)).toMatchObject([
+      { id: 'msg:m1', command: { ...send, messageId: 'm1', body: 'Look' } },
+      { id: 'msg:m1.1', command: { ...send, messageId: 'm1.1', body: url, file: stored } },
+      { id: 'msg:m1.2', command: { messageId: 'm1.2', body: url, file: { name: 'b.png' } } },
+    ]);
+    expect(said(calls)[0]?.command).not.toHaveProperty('file');
+  });
+
+  test('without a text and with an Idempotency-Key are as many commands', async () => {
+    const { ask, calls } = fakeApp();
+    const body = { files: [file, file] };
+    const headers = { 'idempotency-key': 'k' };
+    await ask('POST', `${VISITOR}/messages`, { body, headers });
+    const [first, second] = said(calls);
+    expect(first).toMatchObject({ command: { body: url, file: stored } });
+    expect(second?.id).not.toBe(first?.id);
+    expect(second?.id).toBe(`${first?.id}.2`);
+  });
+
+  test('of a first message begin a chat', async () => {
+    const { ask, calls } = fakeApp();
+    const body = { chatId: 'c1', message: { id: 'm1', body: '', files: [file, file] } };
+    expect((await ask('POST', `${VISITOR}/chats`, { body })).status).toBe(202);
+    expect(said(calls)).toMatchObject([
+      { command: { type: 'StartChat', message: { id: 'm1', body: url, file: stored } } },
+      { command: { type: 'SendMessage', messageId: 'm1.1', chatId: 'c1', file: stored } },
+    ]);
+  });
+
+  test('behind one that fails are not tried', async () => {
+    const tried: string[] = [];
+    const { ask } = fakeApp({
+      actors: visitorsThat(async (_visitor, command) => {
+        tried.push('messageId' in command ? command.messageId : command.type);
+        throw new AppError('unavailable', 'away');
+      }),
+    });
+    const body = { id: 'm1', files: [file, file] };
+    expect((await ask('POST', `${VISITOR}/messages`, { body })).status).toBe(503);
+    expect(tried).toEqual(['m1']);
+  });
+
+  test.each([
+    [{ files: [] }, 'body'],
+    [{}, 'body'],
+    [{ body: 'a', files: Array.from({ length: 11 }, () => file) }, 'files'],
+    [{ files: [{ ...file, url: 'ftp://lhc.test/a' }] }, 'files.0.url'],
+    [{ files: [{ ...file, name: '' }] }, 'files.0.name'],
+    [{ files: [{ ...file, size: -1 }] }, 'files.0.size'],
+    [{ files: [{ ...file, x: 1 }] }, 'files.0.x'],
+  ])('%j is refused', async (body, field) => {
+    const { ask, calls } = fakeApp();
+    const { status, json } = await ask('POST', `${VISITOR}/messages`, { body });
+    expect(status).toBe(400);
+    expect(json.errors).toEqual([expect.objectContaining({ field })]);
+    expect(calls.commands).toEqual([]);
+  });
+});
+
 describe('typing', () => {
   test('is passed on and answered with 204', async () => {
     const { ask, calls } = fakeApp();
     const body = { state: 'composing', preview: 'Hel' };
     const { status, text } = await ask('POST', `${VISITOR}/typing`, { body });
     expect([status, text]).toEqual([204, '']);
-    expect(calls.typing).toEqual([{ tenant: 'acme', visitor: '7', state: 'composing' }]);
+    expect(calls.typing).toEqual([
+      { tenant: 'acme', visitor: '7', state: 'composing', preview: 'Hel' },
+    ]);
     expect(calls.commands).toEqual([]);
   });
 

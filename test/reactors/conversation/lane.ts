@@ -1,4 +1,5 @@
 /** The lane to XMPP of visitor 1, run step by step on a rig with an ejabberd in memory. */
+import { LOOKS_AT_NOTHING, type LookAtFile } from '../../../src/files/look.ts';
 import { createAnswers } from '../../../src/reactors/answers/answers.ts';
 import type { PauseTimes } from '../../../src/reactors/conversation/pauses.ts';
 import { createXmppLane } from '../../../src/reactors/conversation/xmpp-lane.ts';
@@ -20,6 +21,7 @@ export type MessageLane = Awaited<ReturnType<typeof openMessageLane>>;
 export async function openMessageLane(
   settings: Record<string, unknown> = {},
   pauseTimes: PauseTimes = { leastMs: 0, mostMs: 0 },
+  lookAtFile: LookAtFile = LOOKS_AT_NOTHING,
 ) {
   const rig: Rig = await openRig({ settings });
   const ejabberd = fakeEjabberd();
@@ -43,6 +45,7 @@ export async function openMessageLane(
       ownership: soleOwner,
       logger: silent,
       pauseTimes,
+      lookAtFile,
       pendingFrom: () => through + 1,
       answers: createAnswers({ ...rig, actors, store, personal, names }),
       removal: createOperatorRemoval({ actors, admin, ownership: soleOwner, now: rig.now }),

@@ -51,3 +51,15 @@ test('failUnwritten spares a presence that a ping covers', async () => {
   presence.failUnwritten(gone);
   await expect(uncovered.done).rejects.toBe(gone);
 });
+
+test('another status goes to one receiver, and changes nothing for the others', () => {
+  const latest = createLatestPresence();
+  expect(latest.directed('op@xmpp.test', 'x')).toBeUndefined();
+  latest.set({ status: 'In chat', nick: 'Anna', show: 'chat' });
+  expect(latest.directed('op@xmpp.test', 'x')).toBeUndefined(); // nobody has seen the visitor yet
+  latest.toWrite();
+  const preview = latest.directed('op@xmpp.test', 'Writes: H')?.toString();
+  expect(preview).toMatch(/^<presence to="op@xmpp.test"><show>chat<\/show><status>Writes: H</);
+  expect(latest.directed('op@xmpp.test', null)?.toString()).toContain('<status>In chat</status>');
+  expect(latest.toWrite()).toBeUndefined();
+});
