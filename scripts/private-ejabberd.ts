@@ -205,6 +205,7 @@ async function prepare(options: EjabberdOptions): Promise<EjabberdNode> {
     apiUser: api.user,
     streamManagement: options.streamManagement ?? true,
     logLevel: options.logLevel ?? 'info',
+    uploads: { folder: `${inside}/upload`, url: `http://127.0.0.1:${ports.http}/upload` },
     extraListeners: options.extraListeners ?? [],
     extra: options.extraConfig ?? {},
     extraModules: options.extraModules ?? {},

@@ -47,7 +47,7 @@ final class FakeService extends ServerProcess
     {
         return array_map(static function (array $request): string {
             $path = preg_replace('#^visitors/[^/]+/#', '', $request['path']);
-            $said = $request['body']['body'] ?? $request['body']['message']['body'] ?? $request['body']['by']
+            $said = $request['body']['body'] ?? $request['body']['files'][0]['url'] ?? $request['body']['message']['body'] ?? $request['body']['message']['files'][0]['url'] ?? $request['body']['by']
                 ?? $request['body']['department'] ?? $request['body']['messageId'] ?? $request['body']['page'] ?? '';
             $who = $request['body']['lhcUserId'] ?? '';
             $accepted = isset($request['body']['accepted']) ? ($request['body']['accepted'] ? ' has it' : ' is asked') : '';

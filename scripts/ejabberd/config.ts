@@ -29,6 +29,8 @@ export interface ConfigInput {
   /** Networks besides loopback from which the API may be called. */
   readonly apiFrom?: readonly string[];
   readonly component?: ComponentInput;
+  /** Operators' uploads (XEP-0363): the folder for them, and the address that leads to `/upload` of the port for HTTP. */
+  readonly uploads?: { readonly folder: string; readonly url: string };
   readonly streamManagement:
     | boolean
     | { readonly resumeTimeout?: number; readonly maxAckQueue?: number };
@@ -99,7 +101,7 @@ const OPERATOR_BYTES = { rate: 20_000, burst_size: 600_000 } as const;
 /** ejabberd's default of 5 stalls a burst of logins in steps of a second (measured). */
 const BACKLOG = 1024;
 
-function listeners({ ports, hosts, component, ip, certfile }: ConfigInput): unknown[] {
+function listeners({ ports, hosts, component, uploads, ip, certfile }: ConfigInput): unknown[] {
   const common = { ip: ip ?? '127.0.0.1', backlog: BACKLOG };
   const c2s = {
     ...common,
@@ -120,7 +122,11 @@ function listeners({ ports, hosts, component, ip, certfile }: ConfigInput): unkn
       ...common,
       port: ports.http,
       module: 'ejabberd_http',
-      request_handlers: { '/api': 'mod_http_api', '/ws': 'ejabberd_http_ws' },
+      request_handlers: {
+        '/api': 'mod_http_api',
+        '/ws': 'ejabberd_http_ws',
+        ...(uploads && { '/upload': 'mod_http_upload' }),
+      },
     },
   ];
   if (component) {
@@ -144,7 +150,19 @@ function listeners({ ports, hosts, component, ip, certfile }: ConfigInput): unkn
   return list;
 }
 
-function modules({ streamManagement, modLhc, extraModules }: ConfigInput): Record<string, unknown> {
+/** As the service's default `files.maxBytes`. */
+const UPLOAD_MAX_BYTES = 10_485_760;
+/** Megabytes of one account: above the second number old files go until there is the first. */
+const UPLOAD_QUOTA_MB = { soft: 400, hard: 500 } as const;
+/** A visitor's widget shows an operator's link for as long, where LHC has no copy. */
+const UPLOAD_MAX_DAYS = 30;
+
+function modules({
+  streamManagement,
+  modLhc,
+  uploads,
+  extraModules,
+}: ConfigInput): Record<string, unknown> {
   const sm = typeof streamManagement === 'object' ? streamManagement : {};
   return {
     mod_admin_extra: {},
@@ -187,6 +205,14 @@ function modules({ streamManagement, modLhc, extraModules }: ConfigInput): Recor
           },
         }),
     ...(modLhc === undefined ? {} : { mod_lhc: modLhc }),
+    ...(uploads && {
+      mod_http_upload: {
+        docroot: uploads.folder,
+        put_url: uploads.url,
+        max_size: UPLOAD_MAX_BYTES,
+      },
+      mod_http_upload_quota: { max_days: UPLOAD_MAX_DAYS },
+    }),
     ...extraModules,
   };
 }
@@ -221,6 +247,10 @@ export function renderConfig(input: ConfigInput): string {
       max_user_sessions: 10,
       max_user_offline_messages: 1000,
       c2s_shaper: 'operators',
+      ...(input.uploads && {
+        soft_upload_quota: UPLOAD_QUOTA_MB.soft,
+        hard_upload_quota: UPLOAD_QUOTA_MB.hard,
+      }),
     },
     // Least rights: only this account, only from this machine or the named networks, only these commands.
     api_permissions: {

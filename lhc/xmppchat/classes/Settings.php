@@ -19,6 +19,7 @@ final class Settings
         'apiKey',
         'callbackSecret',
         'shareTyping',
+        'sharePreview',
         'adminToken',
         'lhcAddress',
         'xmppHost',
@@ -102,6 +103,12 @@ final class Settings
     public function shareTyping(): bool
     {
         return $this->text('shareTyping') === '1';
+    }
+
+    /** Whether operators see what a visitor is typing. The service has a switch of its own, and both are off by default. */
+    public function sharePreview(): bool
+    {
+        return $this->shareTyping() && $this->text('sharePreview') === '1';
     }
 
     /** Only on the manager of automated hosting: it makes and removes tenants. */

@@ -160,7 +160,8 @@ final class SettingsPageTest extends Office
         $before = $this->stored();
         $this->post($this->page(), 'save', ['enabled' => '', 'serviceUrl' => 'https://evil.example', 'tenant' => 'other'] + self::GOOD);
         $this->post($this->page(), 'secret');
-        self::assertSame(['enabled' => '', 'shareTyping' => ''] + $before, ['enabled' => '', 'shareTyping' => ''] + $this->stored());
+        $switches = ['enabled' => '', 'sharePreview' => '', 'shareTyping' => ''];
+        self::assertEquals($switches + $before, $switches + $this->stored());
         self::assertStringNotContainsString('name="serviceUrl"', $this->get($this->page()));
     }
 }

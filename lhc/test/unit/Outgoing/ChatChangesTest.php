@@ -59,27 +59,64 @@ final class ChatChangesTest extends Sending
         self::assertSame(['Olga', 'Olga P.', 'Bot'], array_column(array_column(array_slice(self::$service->requests(), 1, 3), 'body'), 'name'));
     }
 
-    public function testFilesAreLinksThatAnOperatorCanOpenWithoutASession(): void
+    public function testAVisitorsFilesAreMessagesOfTheirOwnThatAnOperatorCanOpenWithoutASession(): void
     {
         $chat = $this->knownChat();
-        $hash = md5("x_{$chat->id}");
-        $this->database->run(
-            "INSERT INTO lh_chat_file (id, name, upload_name, size, type, file_path, extension, chat_id, online_user_id, user_id, date, persistent, meta_msg)
-             VALUES (5, 'x', 'photo 1.jpg', 1, 'image/jpeg', '', 'jpg', ?, 0, 0, 1700000000, 0, '')",
-            [$chat->id],
-        );
+        $hash = $this->fileOf($chat);
         $this->message($chat, "Look: [file=5_{$hash}] and [file=\"6_{$hash}_img\"]", 0, [
             'meta_msg' => json_encode(['content' => ['attachements' => [['id' => 5, 'security_hash' => $hash]]]]),
         ]);
-        $said = $this->changed($chat)[0];
         $links = $this->extension->fileLinks();
         $link = $links->of(5, $hash, 1_700_000_000);
-        self::assertSame("messages Look: photo 1.jpg {$link} and {$links->of(6, $hash, 0)}\nphoto 1.jpg {$link}", $said);
+        self::assertSame(["messages Look: photo 1.jpg and {$links->of(6, $hash, 0)}", "messages {$link}"], $this->changed($chat));
         self::assertStringStartsWith("https://chat.example.org/xmppchat/file/5/{$hash}/", $link);
+        $row = (int) $this->database->value('SELECT MAX(id) FROM lh_msg');
+        $file = array_slice(self::$service->requests(), -1)[0];
+        self::assertSame(["msg-{$row}.1", [
+            'id' => "lhc-{$row}.1",
+            'chatId' => (string) $chat->id,
+            'files' => [['url' => $link, 'name' => 'photo 1.jpg', 'type' => 'image/jpeg', 'size' => 7]],
+        ]], [$file['id'], $file['body']]);
         // A visitor may type any number; the name of another chat's file is shown to nobody.
         $guess = md5('guess');
         $this->message($chat, "[file=5_{$guess}]");
         self::assertSame(["messages {$links->of(5, $guess, 0)}"], $this->changed($chat));
+    }
+
+    public function testAFileAloneIsOneMessageAlsoAsTheFirstWordsOfAChat(): void
+    {
+        $chat = $this->chat($this->visitor());
+        $hash = $this->fileOf($chat, 'clipboard');
+        $this->message($chat, "[file=5_{$hash}_img]\n");
+        $this->changed($chat, 'chat.chat_started');
+        [$start] = self::$service->requests();
+        $link = $this->extension->fileLinks()->of(5, $hash, 1_700_000_000);
+        $message = $start['body']['message'];
+        self::assertSame([['url' => $link, 'name' => 'clipboard.jpg', 'type' => 'image/jpeg', 'size' => 7]], $message['files']);
+        self::assertArrayNotHasKey('body', $message);
+        self::assertCount(1, self::$service->requests());
+    }
+
+    public function testAColleaguesFileIsALinkInTheText(): void
+    {
+        $chat = $this->knownChat();
+        $hash = $this->fileOf($chat);
+        $olga = $this->operator(['name' => 'Olga']);
+        $this->message($chat, "[file=5_{$hash}]", (int) $olga->id);
+        $link = $this->extension->fileLinks()->of(5, $hash, 1_700_000_000);
+        self::assertStringContainsString(" photo 1.jpg {$link}", implode("\n", $this->changed($chat)));
+    }
+
+    /** @return string LHC's hash of file 5, which is of this chat */
+    private function fileOf(\erLhcoreClassModelChat $chat, string $name = 'photo 1.jpg'): string
+    {
+        $this->database->run('DELETE FROM lh_chat_file');
+        $this->database->run(
+            "INSERT INTO lh_chat_file (id, name, upload_name, size, type, file_path, extension, chat_id, online_user_id, user_id, date, persistent, meta_msg)
+             VALUES (5, 'x', ?, 7, 'image/jpeg', '', 'jpg', ?, 0, 0, 1700000000, 0, '')",
+            [$name, $chat->id],
+        );
+        return md5("x_{$chat->id}");
     }
 
     /** Rows of XMPP operators need nothing, and are done at once; a word that waits below many of them must not be forgotten. */

@@ -42,7 +42,7 @@ final class FileViewTest extends Sending
 
     public function testAnyOtherLinkLeadsNowhere(): void
     {
-        foreach ([['file_id' => '8'], ['file_id' => '1 OR 1'], ['hash' => md5('x')], ['until' => '99999999999'], ['until' => '-1'], ['signature' => ''], ['signature' => str_repeat('0', 40)]] as $changed) {
+        foreach ([['file_id' => (string) ($this->file->id + 1)], ['file_id' => '1 OR 1'], ['hash' => md5('x')], ['until' => '99999999999'], ['until' => '-1'], ['signature' => ''], ['signature' => str_repeat('0', 40)]] as $changed) {
             self::assertNull($this->leadsTo($changed), json_encode($changed));
         }
         $this->aheadMs = 31 * 86_400_000;

@@ -289,6 +289,16 @@ final class ListenersTest extends Sending
         self::assertSame(["/v1/shop/visitors/{$chat->online_user_id}/typing", ['state' => 'composing']], [$call['path'], $call['body']]);
         self::assertSame('active', $types('false')[0]['body']['state']);
         self::assertSame([], $types('true', ['shareTyping' => false]));
+        $_POST['msg'] = ' I <b>want</b> ' . str_repeat('x', 300);
+        self::assertSame(['state' => 'composing'], $types('true')[0]['body'], 'nobody wants it');
+        $wanted = ['shareTyping' => true, 'sharePreview' => true];
+        self::assertSame(['state' => 'composing', 'preview' => str_repeat('x', 200)], $types('true', $wanted)[0]['body']);
+        $_POST['msg'] = ' I <b>want</b> ';
+        self::assertSame('I want', $types('true', $wanted)[0]['body']['preview']);
+        self::assertSame(['state' => 'active'], $types('false', $wanted)[0]['body']);
+        $this->database->run("INSERT INTO lh_chat_config (identifier, value, type, `explain`, hidden) VALUES ('ignore_typing', '1', 0, '', 0)");
+        self::assertSame(['state' => 'composing'], $types('true', $wanted)[0]['body'], 'LHC shows it to nobody');
+        unset($_POST['msg']);
         $other = $this->secondProcess('(new XmppChat\Lhc\Outgoing\Lock(new XmppChat\Lhc\Database()))->take(); say("taken"); sleep(60);');
         $other->waitFor('taken');
         self::assertSame([], $types('true'), 'somebody else sends');

@@ -23,11 +23,12 @@ final class SettingsForm
     {
         $enabled = $request->isOn('enabled');
         if ($now->hosted()) {
-            return new self(['enabled' => $enabled, 'shareTyping' => $request->isOn('shareTyping')], []);
+            return new self(['enabled' => $enabled, 'shareTyping' => $request->isOn('shareTyping'), 'sharePreview' => $request->isOn('sharePreview')], []);
         }
         $values = [
             'enabled' => $enabled,
             'shareTyping' => $request->isOn('shareTyping'),
+            'sharePreview' => $request->isOn('sharePreview'),
             // Who copies a request's address has /v1 in it, which we add ourselves.
             'serviceUrl' => (string) preg_replace('~/+(?:v1(?:/[^?#]*)?)?$~D', '', $request->text('serviceUrl')),
             'tenant' => $request->text('tenant'),

@@ -45,6 +45,7 @@ final class SettingsPage
             'done' => $this->done,
             'enabled' => $typed ? $request->isOn('enabled') : $settings->enabled(),
             'shareTyping' => $typed ? $request->isOn('shareTyping') : $settings->shareTyping(),
+            'sharePreview' => $typed ? $request->isOn('sharePreview') : $settings->sharePreview(),
             'serviceUrl' => $serviceUrl,
             'tenant' => $tenant,
             'lhcAddress' => $typed ? $lhcAddress : ($lhcAddress ?: CallbackAddress::asAsked()),

@@ -79,6 +79,33 @@ final class Fields
         return ($this->values[$name] ?? null) === null ? null : $this->object($name);
     }
 
+    /**
+     * @return int 0 or more
+     * @throws Malformed if it is missing, or no such number
+     */
+    public function count(string $name): int
+    {
+        $value = $this->values[$name] ?? null;
+        if (!is_int($value) || $value < 0) {
+            throw new Malformed($this->path . $name, 'must be a whole number, 0 or more');
+        }
+        return $value;
+    }
+
+    /**
+     * @return list<self> none if it is null or missing
+     * @throws Malformed if it is no list of objects, or a longer one
+     */
+    public function objects(string $name, int $most): array
+    {
+        $values = $this->values[$name] ?? [];
+        if (!is_array($values) || !array_is_list($values) || count($values) > $most) {
+            throw new Malformed($this->path . $name, "must be a list of at most {$most}");
+        }
+        $field = $this->path . $name;
+        return array_map(fn (mixed $value): self => self::from($value, $field, "{$field}."), $values);
+    }
+
     private static function from(mixed $values, string $field, string $path): self
     {
         if (!is_array($values) || ($values !== [] && array_is_list($values))) {

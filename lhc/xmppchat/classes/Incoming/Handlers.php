@@ -39,7 +39,7 @@ final class Handlers
     private readonly Known $known;
     private readonly Acceptance $acceptance;
 
-    public function __construct(private readonly Database $database, Told $told)
+    public function __construct(private readonly Database $database, Told $told, private readonly Files $files)
     {
         $this->known = new Known($told);
         $this->visitors = new Visitors($database, $told);
@@ -99,6 +99,7 @@ final class Handlers
             $this->acceptance,
             new Corrections($this->ids, $this->visitors),
             $this->invitations(),
+            $this->files,
         );
     }
 

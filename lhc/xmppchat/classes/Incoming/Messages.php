@@ -18,6 +18,7 @@ final class Messages
         private readonly Acceptance $acceptance,
         private readonly Corrections $corrections,
         private readonly Invitations $invitations,
+        private readonly Files $files,
     ) {
     }
 
@@ -33,7 +34,7 @@ final class Messages
         if (!Visitors::isOpen($chat)) {
             return $this->invitations->insteadOf($visitor, $user, $id, $text);
         }
-        $this->say($chat, $user, $visitor, $id, $text, true);
+        $this->say($chat, $user, $visitor, $id, $this->files->placed($text, $chat, $user), true);
         return Answer::accepted();
     }
 

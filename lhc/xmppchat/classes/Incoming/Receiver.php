@@ -83,8 +83,11 @@ final class Receiver
 
     private function act(Callback $callback): Answer
     {
-        $handlers = new Handlers($this->database, $this->told);
-        $work = fn (): Answer => ActingUser::during(fn (): Answer => self::inPlainText(fn (): Answer => $handlers->carryOut($callback)));
+        $files = Files::of($callback);
+        $handlers = new Handlers($this->database, $this->told, $files);
+        $carryOut = fn (): Answer => ActingUser::during(fn (): Answer => self::inPlainText(fn (): Answer => $handlers->carryOut($callback)));
+        // A refusal is rolled back, and so may the whole be, at its very end.
+        $work = fn (): Answer => $files->during($carryOut);
         if (!Handlers::isKept($callback)) {
             try {
                 return $work();
@@ -92,7 +95,9 @@ final class Receiver
                 return Answer::refused($refusal);
             }
         }
-        return $this->patiently(fn (): Answer => $this->database->transaction(fn (): Answer => $this->once($callback, $work)));
+        return $files->during(fn (): Answer => $this->patiently(
+            fn (): Answer => $this->database->transaction(fn (): Answer => $this->once($callback, $work)),
+        ));
     }
 
     /** @param callable(): Answer $work */

@@ -169,10 +169,10 @@ final class ChatChanges
         $first = null;
         foreach ($messages as $at => $message) {
             if ($message['user_id'] === 0) {
-                $words = $this->words->of($message['msg'], $message['meta']);
+                $words = $this->words->ofVisitor($message['msg'], $message['meta']);
                 if (count($words) === 1 && !$message['ours']) {
                     $first = $message['id'];
-                    $body['message'] = ['id' => "lhc-{$first}", 'body' => $words[0]];
+                    $body['message'] = ['id' => "lhc-{$first}"] + $words[0];
                     $progress->waits($first);
                     unset($messages[$at]);
                 }
@@ -204,15 +204,17 @@ final class ChatChanges
             return [];
         }
         $steps = [];
-        $words = $this->words->of($message['msg'], $message['meta']);
+        $words = $author === 0
+            ? $this->words->ofVisitor($message['msg'], $message['meta'])
+            : array_map(fn (string $part): array => ['body' => $part], $this->words->of($message['msg'], $message['meta']));
         foreach ($words as $at => $part) {
             $id = "lhc-{$message['id']}" . ($at === 0 ? '' : ".{$at}");
             $isLast = $at === count($words) - 1;
             // Who invited has not answered: LHC invites by itself in the name of any operator who is online.
             $writer = isset($message['invites']) ? min($author, self::NOBODY) : $author;
             $body = $author === 0
-                ? ['id' => $id, 'chatId' => (string) $chatId, 'body' => $part]
-                : ['id' => $id, 'lhcUserId' => $writer, 'name' => $this->reader->name($author, $message['name_support']), 'body' => $part];
+                ? ['id' => $id, 'chatId' => (string) $chatId] + $part
+                : ['id' => $id, 'lhcUserId' => $writer, 'name' => $this->reader->name($author, $message['name_support'])] + $part;
             $path = $author === 0 ? "visitors/{$visitor}/messages" : "visitors/{$visitor}/chats/{$chatId}/operator-messages";
             $steps[] = new Step('msg-' . substr($id, 4), $path, $body, [], $isLast ? $message['id'] : null);
         }

@@ -35,6 +35,9 @@ final class Listeners
         'chat.chat_owner_changed',
         'chat.genericbot_chat_command_transfer',
     ];
+    /** Characters of what a visitor types; LHC keeps as many. */
+    private const TYPED_MAX = 200;
+    private const TYPED_BODY_MAX_BYTES = 65_536;
     /** Events after LHC's commit: they need a mark only if the transaction left none. */
     private const ANNOUNCEMENTS = ['chat.chat_started', 'chat.addmsguser'];
 
@@ -186,7 +189,23 @@ final class Listeners
         ) {
             return;
         }
-        $this->extension->shutdown()->afterTyping((int) $chat->id, $found[1] === 'true');
+        $types = $found[1] === 'true';
+        $preview = $types && $this->extension->settings()->sharePreview() ? self::typed() : '';
+        $this->extension->shutdown()->afterTyping((int) $chat->id, $types, $preview);
+    }
+
+    /** What the visitor has typed, as LHC's view reads it; empty where LHC shows its own operators none of it. */
+    private static function typed(): string
+    {
+        if ((int) \erLhcoreClassModelChatConfig::fetch('ignore_typing')->current_value === 1) {
+            return '';
+        }
+        $text = $_POST['msg'] ?? null;
+        if ($text === null) {
+            $payload = json_decode((string) file_get_contents('php://input', false, null, 0, self::TYPED_BODY_MAX_BYTES), true, 8);
+            $text = is_array($payload) ? ($payload['msg'] ?? null) : null;
+        }
+        return is_string($text) ? mb_substr(trim(strip_tags(mb_scrub($text, 'UTF-8'))), -self::TYPED_MAX, null, 'UTF-8') : '';
     }
 
     /** @param ?array<string, int|string> $hint what cannot be read from the chat later */

@@ -21,7 +21,7 @@ final class Shutdown
     private bool $urgent = false;
     /** @var list<array{string, array<string, mixed>}> page views with their visitors, not in the outbox yet */
     private array $views = [];
-    /** @var array<int, bool> by chat, whether the visitor types */
+    /** @var array<int, array{bool, string}> by chat, whether the visitor types, and what */
     private array $typing = [];
 
     /** @param \Closure(callable): void $atEnd registers what is done at the end of the request */
@@ -48,9 +48,10 @@ final class Shutdown
         $this->register();
     }
 
-    public function afterTyping(int $chatId, bool $types): void
+    /** @param string $preview what the visitor has typed; empty if nobody is to see it */
+    public function afterTyping(int $chatId, bool $types, string $preview = ''): void
     {
-        $this->typing[$chatId] = $types;
+        $this->typing[$chatId] = [$types, $preview];
         $this->register();
     }
 

@@ -22,15 +22,15 @@ final class Typing
     ) {
     }
 
-    /** @param array<int, bool> $chats by id, whether the visitor types; those that the service does not know are left out */
+    /** @param array<int, array{bool, string}> $chats by id, whether the visitor types, and what; those that the service does not know are left out */
     public function send(array $chats): void
     {
-        foreach (array_slice($chats, 0, 1, true) as $chatId => $types) {
+        foreach (array_slice($chats, 0, 1, true) as $chatId => [$types, $preview]) {
             $told = $this->told->find($chatId);
             $isKnown = $told !== null && $told['started'] === 1 && $told['closed'] === 0;
             if ($isKnown && !$this->link->state()->isOpen() && $this->lock->take()) {
                 try {
-                    $this->say((string) $told['visitor'], $types);
+                    $this->say((string) $told['visitor'], $types, $preview);
                 } finally {
                     $this->lock->release();
                 }
@@ -38,12 +38,12 @@ final class Typing
         }
     }
 
-    private function say(string $visitor, bool $types): void
+    private function say(string $visitor, bool $types, string $preview): void
     {
         $answer = $this->service->request(
             'POST',
             "visitors/{$visitor}/typing",
-            ['state' => $types ? 'composing' : 'active'],
+            ['state' => $types ? 'composing' : 'active'] + ($preview === '' ? [] : ['preview' => $preview]),
             Pace::web()->timeoutMs,
         );
         if ($answer->unreachable) {

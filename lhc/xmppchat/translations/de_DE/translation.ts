@@ -172,6 +172,10 @@
       <translation>Wenn ein Skript wie ein Tag-Manager ihn einfügt, suchen Sie dort nach check_messages:true.</translation>
     </message>
     <message>
+      <source>if the service has typingPreview on; visitors have to be told</source>
+      <translation>wenn im Dienst typingPreview eingeschaltet ist; Besucher müssen es wissen</translation>
+    </message>
+    <message>
       <source>Install or update the tables</source>
       <translation>Tabellen anlegen oder aktualisieren</translation>
     </message>
@@ -434,6 +438,10 @@
     <message>
       <source>The service has an operator of this name for another user of LHC. Choose another username.</source>
       <translation>Der Dienst hat unter diesem Namen einen Operator eines anderen LHC-Benutzers. Wählen Sie einen anderen Benutzernamen.</translation>
+    </message>
+    <message>
+      <source>They also see what it is, before it is sent</source>
+      <translation>Sie sehen auch, was, bevor es gesendet ist</translation>
     </message>
     <message>
       <source>TLS fails: {reason}</source>

@@ -172,6 +172,10 @@
       <translation>If a script such as a tag manager puts it in, look there for check_messages:true.</translation>
     </message>
     <message>
+      <source>if the service has typingPreview on; visitors have to be told</source>
+      <translation>if the service has typingPreview on; visitors have to be told</translation>
+    </message>
+    <message>
       <source>Install or update the tables</source>
       <translation>Install or update the tables</translation>
     </message>
@@ -434,6 +438,10 @@
     <message>
       <source>The service has an operator of this name for another user of LHC. Choose another username.</source>
       <translation>The service has an operator of this name for another user of LHC. Choose another username.</translation>
+    </message>
+    <message>
+      <source>They also see what it is, before it is sent</source>
+      <translation>They also see what it is, before it is sent</translation>
     </message>
     <message>
       <source>TLS fails: {reason}</source>

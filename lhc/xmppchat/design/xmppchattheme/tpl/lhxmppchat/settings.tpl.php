@@ -37,6 +37,9 @@
 <div class="form-check mb-2">
 <label><input type="checkbox" name="shareTyping" value="1" <?php echo $shareTyping ? 'checked="checked"' : ''?>>&nbsp;<?php echo $t('Operators see that a visitor is typing')?></label>
 </div>
+<div class="form-check mb-2">
+<label><input type="checkbox" name="sharePreview" value="1" <?php echo $sharePreview ? 'checked="checked"' : ''?>>&nbsp;<?php echo $t('They also see what it is, before it is sent')?>&nbsp;<small class="text-muted">(<?php echo $t('if the service has typingPreview on; visitors have to be told')?>)</small></label>
+</div>
 <div class="btn-group" role="group">
 <button type="submit" class="btn btn-primary btn-sm" name="action" value="save"><?php echo $t('Save')?></button>
 <?php if (!$hosted) : ?>
