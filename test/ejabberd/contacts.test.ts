@@ -459,7 +459,9 @@ it('a session that is resumed is told what changed meanwhile, once', async () =>
   await first.sees(/from='visitor.1@/);
   const handled = first.count(/<(presence|iq|message)[ >]/);
   first.drop();
-  await waitFor(async () => /resum/i.test(await ejabberd.logs()), { what: 'the lost connection' });
+  await waitFor(async () => /\/resumed: .*waiting/.test(await ejabberd.logs()), {
+    what: 'the lost connection',
+  });
   await set(contact('visitor.1', 'One', presenceXml('away')), gone('visitor.2'));
   await set(contact('visitor.1', 'One', presenceXml('dnd')));
   const second = await rawOperator({ ...login, resume: first.id, handled });

@@ -6,7 +6,7 @@
 
 -module(mod_lhc_feed).
 
--export([begin_again/1, follow/3, resume/3, leave/2, asked/1, available/2, probe/3, told/3, due/2]).
+-export([begin_again/1, follow/3, resume/3, leave/2, asked/1, available/2, probe/3, told/4, due/2]).
 %% For tests.
 -export([merge/3, take/2]).
 
@@ -111,28 +111,37 @@ probe(Jid, Config, State) ->
         false -> false
     end.
 
-%% Contacts of this instance have changed.
--spec told(instance(), mod_lhc_contacts:news(), state()) -> state().
-told(Instance, News, State) ->
+%% Contacts of this instance have changed. The client is told at once, unless others wait already.
+-spec told(instance(), mod_lhc_contacts:news(), mod_lhc:config(), state()) -> state().
+told(Instance, News, Config, State) ->
     case feed(State) of
         #{instance := Instance} = Feed ->
-            case wanted(Feed, State) of
-                0 -> State;
-                Wanted -> add([setelement(2, One, element(2, One) band Wanted)
-                               || One <- News, element(2, One) band Wanted =/= 0], Feed, State)
+            Wanted = wanted(Feed, State),
+            case [setelement(2, One, element(2, One) band Wanted) || One <- News, element(2, One) band Wanted =/= 0] of
+                [] -> State;
+                Some when map_get(is_due, Feed) -> State#{mod_lhc_feed => wait(Some, Feed)};
+                Some -> due(Config, State#{mod_lhc_feed => wait(Some, Feed)})
             end;
         _ -> State
     end.
 
-add(News, #{pending := Pending, left := Left, is_due := IsDue} = Feed, State) ->
+%% These wait to be told, and due/2 is called.
+add(News, Feed, State) ->
+    #{pending := Pending, is_due := IsDue} = Next = wait(News, Feed),
+    case IsDue orelse map_size(Pending) =:= 0 of
+        true -> State#{mod_lhc_feed => Next};
+        false ->
+            self() ! {mod_lhc, contacts_due},
+            State#{mod_lhc_feed => Next#{is_due := true}}
+    end.
+
+wait(News, #{pending := Pending, left := Left} = Feed) ->
     Next = lists:foldl(fun(One, Acc) ->
                                Flags = element(2, One),
                                maps:update_with(element(1, One), fun(Before) -> Before bor Flags end, Flags, Acc)
                        end, Pending, News),
     Resources = maps:from_list([{Jid, Resource} || {Jid, _, Resource} <- News]),
-    Wanted = IsDue orelse map_size(Next) > 0,
-    Wanted andalso not IsDue andalso (self() ! {mod_lhc, contacts_due}),
-    State#{mod_lhc_feed => Feed#{pending := Next, left := maps:merge(Left, Resources), is_due := Wanted}}.
+    Feed#{pending := Next, left := maps:merge(Left, Resources)}.
 
 new() ->
     #{instance => none, asked => false, pending => #{}, left => #{}, is_due => false}.
@@ -145,7 +154,7 @@ feed(_) -> new().
 
 %% Tells some of the contacts that wait.
 -spec due(mod_lhc:config(), state()) -> state().
-due(#{max_contacts := Most} = Config, #{mod_lhc_feed := #{pending := Pending} = Feed} = State) ->
+due(#{max_contacts := Most} = Config, #{mod_lhc_feed := #{pending := Pending, left := Left} = Feed} = State) ->
     case room(State) of
         _ when map_size(Pending) > ?MAX_PENDING + Most ->
             ejabberd_c2s:send(State#{mod_lhc_feed => new()},
@@ -154,11 +163,10 @@ due(#{max_contacts := Most} = Config, #{mod_lhc_feed := #{pending := Pending} = 
         detached -> State#{mod_lhc_feed => Feed#{is_due := false}};
         false ->
             erlang:send_after(?WAIT_FOR_ACK, self(), {mod_lhc, contacts_due}),
-            State;
+            State#{mod_lhc_feed => Feed#{is_due := true}};
         true ->
             {Now, Later} = take(?AT_ONCE, Pending),
-            #{left := Left} = Feed = feed(State),
-            Still = maps:with(maps:keys(Later), Left),
+            Still = maps:without([Jid || {Jid, _} <- Now], Left),
             add([], Feed#{pending := Later, left := Still, is_due := false}, tell(Now, Config, State))
     end;
 due(_Config, State) ->

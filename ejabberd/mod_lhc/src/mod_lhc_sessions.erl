@@ -177,8 +177,8 @@ handle(begin_reports, _Host, _Config, State) ->
     session_opened(mod_lhc_feed:begin_again(State));
 handle(begun, Host, Config, #{jid := Jid} = State) ->
     mod_lhc_feed:follow(mod_lhc_tenant:operator(Jid, Host, Config), Config, State);
-handle({contacts, Instance, News}, _Host, _Config, State) ->
-    mod_lhc_feed:told(Instance, News, State);
+handle({contacts, Instance, News}, _Host, Config, State) ->
+    mod_lhc_feed:told(Instance, News, Config, State);
 handle(contacts_due, _Host, Config, State) ->
     mod_lhc_feed:due(Config, State);
 handle(report_again, Host, Config, #{jid := Jid} = State) ->
