@@ -38,6 +38,8 @@ export type FormField =
   | (FieldBase & { readonly type: 'text-single' | 'text-multi'; readonly value?: string })
   | (FieldBase & {
       readonly type: 'list-single';
+      /** Default: the first one. */
+      readonly value?: string;
       readonly options: readonly { readonly value: string; readonly label: string }[];
     });
 
@@ -62,14 +64,12 @@ export interface CommandRequest {
 }
 
 export type CommandReply =
-  /** The next step: a form to fill in. */
-  | { readonly kind: 'form'; readonly form: CommandForm }
+  /** The next step: a form to fill in. `fault`: what was wrong with it, with the name of the field. */
+  | { readonly kind: 'form'; readonly form: CommandForm; readonly fault?: string }
   /** It is done. `text`: for clients that show notes alone; `table`: the same for those that show tables. */
   | { readonly kind: 'done'; readonly text: string; readonly table?: ResultTable }
   /** It was not done, and why. */
   | { readonly kind: 'refused'; readonly reason: string }
-  /** A field of the form is wrong. */
-  | { readonly kind: 'faulty'; readonly field: string; readonly reason: string }
   /** The operator does too much at once. */
   | { readonly kind: 'too-fast'; readonly reason: string };
 
@@ -198,7 +198,10 @@ async function execute(
         { ...attrs, status: 'executing' },
         // Both: some clients send what `execute` names, others look for one of the children.
         xml('actions', { execute: 'complete' }, xml('complete')),
-        formElement(reply.form),
+        reply.fault === undefined
+          ? undefined
+          : xml('note', { type: 'error' }, xmlText(reply.fault)),
+        formElement(reply.form, reply.fault),
       );
     case 'done':
       return xml(
@@ -213,10 +216,6 @@ async function execute(
         { ...attrs, status: 'completed' },
         xml('note', { type: 'error' }, xmlText(reply.reason)),
       );
-    case 'faulty': {
-      const reason = `${reply.field}: ${reply.reason}`;
-      return error('modify', 'bad-request', { reason, own: 'bad-payload' });
-    }
     case 'too-fast':
       return error('wait', 'policy-violation', { reason: reply.reason });
   }
@@ -225,7 +224,8 @@ async function execute(
 function fieldElement(field: FormField): Element {
   const { name, label, type, required } = field;
   // Profanity (0.13.1) shows the options of a list only if one is chosen. Browsers choose the first one themselves.
-  const value = field.type === 'list-single' ? field.options[0]?.value : field.value;
+  const first = field.type === 'list-single' ? field.options[0]?.value : undefined;
+  const value = field.value ?? first;
   const lines = (value ?? '').split('\n').filter((line) => line !== '');
   return xml(
     'field',
@@ -238,12 +238,17 @@ function fieldElement(field: FormField): Element {
   );
 }
 
-const formElement = ({ title, instructions, fields }: CommandForm): Element =>
+/** Some clients show no note beside a form, so a fault stands in the instructions too. */
+const formElement = ({ title, instructions, fields }: CommandForm, fault?: string): Element =>
   xml(
     'x',
     { xmlns: FORM, type: 'form' },
     xml('title', {}, xmlText(title)),
-    xml('instructions', {}, xmlText(instructions)),
+    xml(
+      'instructions',
+      {},
+      xmlText(fault === undefined ? instructions : `${fault} — ${instructions}`),
+    ),
     ...fields.map(fieldElement),
   );
 

@@ -169,6 +169,15 @@ export async function makeConverse(account: Account, folder: string): Promise<Cl
       await there().type(text);
       await there().key('Enter');
     },
+    async command(jid, node) {
+      // What its dialog calls: the dialog itself is three pages deep.
+      await evaluate(`(window.rigCommand = '', _converse.api.adhoc
+        .getCommands(${quoted(jid)})
+        .then((all) => _converse.api.adhoc.fetchCommandForm(all.find((each) => each.node === ${quoted(node)}).jid, ${quoted(node)}))
+        .then((shown) => { window.rigCommand = [shown.note?.text, ...(shown.items ?? []).flat().map(({ value }) => value)].join('\\n'); }), true)`);
+      await waitFor(() => evaluate('window.rigCommand'), { what: `the end of ${node}` });
+      return String(await evaluate('window.rigCommand'));
+    },
     async messages(jid) {
       const found = await evaluate(
         `(() => { const shown = ${chatOf(jid)}?.querySelectorAll('.chat-msg__text');

@@ -152,15 +152,13 @@ describe('a command', () => {
     const refused = await run({});
     expect(refused?.getChild('note')?.attrs.type).toBe('error');
     expect(refused?.attrs.status).toBe('completed');
-    reply = { kind: 'faulty', field: 'name', reason: 'is empty' };
+    const again = { title: 'Text', instructions: 'For the team', fields: [] };
+    reply = { kind: 'form', form: again, fault: 'name: is empty' };
     const faulty = await run({}, form({ name: '' }));
-    expect(faulty?.name).toBe('error');
-    expect(faulty?.getChildElements().map(({ name }) => name)).toEqual([
-      'bad-request',
-      'text',
-      'bad-payload',
-    ]);
-    expect(faulty?.getChildText('text')).toBe('name: is empty');
+    expect(faulty?.attrs.status).toBe('executing');
+    expect(faulty?.getChild('note')?.attrs.type).toBe('error');
+    expect(faulty?.getChildText('note')).toBe('name: is empty');
+    expect(faulty?.getChild('x', FORM)?.getChildText('instructions')).toMatch(/^name: is empty/);
     reply = { kind: 'too-fast', reason: 'wait' };
     expect((await run({}))?.attrs).toEqual({ type: 'wait' });
     reply = null;

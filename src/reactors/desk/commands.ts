@@ -73,15 +73,28 @@ interface AdHocCommand {
   readonly name: string;
   /** null: it takes no form. */
   readonly form: ((asked: Asked) => Promise<CommandForm | CommandReply>) | null;
-  readonly run: (asked: Asked, values: Values) => Promise<CommandReply>;
+  readonly run: (asked: Asked, values: Values) => Promise<CommandReply | Fault>;
 }
 
 const field = (values: Values, name: string): string => (values[name] ?? []).join('\n').trim();
 const choice = (text: string): string => cut(onOneLine(text).trim(), CHOICE_MAX_LENGTH);
-const faulty = (name: string, reason: string): CommandReply => ({
-  kind: 'faulty',
-  field: name,
-  reason,
+/** A field of the form is wrong. */
+interface Fault {
+  readonly kind: 'faulty';
+  readonly field: string;
+  readonly reason: string;
+}
+const faulty = (name: string, reason: string): Fault => ({ kind: 'faulty', field: name, reason });
+
+/** The form as it was filled in. What is no option of a list is not chosen again. */
+const filledWith = (form: CommandForm, values: Values): CommandForm => ({
+  ...form,
+  fields: form.fields.map((each) => {
+    const value = field(values, each.name);
+    const isOption =
+      each.type !== 'list-single' || each.options.some((option) => option.value === value);
+    return value !== '' && isOption ? { ...each, value } : each;
+  }),
 });
 const text = (
   name: string,
@@ -454,7 +467,12 @@ export function createDeskCommands(options: CommandsOptions): CommandHandler {
       try {
         if (!command.form || values) {
           const reply = await command.run(found, values ?? {});
-          return SHOWS_NO_TABLES.test(from) ? withoutTable(reply) : reply;
+          if (reply.kind !== 'faulty')
+            return SHOWS_NO_TABLES.test(from) ? withoutTable(reply) : reply;
+          const fault = `${reply.field}: ${reply.reason}`;
+          const again = await command.form?.(found);
+          if (!again || 'kind' in again) return again ?? { kind: 'refused', reason: fault };
+          return { kind: 'form', form: filledWith(again, values ?? {}), fault };
         }
         const form = await command.form(found);
         return 'kind' in form ? form : { kind: 'form', form };

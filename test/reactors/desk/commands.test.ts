@@ -98,7 +98,11 @@ const optionsIn = ({ fields }: CommandForm, name: string): string[] => {
   return field?.type === 'list-single' ? field.options.map(({ value }) => value) : [];
 };
 const done = (text: RegExp) => ({ kind: 'done', text: expect.stringMatching(text) });
-const faulty = (field: string) => expect.objectContaining({ kind: 'faulty', field });
+const faulty = (field: string) =>
+  expect.objectContaining({
+    kind: 'form',
+    fault: expect.stringMatching(new RegExp(`^${field}: `)),
+  });
 
 describe('whoever is no operator of the tenant', () => {
   it.each([
@@ -174,7 +178,10 @@ describe('at the desk', () => {
     expect((await formOf('canned')).fields.map(({ name }) => name)).toEqual(['do', 'name', 'text']);
     expect(await run('canned', { do: 'dance' })).toEqual(faulty('do'));
     expect(await run('canned', { do: 'add', name: 'x y', text: 'z' })).toEqual(faulty('name'));
-    expect(await run('canned', { do: 'add', name: 'bye', text: ' ' })).toEqual(faulty('text'));
+    const again = await run('canned', { do: 'add', name: 'bye', text: ' ' });
+    expect(again).toEqual(faulty('text'));
+    // What was filled in stays.
+    expect(again).toMatchObject({ form: { fields: [{ value: 'add' }, { value: 'bye' }, {}] } });
     expect(await run('canned', { do: 'add', name: 'Bye', text: 'Good\nbye' })).toEqual(
       done(/saved/),
     );
