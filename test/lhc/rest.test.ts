@@ -120,6 +120,33 @@ it('the same words again are another message, and by its mark one is known after
   expect(rows).toHaveLength(2);
 });
 
+it('the away message is said as a bot’s, once, and accepts no chat', async () => {
+  const forms: Record<string, string>[] = [];
+  const loses: Say = (view, form, response) => {
+    forms.push(Object.fromEntries(form));
+    return lose(view, form, response);
+  };
+  lhc({ status: 0, instead: { addmsgadmin: loses } });
+  const notice = {
+    id: 'n',
+    type: 'chat.notice',
+    data: {
+      visitor: '1',
+      chatId: '7',
+      operator: null,
+      reason: 'closed',
+      message: { id: 'n', body: '!back at nine' },
+    },
+  } as const;
+  const { deliver } = delivery();
+  expect(await deliver(access, notice)).toMatchObject({ outcome: 'retry' });
+  expect(await deliver(access, notice)).toEqual({ outcome: 'accepted' });
+  expect(forms).toHaveLength(1);
+  expect(forms[0]).toMatchObject({ chat_id: '7', sender: 'bot', debug_meta_msg: 'xmpp-chat n' });
+  expect(forms[0]).not.toHaveProperty('user_id');
+  expect(forms[0]?.msg).not.toMatch(/^!/);
+});
+
 it('a message without its mark is told', async () => {
   lhc();
   await delivery().deliver(access, message('a', 'Hi'));

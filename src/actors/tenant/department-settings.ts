@@ -1,4 +1,4 @@
-/** What the settings of a tenant say about one department, at a time. Pure (docs/adr/0059). */
+/** What the settings of a tenant say about one department, at a time. Pure but for a cache (docs/adr/0059). */
 import { isWithin } from '../machine/timers.ts';
 import type { Policy, Terms } from '../operator-selection.ts';
 import type { Chat } from '../visitor/state.ts';
@@ -38,10 +38,27 @@ export function termsOf(routing: Routing, department: string | null, now: number
 const hoursOf = (routing: Routing, department: string | null): OpeningHours | undefined =>
   own(routing, department)?.hours ?? routing.hours;
 
+/** How long an answer is kept that has no end: what `openingAt` cannot see from here may come nearer. */
+const KEPT_MS = 3_600_000;
+
+/** The last answer for these hours. Each look at a waiting chat asks, and an answer costs up to a millisecond. */
+const openings = new WeakMap<
+  OpeningHours,
+  { readonly from: number; readonly to: number; readonly opening: Opening }
+>();
+
+function keptOpening(hours: OpeningHours, now: number): Opening {
+  const known = openings.get(hours);
+  if (known && known.from <= now && now < known.to) return known.opening;
+  const opening = openingAt(hours, now);
+  openings.set(hours, { from: now, to: opening.until ?? now + KEPT_MS, opening });
+  return opening;
+}
+
 /** Whether a department is open, and until when. A department without hours has the tenant's. @param now ms since 1970 */
 export function openingOf(routing: Routing, department: string | null, now: number): Opening {
   const hours = hoursOf(routing, department);
-  return hours ? openingAt(hours, now) : ALWAYS_OPEN;
+  return hours ? keptOpening(hours, now) : ALWAYS_OPEN;
 }
 
 /** What a visitor reads while it is closed; null for nothing. */

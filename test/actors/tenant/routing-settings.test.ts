@@ -91,6 +91,11 @@ it('a department has its own terms, or else the tenant’s', () => {
     departmentCapacity: 2,
   });
   expect(openingOf(all, 'a', NOW)).toEqual({ open: true, until: NOW + 3_600_000 });
+  expect(openingOf(all, 'a', NOW + 3_599_999).open).toBe(true);
+  expect(openingOf(all, 'a', NOW + 3_600_000).open).toBe(false);
+  // The clock was put back.
+  expect(openingOf(all, 'a', NOW)).toEqual({ open: true, until: NOW + 3_600_000 });
+  expect(openingOf(all, 'a', NOW - 7_200_000)).toEqual({ open: false, until: NOW - 3_600_000 });
   expect(openingOf(all, 'b', NOW).open).toBe(false);
   expect(openingOf(all, null, NOW).open).toBe(false);
   // The name of a property of every object is a department like others.

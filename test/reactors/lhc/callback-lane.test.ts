@@ -10,6 +10,7 @@ import {
   closeChat,
   DELAYS,
   openSession,
+  overflowChat,
   receive,
   register,
   sendMessage,
@@ -362,6 +363,29 @@ it('LHC is not told what it said itself, and hears of an operator who takes the 
   expect(sentCallbacks()).toEqual([
     ['chat.assigned', { ...chat, reason: 'taken' }],
     ['chat.accepted', chat],
+  ]);
+});
+
+it('the away message and an overflow are told, with their reasons', async () => {
+  await rig.toVisitor('1', viewPage());
+  await rig.toVisitor('1', startChat('c1', 'm1'));
+  const until = Date.UTC(2026, 0, 2, 8);
+  const told = { chatId: 'c1', reason: 'closed', text: 'Back at nine.', until } as const;
+  await rig.toVisitor('1', { type: 'NotifyVisitor', ...told });
+  await rig.toVisitor('1', overflowChat('support'));
+  await run('visitor-acme.1');
+  const chat = { visitor: '1', chatId: 'c1', operator: null };
+  expect(sentCallbacks()).toEqual([
+    [
+      'chat.notice',
+      {
+        ...chat,
+        reason: 'closed',
+        until: '2026-01-02T08:00:00.000Z',
+        message: { id: expect.any(String), body: 'Back at nine.' },
+      },
+    ],
+    ['chat.transferred', { ...chat, department: 'support', reason: 'overflow' }],
   ]);
 });
 

@@ -1,5 +1,6 @@
 /** The lane of a tenant whose LHC has the xmppservice wire, against real HTTP. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { VisitorCommand } from '../../../src/actors/visitor/decisions.ts';
 import { createCallbackClient } from '../../../src/lhc/callback-client.ts';
 import { createCallbacks } from '../../../src/reactors/lhc/callback-lane.ts';
 import {
@@ -7,6 +8,7 @@ import {
   assignChat,
   changePresence,
   closeChat,
+  notifyVisitor,
   openSession,
   receive,
   register,
@@ -68,6 +70,7 @@ it('LHC hears what has a form there, and the rest is settled without a word', as
   await rig.toVisitor('7', viewPage());
   await rig.toVisitor('7', receive('op1', 'i1'));
   await rig.toVisitor('7', startChat('41', 'm1'));
+  await rig.toVisitor('7', { ...notifyVisitor(), chatId: '41' } as VisitorCommand);
   await rig.toVisitor('7', assignChat('op1', null, '41'));
   await rig.toVisitor('7', receive('op1', 'o1'));
   await rig.toVisitor('7', addNote());
