@@ -141,6 +141,8 @@ describe('for all candidates', () => {
             // Nobody of an earlier tier, and in the tier nobody who speaks the language, could be asked in their place.
             expect(before.filter((other) => again || hasTurn(other))).toEqual([]);
             if (!again) expect(hasTurn(each)).toBe(true);
+            // Beside those who are asked already, nobody of a later rank.
+            if (wanted.offeredTo.length > 0) expect(rank(each)).toBeLessThanOrEqual(ranksAsked);
           }
           expect(fresh(each)).toBe(!again);
         }

@@ -11,6 +11,7 @@ import {
   changePresence,
   closeChat,
   DELAYS,
+  declineChat,
   openSession,
   receive,
   SECOND,
@@ -289,6 +290,31 @@ describe('opening hours', () => {
     expect(await chatOf('2')).toMatchObject({ operator: username('ada'), accepted: true });
   });
 
+  it('only who is in the chat is asked: neither their colleagues, nor who answered an earlier one', async () => {
+    const { hires, starts, has, waits, sends } = await scene({
+      departments: { sales: { hours: NEVER } },
+    });
+    await hires('ada', { capacity: 9 });
+    await hires('bob', { capacity: 9 });
+    await sends('1', viewPage('home'));
+    await sends('1', receive('bob', 'o1'));
+    await starts('1', 'sales');
+    await has('bob', '1');
+    await sends('1', declineChat('bob'));
+    await waits('1');
+    await starts('2', 'support');
+    await has('ada', '2');
+    await sends('2', receive('ada', 'o2'));
+    await sends('2', closeChat('c2'));
+    await sends('2', {
+      type: 'StartChat',
+      chatId: 'c2b',
+      department: 'sales',
+      delays: { ...DELAYS, offerTimeout: 60 * SECOND },
+    });
+    await waits('2');
+  });
+
   it('without a message nobody is told', async () => {
     const { starts, waits, factsOf } = await scene({
       hours: { timezone: 'UTC', week: {} },
@@ -386,15 +412,37 @@ describe('overflow', () => {
   });
 
   it('at once from a department that is full, the chats beyond the limit alone', async () => {
-    const { hires, starts, has, waits, chatOf } = await scene({
+    const { hires, starts, has, waits, passes, chatOf } = await scene({
       departments: { ...CHAIN, sales: { ...CHAIN.sales, maxWaiting: 1 } },
     });
     await hires('bob', { departments: ['support'], capacity: 9 });
     await starts('1', 'sales');
+    await passes(1);
     await starts('2', 'sales');
     await has('bob', '2');
     await waits('1');
     expect(await chatOf('1')).toMatchObject({ department: 'sales' });
+  });
+
+  it('not while the visitor is away, and who invited them is still asked first', async () => {
+    const { hires, starts, has, waits, passes, sends, chatOf } = await scene({
+      departments: { sales: { overflow: { to: 'support', after: 400 } } },
+    });
+    await hires('ida', { departments: ['other'] });
+    await sends('1', viewPage('home'));
+    await sends('1', receive('ida', 'o1'));
+    await starts('1', 'sales');
+    await has('ida', '1');
+    await sends('1', declineChat('ida'));
+    await passes(301, ['1']);
+    expect(await chatOf('1')).toMatchObject({ left: true });
+    await hires('bob', { departments: ['support'] });
+    await passes(100);
+    await waits('1');
+    expect(await chatOf('1')).toMatchObject({ department: 'sales' });
+    await sends('1', viewPage('home'));
+    await has('bob', '1');
+    expect(await chatOf('1')).toMatchObject({ department: 'support', invitedBy: 'ida' });
   });
 
   it('the oldest first, and no more than there are places', async () => {
