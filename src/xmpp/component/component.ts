@@ -155,6 +155,7 @@ class Component implements ComponentTransport {
       photoOf: (jid) => photoOf(settings.pictureSeed(jid)),
       onShown: (jid) => {
         if (this.#outgoing.isUp) this.#tell((listener) => listener.sessionStarted(jid));
+        else this.#starts.remember(jid);
       },
     });
     this.#inbox = new Inbox({
@@ -424,8 +425,9 @@ class Component implements ComponentTransport {
     const jid = bareJid(from);
     splitJid(jid);
     this.#assertOwn(jid);
-    if (this.isOnline(jid)) return;
-    this.#starts.remember(jid);
+    const isNamedSoon = this.#starts.isWaiting(jid);
+    if (this.isOnline(jid) && !isNamedSoon) return;
+    if (!isNamedSoon) this.#starts.remember(jid);
     const { isUp, failure } = this.#outgoing;
     const why = isUp ? `operators do not see ${jid} now` : failure.message;
     throw new AppError('unavailable', `${why}: send again later`, { isOnItsWay: true });

@@ -163,6 +163,7 @@ export class Contacts {
     for (const entry of this.#inIqs) {
       entry.isSending = false;
       entry.has = undefined;
+      entry.isTold = false;
       if (entry.releasedUntil === undefined) this.#dirty.add(entry);
     }
     this.#inIqs.clear();
@@ -203,6 +204,7 @@ export class Contacts {
       this.#settle(entry);
       return false;
     }
+    this.#tell(entry); // mod_lhc has another presence of them
     entry.done ??= withoutWarning(Promise.withResolvers<void>());
     const { promise } = entry.done;
     if (!entry.isSending) this.#mark(entry);
@@ -296,22 +298,29 @@ export class Contacts {
 
   #refused({ entry, hash }: Batch[number], error: AppError): void {
     this.#isBack(entry);
-    if (error.code === 'unavailable' && error.details.returned !== true) entry.has = undefined;
+    if (error.code === 'unavailable' && error.details.returned !== true) {
+      entry.has = undefined;
+      entry.isTold = false;
+    }
     if (entry.releasedUntil === undefined && entry.hash !== hash) this.#mark(entry);
     else this.#fail(entry, error);
   }
 
   /** Tells everybody who waits, if mod_lhc has what is wanted. */
   #settle(entry: Entry): void {
-    if (isShown(entry) && !entry.isTold) {
-      entry.isTold = true;
-      this.#options.onShown(entry.jid);
-    } else if (!isShown(entry)) entry.isTold = false;
+    this.#tell(entry);
     if (entry.isSending || entry.has !== entry.hash) return;
     this.#dirty.delete(entry);
     entry.done?.resolve();
     entry.done = undefined;
     if (entry.hash === null) this.#entries.delete(entry.jid);
+  }
+
+  /** In the moment in which a visitor is shown: what waits must not be sent before what may be lost. */
+  #tell(entry: Entry): void {
+    const wasTold = entry.isTold;
+    entry.isTold = isShown(entry);
+    if (entry.isTold && !wasTold) this.#options.onShown(entry.jid);
   }
 
   #fail(entry: Entry, error: AppError): void {

@@ -15,6 +15,8 @@ export interface Starts {
   remember(jid: string): void;
   /** Names the remembered visitors, some at a time, and forgets them. */
   begin(): void;
+  /** This visitor is going to be named. Until then nothing newer may be sent before what may be lost. */
+  isWaiting(jid: string): boolean;
   /** The stream is lost: the others wait for the next one. */
   end(): void;
 }
@@ -22,25 +24,28 @@ export interface Starts {
 export function createStarts(started: (jid: string) => void): Starts {
   let writers = new Lru<true>(MAX_REMEMBERED_WRITERS);
   let timer: NodeJS.Timeout | undefined;
-  let waiting: string[] = [];
+  const waiting = new Set<string>();
 
   function next(): void {
-    const piece = waiting.splice(0, PIECE);
-    timer = waiting.length > 0 ? setTimeout(next, PIECE_MS) : undefined;
+    const piece = [...waiting].slice(0, PIECE);
+    for (const jid of piece) waiting.delete(jid);
+    timer = waiting.size > 0 ? setTimeout(next, PIECE_MS) : undefined;
     for (const jid of piece) started(jid);
   }
 
   return {
     remember: (jid) => writers.set(jid, true),
+    isWaiting: (jid) => waiting.has(jid),
     begin() {
-      waiting.push(...[...writers.entries()].map(([jid]) => jid));
+      clearTimeout(timer);
+      for (const [jid] of writers.entries()) waiting.add(jid);
       writers = new Lru(MAX_REMEMBERED_WRITERS);
       next();
     },
     end() {
       clearTimeout(timer);
       for (const jid of waiting) writers.set(jid, true);
-      waiting = [];
+      waiting.clear();
     },
   };
 }

@@ -142,6 +142,27 @@ test('what mod_lhc has is not sent, whether it was sent or found', async () => {
   expect(shown).toEqual([jidOf(1), jidOf(1)]);
 });
 
+test('who is shown is named in this moment, once, and again when nobody knows what mod_lhc has', async () => {
+  const { contacts, shown, iqs, turn, settle } = world();
+  contacts.attach();
+  contacts.found(jidOf(1), 'of another process');
+  void contacts.show(jidOf(1), look('newer'));
+  void contacts.show(jidOf(2), look('new'));
+  expect(contacts.isShown(jidOf(1))).toBe(true);
+  expect(shown).toEqual([jidOf(1)]);
+  await settle();
+  expect(shown).toEqual([jidOf(1), jidOf(2)]);
+  const lostOnItsWay = outcome(contacts.show(jidOf(2), look('newest')));
+  await turn();
+  expect(iqs).toHaveLength(1);
+  contacts.detach(lost);
+  expect(await lostOnItsWay).toBe('the stream is lost');
+  expect(contacts.isShown(jidOf(2))).toBe(false);
+  contacts.attach();
+  await settle();
+  expect(shown).toEqual([jidOf(1), jidOf(2), jidOf(2)]);
+});
+
 test('who is nobody is hidden by nothing, and who was found by one IQ', async () => {
   const { contacts, iqs, turn, settle } = world();
   contacts.attach();
