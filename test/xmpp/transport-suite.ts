@@ -10,6 +10,7 @@ import { openStream } from '../../src/xmpp/sessions/login-stream.ts';
 import type { Ejabberd } from '../support/ejabberd.ts';
 import type { Operator } from '../support/operator.ts';
 import { waitFor } from '../support/wait.ts';
+import type { Recorded } from './recorded.ts';
 
 /** ejabberd ends a session that leaves more stanzas than this unacknowledged. */
 const MAX_ACK_QUEUE = 50;
@@ -22,9 +23,6 @@ export const SUITE_EJABBERD = {
     shaper_rules: { max_user_sessions: 10, max_user_offline_messages: MAX_OFFLINE_MESSAGES },
   },
 } as const;
-
-/** With what listeners were told: `started JID`, `lost JID`, `stopped JID`, `returned …`, `stream up`, `stream lost`. */
-export type Recorded<T extends VisitorTransport> = T & { readonly events: string[] };
 
 export interface SuiteWorld {
   readonly ejabberd: Ejabberd;
@@ -47,20 +45,6 @@ export interface SuiteWorld {
 }
 
 const STANZA_ERRORS = 'urn:ietf:params:xml:ns:xmpp-stanzas';
-
-/** Notes what a transport tells its listeners. */
-export function recorded<T extends VisitorTransport>(transport: T): Recorded<T> {
-  const events: string[] = [];
-  transport.listen({
-    sessionStarted: (jid) => events.push(`started ${jid}`),
-    sessionLost: (jid, _reason, final) => events.push(`${final ? 'stopped' : 'lost'} ${jid}`),
-    messageReturned: (jid, { id, to }, { code, message }) =>
-      events.push(`returned ${jid} ${id} ${to} ${code} ${message}`),
-    streamStarted: () => events.push('stream up'),
-    streamLost: () => events.push('stream lost'),
-  });
-  return Object.assign(transport, { events });
-}
 
 /** Of one visitor. */
 const eventsOf = ({ events }: Recorded<VisitorTransport>, jid: string): string[] =>

@@ -20,7 +20,8 @@ import { startReceiver } from '../../ejabberd/receiver.ts';
 import { testEjabberd } from '../../support/ejabberd.ts';
 import { connectOperator, type Operator } from '../../support/operator.ts';
 import { waitFor } from '../../support/wait.ts';
-import { type Recorded, recorded, SUITE_EJABBERD, testTransport } from '../transport-suite.ts';
+import { type Recorded, recorded } from '../recorded.ts';
+import { SUITE_EJABBERD, testTransport } from '../transport-suite.ts';
 
 const SECRET = 'component-secret';
 const INFO = 'http://jabber.org/protocol/disco#info';

@@ -11,7 +11,8 @@ import { openStream } from '../../../src/xmpp/sessions/login-stream.ts';
 import { testEjabberd } from '../../support/ejabberd.ts';
 import { connectOperator, type Operator } from '../../support/operator.ts';
 import { waitFor } from '../../support/wait.ts';
-import { freeze, recorded, SUITE_EJABBERD, testTransport } from '../transport-suite.ts';
+import { recorded } from '../recorded.ts';
+import { freeze, SUITE_EJABBERD, testTransport } from '../transport-suite.ts';
 
 const ejabberd = await testEjabberd(SUITE_EJABBERD);
 const admin = createEjabberdAdmin({ url: ejabberd.apiUrl, ...ejabberd.api });
