@@ -108,14 +108,14 @@ export class Inbox {
   }
 
   async #contentOf(stanza: Element): Promise<Element | null> {
-    const { to = '' } = stanza.attrs;
-    const { domain, answerQuery, nameOf, presenceOf } = this.#options;
+    const { to = '', from } = stanza.attrs;
+    const { host, domain, answerQuery, nameOf, presenceOf } = this.#options;
     if (to === domain) return this.#ofComponent(stanza);
     const jid = bareJid(to);
     const name = presenceOf(jid)?.presence.nick ?? (await nameOf(jid));
     if (name === null) return queryError('cancel', 'item-not-found');
     if (!isWellFormed(stanza)) return answerTo(stanza);
-    const special = answerQuery && (await handled(answerQuery, stanza));
+    const special = answerQuery && from !== host && (await handled(answerQuery, stanza));
     if (special) return special;
     if (stanza.attrs.type === 'get' && stanza.getChild('vCard', VCARD)) {
       return vcardElement({ name, png: avatarOf(this.#options.pictureSeed(jid)) });
