@@ -45,7 +45,7 @@ async function start({ hears = () => false }: Behaviour = {}) {
       const digest = /<handshake>(\w+)/.exec(heard)?.[1];
       const right = createHash('sha1').update(`abc${SECRET}`).digest('hex');
       if (digest) socket.write(digest === right ? '<handshake/>' : NOT_AUTHORIZED);
-      for (const [, id] of heard.matchAll(/<iq [^>]*id="([^"]+)"/g)) {
+      for (const [, id] of heard.matchAll(/<iq type="[gs]et" id="([^"]+)"/g)) {
         socket.write(`<iq type='result' id='${id}' from='${HOST}' to='${DOMAIN}'/>`);
       }
       if (heard.includes('</stream:stream>')) socket.end('</stream:stream>');
