@@ -58,11 +58,17 @@ export const Instance = z
   .brand<'Instance'>();
 export type Instance = z.infer<typeof Instance>;
 
+/** How visitors are in XMPP: with an account each, or all by one component (docs/adr/0056). */
+export const TRANSPORTS = ['accounts', 'component'] as const;
+export type Transport = (typeof TRANSPORTS)[number];
+
 /** The parts of a tenant's JIDs. A host has either one tenant without an instance, or several with one each. */
 export interface TenantNaming {
   readonly id: TenantId;
   readonly host: string;
   readonly instance?: Instance | undefined;
+  /** Default `accounts`. Decides which address visitors have now. */
+  readonly transport?: Transport | undefined;
 }
 
 /** An actor by its kind and name. */
@@ -145,9 +151,49 @@ export function generationOf(key: string): {
 
 const suffix = (tenant: TenantNaming): string => (tenant.instance ? `.${tenant.instance}` : '');
 
-/** A visitor's bare JID. */
+/** Before a host: the domain of its component. */
+const VISITORS_DOMAIN = 'visitors.';
+
+/** The domain of a host's component. No tenant's host may be called so. */
+export const componentDomain = (host: string): string => `${VISITORS_DOMAIN}${host}`;
+
+/** The host whose component has this domain; null for any other domain. */
+const hostOfComponent = (domain: string): string | null =>
+  domain.startsWith(VISITORS_DOMAIN) ? domain.slice(VISITORS_DOMAIN.length) : null;
+
+/** Hosts that addresses of this host can be mistaken for, itself included. */
+export const hostsAround = (host: string): readonly string[] => {
+  const ofComponent = hostOfComponent(host);
+  return [host, componentDomain(host), ...(ofComponent ? [ofComponent] : [])];
+};
+
+/** The domain that a tenant's visitors and its desk are at. */
+export const visitorDomain = ({ host, transport }: TenantNaming): string =>
+  transport === 'component' ? componentDomain(host) : host;
+
+const visitorLocal = (tenant: TenantNaming, key: VisitorKey): string =>
+  `visitor.${key}${suffix(tenant)}`;
+
+/** A visitor's bare JID, by the tenant's transport. */
 export const visitorJid = (tenant: TenantNaming, key: VisitorKey): string =>
-  `visitor.${key}${suffix(tenant)}@${tenant.host}`;
+  `${visitorLocal(tenant, key)}@${visitorDomain(tenant)}`;
+
+/** The bare JID that the visitor has by the other transport. An operator's older window writes to it. */
+export const otherVisitorJid = (tenant: TenantNaming, key: VisitorKey): string =>
+  visitorJid({ ...tenant, transport: otherTransport(tenant) }, key);
+
+/** The transport that a tenant does not have. */
+export const otherTransport = ({ transport }: Pick<TenantNaming, 'transport'>): Transport =>
+  transport === 'component' ? 'accounts' : 'component';
+
+/**
+ * The bare JID of a tenant's desk: the contact for what concerns no single chat. No operator and no visitor can have this
+ * name.
+ */
+export const deskJid = (tenant: TenantNaming): string =>
+  `${DESK}${suffix(tenant)}@${visitorDomain(tenant)}`;
+
+const DESK = 'visitors';
 
 /** An operator's bare JID. */
 export const operatorJid = (tenant: TenantNaming, username: Username): string =>
@@ -170,29 +216,61 @@ export function bareJid(jid: string): { local: string; host: string } | null {
 /** A visitor or an operator. */
 export type Person = Extract<ActorRef, { kind: 'visitor' | 'operator' }>;
 
+type TenantsOf = (host: string) => readonly TenantNaming[];
+
+/** A tenant's part of an address: what stands before the instance. */
+interface Placed {
+  readonly tenant: TenantNaming;
+  readonly name: string;
+  /** The address is at the component's domain. */
+  readonly isAtComponent: boolean;
+}
+
+/** The tenants that an address may belong to. */
+function* placesOf(jid: string, tenantsOf: TenantsOf): Generator<Placed> {
+  const parts = bareJid(jid);
+  if (!parts) return;
+  const host = hostOfComponent(parts.host);
+  const hosts = [
+    { name: parts.host, isAtComponent: false },
+    ...(host === null ? [] : [{ name: host, isAtComponent: true }]),
+  ];
+  for (const { name, isAtComponent } of hosts) {
+    for (const tenant of tenantsOf(name)) {
+      const end = suffix(tenant);
+      if (tenant.host !== name || !parts.local.endsWith(end)) continue;
+      const local = end ? parts.local.slice(0, -end.length) : parts.local;
+      yield { tenant, name: local, isAtComponent };
+    }
+  }
+}
+
 /**
- * The visitor or operator that a JID belongs to.
+ * The visitor or operator that a JID belongs to. A visitor has an address by each transport, and both are understood at
+ * any time: a conversation's older window has the other one.
  * @param jid bare or full
  * @param tenantsOf the tenants of a host: one without an instance, or any number with an instance each
  * @returns null if the JID does not fit the naming of any tenant
  */
-export function personOf(
-  jid: string,
-  tenantsOf: (host: string) => readonly TenantNaming[],
-): Person | null {
-  const parts = bareJid(jid);
-  if (!parts) return null;
-  for (const tenant of tenantsOf(parts.host)) {
-    const end = suffix(tenant);
-    if (!parts.local.endsWith(end)) continue;
-    const local = end ? parts.local.slice(0, -end.length) : parts.local;
-    if (local.startsWith('visitor.')) {
-      const key = VisitorKey.safeParse(local.slice('visitor.'.length));
+export function personOf(jid: string, tenantsOf: TenantsOf): Person | null {
+  for (const { tenant, name, isAtComponent } of placesOf(jid, tenantsOf)) {
+    if (name.startsWith('visitor.')) {
+      const key = VisitorKey.safeParse(name.slice('visitor.'.length));
       if (key.success) return { kind: 'visitor', tenant: tenant.id, name: key.data };
-    } else {
-      const username = Username.safeParse(local);
+    } else if (!isAtComponent) {
+      const username = Username.safeParse(name);
       if (username.success) return { kind: 'operator', tenant: tenant.id, name: username.data };
     }
   }
+  return null;
+}
+
+/**
+ * The tenant whose desk a JID is, by either transport; null if it is no desk.
+ * @param jid bare or full
+ * @param tenantsOf as for {@link personOf}
+ */
+export function deskOf(jid: string, tenantsOf: TenantsOf): TenantId | null {
+  for (const { tenant, name } of placesOf(jid, tenantsOf)) if (name === DESK) return tenant.id;
   return null;
 }

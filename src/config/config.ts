@@ -33,6 +33,13 @@ const Times = z.strictObject({
   listEveryMs: z.number().optional(),
 });
 
+/** Where components connect to, and what they prove themselves with. */
+export interface ComponentListener {
+  readonly host: string;
+  readonly port: number;
+  readonly secret: string;
+}
+
 export interface Config {
   readonly listen: { readonly host: string; readonly port: number };
   readonly dataDir: string;
@@ -49,6 +56,8 @@ export interface Config {
     readonly xmpp: string;
     readonly allowPlaintext: boolean;
     readonly webhookSecrets: readonly WebhookSecret[];
+    /** ejabberd's listener for components (XEP-0114); null: no tenant can have the transport `component`. */
+    readonly component: ComponentListener | null;
   };
   readonly tenants: readonly TenantSettings[];
   readonly templates: readonly TenantTemplate[];
@@ -146,10 +155,34 @@ function secretFaults(
       webhookSecrets: EJABBERD_WEBHOOK_SECRET,
       legacySecretKey: env.LEGACY_SECRET_KEY,
       xmlRpcPassword: env.XMLRPC_PASSWORD,
+      componentSecret: env.EJABBERD_COMPONENT_SECRET,
     }),
     ...secretsOfTenants(tenants),
   ]);
   return [...own, ...webhookHostFaults(EJABBERD_WEBHOOK_SECRET, tenants)];
+}
+
+/** What a tenant lacks whose visitors are to be there by the component. */
+export const NO_COMPONENT =
+  'component needs EJABBERD_COMPONENT and EJABBERD_COMPONENT_SECRET, which are not set';
+
+const componentListener = ({
+  EJABBERD_COMPONENT: address,
+  EJABBERD_COMPONENT_SECRET: secret,
+}: z.output<typeof Environment>): ComponentListener | null =>
+  address && secret !== undefined ? { ...address, secret } : null;
+
+function componentFaults(
+  env: z.output<typeof Environment>,
+  tenants: readonly (TenantSettings | TenantTemplate)[],
+): string[] {
+  const { EJABBERD_COMPONENT: address, EJABBERD_COMPONENT_SECRET: secret } = env;
+  if (address && secret !== undefined) return [];
+  if (address) return ['EJABBERD_COMPONENT_SECRET: is not set, and EJABBERD_COMPONENT is'];
+  if (secret !== undefined) return ['EJABBERD_COMPONENT: is not set, and its secret is'];
+  return tenants
+    .filter(({ transport }) => transport === 'component')
+    .map(({ id }) => `TENANTS_FILE: tenant ${id}, transport: ${NO_COMPONENT}`);
 }
 
 /** What is probably a slip: a tenant may be made over HTTP later. */
@@ -209,7 +242,9 @@ export function readConfig(
     faults.push('SERVICE_SECRET: is required with EventStoreDB: every process needs the same');
   }
   const entries = [...file.tenants, ...file.templates];
-  if (parsed.success) faults.push(...secretFaults(parsed.data, entries));
+  if (parsed.success) {
+    faults.push(...secretFaults(parsed.data, entries), ...componentFaults(parsed.data, entries));
+  }
   // A setting may be missing because its name is a slip.
   if (!parsed.success || faults.length > 0) throw wrongConfiguration(faults, warnings);
   const env = parsed.data;
@@ -225,6 +260,7 @@ export function readConfig(
       xmpp: env.EJABBERD_XMPP,
       allowPlaintext: env.EJABBERD_XMPP_ALLOW_PLAINTEXT,
       webhookSecrets: env.EJABBERD_WEBHOOK_SECRET,
+      component: componentListener(env),
     },
     tenants: file.tenants,
     templates: file.templates,

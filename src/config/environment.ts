@@ -79,6 +79,15 @@ const AddressRanges = z
     'has to be addresses and ranges such as 10.0.0.0/8, separated by commas',
   );
 
+const COMPONENT_FORM =
+  "has to be tcp:// with the host and the port of ejabberd's component listener, such as tcp://127.0.0.1:5347";
+
+function isComponentAddress(text: string): boolean {
+  const { hostname, port, username, password, pathname, search, hash } = new URL(text);
+  const isBare = username === '' && password === '' && search === '' && hash === '';
+  return isBare && hostname !== '' && port !== '' && (pathname === '' || pathname === '/');
+}
+
 const GRACE_FORM = `has to be a whole number from 0 to ${LONGEST_GRACE_S} (seconds)`;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
@@ -190,6 +199,15 @@ export const Environment = z.object({
     .refine((text) => !text.includes('#'), 'has a # in it') // WebSocket refuses it
     .transform((text) => new URL(text).href), // xmpp.js knows schemes in lower case
   EJABBERD_XMPP_ALLOW_PLAINTEXT: z.stringbool({ error: 'has to be true or false' }).default(false),
+  EJABBERD_COMPONENT: z
+    .url({ protocol: /^tcp$/, abort: true, error: COMPONENT_FORM })
+    .refine(isComponentAddress, COMPONENT_FORM)
+    .transform((text) => {
+      const { hostname, port } = new URL(text);
+      return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) };
+    })
+    .optional(),
+  EJABBERD_COMPONENT_SECRET: z.string().min(1).optional(),
   EJABBERD_WEBHOOK_SECRET: WebhookSecrets,
   TENANTS_FILE: Path.optional(),
   REDIS_URL: z

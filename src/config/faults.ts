@@ -5,6 +5,7 @@ const SECRET_NAME = /secret|password|token|key/i;
 /** Addresses that may have a password in them. Their values appear in no message either. */
 const ADDRESSES: ReadonlySet<PropertyKey> = new Set([
   'EJABBERD_API_URL',
+  'EJABBERD_COMPONENT',
   'EJABBERD_XMPP',
   'EVENT_STORE',
   'FILE_SCANNER',

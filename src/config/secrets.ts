@@ -48,7 +48,14 @@ export interface NamedSecret {
   /** The name of the setting, and of the tenant if it is one of theirs. */
   readonly name: string;
   /** Who has it. Whoever has one secret must not have another one's with it. */
-  readonly holder: 'administrator' | 'service' | 'ejabberd API' | 'mod_lhc' | 'tenant' | 'LHC';
+  readonly holder:
+    | 'administrator'
+    | 'service'
+    | 'ejabberd API'
+    | "ejabberd's component listener"
+    | 'mod_lhc'
+    | 'tenant'
+    | 'LHC';
   readonly value: string | undefined;
 }
 
@@ -76,6 +83,7 @@ export interface OwnSecrets {
   readonly webhookSecrets: readonly WebhookSecret[];
   readonly legacySecretKey: string | undefined;
   readonly xmlRpcPassword: string | undefined;
+  readonly componentSecret: string | undefined;
 }
 
 export const ownSecrets = ({
@@ -85,6 +93,7 @@ export const ownSecrets = ({
   webhookSecrets,
   legacySecretKey,
   xmlRpcPassword,
+  componentSecret,
 }: OwnSecrets): NamedSecret[] => [
   { name: 'ADMIN_TOKEN', holder: 'administrator', value: adminToken },
   ...serviceSecrets.map((value) => ({ name: 'SERVICE_SECRET', holder: 'service', value }) as const),
@@ -95,6 +104,11 @@ export const ownSecrets = ({
   ),
   { name: 'LEGACY_SECRET_KEY', holder: 'LHC', value: legacySecretKey },
   { name: 'XMLRPC_PASSWORD', holder: 'LHC', value: xmlRpcPassword },
+  {
+    name: 'EJABBERD_COMPONENT_SECRET',
+    holder: "ejabberd's component listener",
+    value: componentSecret,
+  },
 ];
 
 /** @returns the field of a tenant's settings that has somebody else's secret; null if there is none */

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { TenantId } from '../actors/ids.ts';
-import { clashOf, TenantIndex } from '../actors/tenant/directory.ts';
+import { clashOf, mayClash, TenantIndex } from '../actors/tenant/directory.ts';
 import { restFaults } from '../actors/tenant/rest-settings.ts';
 import { ANY_INSTANCE, TenantSettings, TenantTemplate } from '../actors/tenant/settings.ts';
 import { messageOf } from '../errors.ts';
@@ -92,7 +92,7 @@ function clashesOf(
   const index = new TenantIndex<TenantSettings | TenantTemplate>();
   for (const entry of [...tenants, ...templates]) {
     const same = index.get(entry.id);
-    for (const other of same ? [same] : index.ofHost(entry.host)) {
+    for (const other of same ? [same] : mayClash(entry, index.ofHost.bind(index))) {
       const reason = clashOf(entry, other);
       if (reason) faults.push(`TENANTS_FILE: tenant ${entry.id}: ${reason}`);
     }

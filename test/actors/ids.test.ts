@@ -5,14 +5,18 @@ import {
   actorOf,
   bareJid,
   ChatId,
+  deskJid,
+  deskOf,
   Instance,
   operatorJid,
   operatorRef,
+  otherVisitorJid,
   personOf,
   rosterGroups,
   streamOf,
   TenantId,
   type TenantNaming,
+  TRANSPORTS,
   tenantRef,
   Username,
   VisitorKey,
@@ -55,18 +59,29 @@ const visitorKey = matching(VisitorKey, /^[a-z0-9_-]{1,64}(\.chat)?$/);
 const username = matching(Username, /^[a-z0-9_][a-z0-9._-]{0,62}$/);
 const instance = matching(Instance, /^[a-z][a-z0-9-]{0,62}$/);
 
+const transport = fc.constantFrom(undefined, ...TRANSPORTS);
+
 /** A host that the directory allows: one tenant without an instance, or several with one each. */
 const host = fc.oneof(
-  tenantId.map((id): TenantNaming[] => [{ id, host: 'chat.test' }]),
-  fc.uniqueArray(instance, { minLength: 1, maxLength: 4 }).map((all) =>
-    all.map(
-      (one, i): TenantNaming => ({
-        id: TenantId.parse(`t${i}`),
-        host: 'chat.test',
-        instance: one,
-      }),
+  fc
+    .tuple(tenantId, transport)
+    .map(([id, by]): TenantNaming[] => [{ id, host: 'chat.test', transport: by }]),
+  fc
+    .uniqueArray(fc.tuple(instance, transport), {
+      minLength: 1,
+      maxLength: 4,
+      selector: ([one]) => one,
+    })
+    .map((all) =>
+      all.map(
+        ([one, by], i): TenantNaming => ({
+          id: TenantId.parse(`t${i}`),
+          host: 'chat.test',
+          instance: one,
+          transport: by,
+        }),
+      ),
     ),
-  ),
 );
 
 describe('JIDs', () => {
@@ -92,6 +107,14 @@ describe('JIDs', () => {
           expect(personOf(visitorJid(tenant, key).toUpperCase(), ofHost)).toEqual(
             visitorRef(tenant.id, key),
           );
+          expect(personOf(otherVisitorJid(tenant, key) + resource, ofHost)).toEqual(
+            visitorRef(tenant.id, key),
+          );
+          const desk = deskJid(tenant) + resource;
+          expect(deskOf(desk, ofHost)).toBe(tenant.id);
+          expect(personOf(desk, ofHost)).toBeNull();
+          expect(deskOf(visitorJid(tenant, key), ofHost)).toBeNull();
+          expect(deskOf(operatorJid(tenant, name), ofHost)).toBeNull();
         },
       ),
     );
@@ -109,6 +132,8 @@ describe('JIDs', () => {
             if (!tenant) return;
             for (const [jid, who] of [
               [visitorJid(tenant, key), streamOf(visitorRef(tenant.id, key))],
+              [otherVisitorJid(tenant, key), streamOf(visitorRef(tenant.id, key))],
+              [deskJid(tenant), `desk of ${tenant.id}`],
               [operatorJid(tenant, name), streamOf(operatorRef(tenant.id, name))],
             ] as const) {
               expect(jids.get(jid) ?? who).toBe(who);
@@ -153,6 +178,34 @@ describe('JIDs', () => {
     '',
   ])('%j is nobody', (jid) => {
     expect(personOf(jid, tenantsOf)).toBeNull();
+  });
+
+  it('a visitor is at the domain of the component, or at the host', () => {
+    const key = VisitorKey.parse('7');
+    const byComponent = { ...hosting, transport: 'component' } as const;
+    expect(visitorJid(hosting, key)).toBe('visitor.7.shop@h.test');
+    expect(visitorJid(byComponent, key)).toBe('visitor.7.shop@visitors.h.test');
+    expect(otherVisitorJid(byComponent, key)).toBe('visitor.7.shop@h.test');
+    expect(deskJid(standalone)).toBe('visitors@s.test');
+    expect(deskJid(byComponent)).toBe('visitors.shop@visitors.h.test');
+    expect(operatorJid(byComponent, Username.parse('anna'))).toBe('anna.shop@h.test');
+  });
+
+  it.each(['anna@visitors.s.test', 'visitor.7@visitors.visitors.s.test', 'visitor.7@1a.s.test'])(
+    '%s is nobody: only visitors are at the domain of the component',
+    (jid) => {
+      expect(personOf(jid, tenantsOf)).toBeNull();
+      expect(personOf(jid, () => [hosting, standalone])).toBeNull();
+    },
+  );
+
+  it.each([
+    'visitors@h.test',
+    'visitors.other@h.test',
+    'visitors@nowhere.test',
+    'visitors.x@s.test',
+  ])('%s is no desk', (jid) => {
+    expect(deskOf(jid, tenantsOf)).toBeNull();
   });
 
   it('are read without the resource', () => {

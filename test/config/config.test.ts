@@ -67,6 +67,47 @@ it('a small configuration is enough, and the rest has defaults', () => {
   });
 });
 
+describe('the component transport', () => {
+  const listener = { EJABBERD_COMPONENT: 'tcp://[::1]:5347', EJABBERD_COMPONENT_SECRET: 'knock' };
+  const withComponent = { TENANTS_FILE: tenantsFile([{ ...tenant, transport: 'component' }]) };
+
+  it('needs an address and a secret', () => {
+    const { component } = readConfig(valid({ ...listener, ...withComponent }), dir).ejabberd;
+    expect(component).toEqual({ host: '::1', port: 5347, secret: 'knock' });
+    expect(readConfig(valid(), dir).ejabberd.component).toBeNull();
+    expect(faults(valid(withComponent))).toEqual([
+      'TENANTS_FILE: tenant acme, transport: component needs EJABBERD_COMPONENT and EJABBERD_COMPONENT_SECRET, which are not set',
+    ]);
+    expect(faults(valid({ ...listener, EJABBERD_COMPONENT: undefined }))).toEqual([
+      'EJABBERD_COMPONENT: is not set, and its secret is',
+    ]);
+    expect(faults(valid({ ...listener, EJABBERD_COMPONENT_SECRET: undefined }))).toEqual([
+      'EJABBERD_COMPONENT_SECRET: is not set, and EJABBERD_COMPONENT is',
+    ]);
+  });
+
+  it.each(['tcp://ejabberd', 'tcp://a:b@ejabberd:5347', 'tcp://ejabberd:5347/x', 'tcp://:5347'])(
+    '%s is no address of a listener',
+    (address) => {
+      expect(faults(valid({ ...listener, EJABBERD_COMPONENT: address }))).toEqual([
+        expect.stringMatching(/^EJABBERD_COMPONENT: has to be tcp:\/\/ with the host and the port/),
+      ]);
+    },
+  );
+
+  it('keeps its domain free of tenants', () => {
+    const other = { id: 'other', host: 'visitors.xmpp.test', apiKey: 'key-of-other-0123456789' };
+    for (const both of [
+      [tenant, other],
+      [other, tenant],
+    ]) {
+      expect(faults(valid({ TENANTS_FILE: tenantsFile(both) }))).toEqual([
+        `TENANTS_FILE: tenant ${both[1]?.id}: visitors.xmpp.test is the domain of the visitors of host xmpp.test`,
+      ]);
+    }
+  });
+});
+
 it('the listener for XML-RPC opens with the rest of its wire', () => {
   const listen = (more: NodeJS.ProcessEnv) => readConfig(valid(more), dir).xmlRpc.listen;
   expect(listen({})).toBeNull();
@@ -145,6 +186,8 @@ const WRONG = {
   XMLRPC_LISTEN: `${canary}:99999`,
   XMLRPC_PASSWORD: `${canary}\n`,
   EJABBERD_API_PASSWORD: `${canary}\n`,
+  EJABBERD_COMPONENT: `tcp://${canary}`,
+  EJABBERD_COMPONENT_SECRET: `${canary}\n`,
   LOG_LEVEL: canary,
 };
 /** Any text is one. */

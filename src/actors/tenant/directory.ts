@@ -1,6 +1,6 @@
 /** The tenants by id and by host, as this process knows them. */
 import { AppError } from '../../errors.ts';
-import type { TenantId } from '../ids.ts';
+import { componentDomain, hostsAround, type TenantId } from '../ids.ts';
 import type { Tenant } from './tenant.ts';
 
 /**
@@ -33,11 +33,22 @@ interface Named {
 /** @returns why these two cannot be together, in words that follow the first one's name; null if they can */
 export function clashOf(one: Named, other: Named): string | null {
   if (one.id === other.id) return 'another tenant has this id';
+  if (componentDomain(one.host) === other.host) return nameOfComponent(other.host, one.host);
+  if (one.host === componentDomain(other.host)) return nameOfComponent(one.host, other.host);
   if (one.host !== other.host) return null;
   if (one.instance === other.instance) return `tenant ${other.id} has the same host and instance`;
   if (one.instance !== undefined && other.instance !== undefined) return null;
   return `${one.host} has either one tenant without an instance, or tenants with instances (see ${other.id})`;
 }
+
+const nameOfComponent = (domain: string, host: string): string =>
+  `${domain} is the domain of the visitors of host ${host}`;
+
+/** Those that {@link clashOf} may find something wrong with. @param tenantsOf the tenants of a host */
+export const mayClash = <T>(
+  { host }: Pick<Named, 'host'>,
+  tenantsOf: (host: string) => readonly T[],
+): readonly T[] => hostsAround(host).flatMap((each) => tenantsOf(each));
 
 /** The answer to whoever asks for a tenant that may exist. */
 export const tenantsNotKnown = (): AppError =>
@@ -107,7 +118,7 @@ export function createTenantDirectory(tenants: readonly Tenant[]): TenantDirecto
   const index = new TenantIndex<Tenant>();
   for (const tenant of tenants) {
     const same = index.get(tenant.id);
-    for (const other of same ? [same] : index.ofHost(tenant.host)) {
+    for (const other of same ? [same] : mayClash(tenant, index.ofHost.bind(index))) {
       const reason = clashOf(tenant, other);
       if (reason) {
         throw new AppError('invalid', `tenant ${tenant.id}: ${reason}`, { tenant: tenant.id });

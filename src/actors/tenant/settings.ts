@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { isBearerToken, NO_BEARER_TOKEN } from '../../kit/bearer.ts';
 import { fetchFault } from '../../kit/fetch-url.ts';
 import { isWebhookSecret, WEBHOOK_SECRET_FORM } from '../../kit/webhook-key.ts';
-import { Instance, TenantId } from '../ids.ts';
+import { Instance, TenantId, TRANSPORTS } from '../ids.ts';
 import { MAX_NAME_CHARACTERS } from '../input-text.ts';
 import type { VisitorDelays } from '../visitor/facts.ts';
 import { FileSettings } from './file-settings.ts';
@@ -61,6 +61,8 @@ export const TenantSettings = z.strictObject({
     .max(253)
     .regex(/^(?!.*\.\.)[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'has to be a domain name in lower case'),
   instance: Instance.optional(),
+  /** Which accounts visitors have in ejabberd: one each, or none (docs/adr/0056). */
+  transport: z.enum(TRANSPORTS, `has to be ${TRANSPORTS.join(' or ')}`).default('accounts'),
   apiKey: z.string().min(16).max(256).refine(isBearerToken, NO_BEARER_TOKEN),
   callbackUrl: CallbackUrl.optional(),
   callbackSecret: z.string().refine(isWebhookSecret, `has to be ${WEBHOOK_SECRET_FORM}`).optional(),

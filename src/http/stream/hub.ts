@@ -148,7 +148,12 @@ const endAll = (hub: Hub): void => {
   for (const { connection } of readersOf(hub)) connection.end();
 };
 
-const namingOf = ({ id, host, instance }: Tenant): TenantNaming => ({ id, host, instance });
+const namingOf = ({ id, host, instance, transport }: Tenant): TenantNaming => ({
+  id,
+  host,
+  instance,
+  transport,
+});
 
 /** True if `a` comes before `b` in the log. null is the beginning of the log. */
 const isBefore = ({ store }: Hub, a: Position | null, b: Position | null): boolean =>

@@ -8,7 +8,7 @@ import {
   type TenantSecrets,
   type TenantSource,
 } from '../../actors/tenant/configuration.ts';
-import { clashOf, tenantsNotKnown } from '../../actors/tenant/directory.ts';
+import { clashOf, mayClash, tenantsNotKnown } from '../../actors/tenant/directory.ts';
 import { ANY_INSTANCE, inTemplate } from '../../actors/tenant/settings.ts';
 import { KeptSettings, type Template, type Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError, hasCode, isRejected, messageOf } from '../../errors.ts';
@@ -77,7 +77,7 @@ export function createTenants(options: TenantsOptions): ServiceTenants {
 
   /** Why it cannot be beside another tenant; null if it can. */
   function clashWithOthers({ id, host, instance }: Digested): string | null {
-    for (const other of directory.named(host)) {
+    for (const other of mayClash({ host }, directory.named)) {
       if (other.id === id) continue;
       const reason = clashOf({ id, host, instance: instance ?? undefined }, other);
       if (reason !== null) return reason;

@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { templateOf, tenantOf } from '../../actors/tenant/tenant.ts';
-import type { Config } from '../../config/config.ts';
+import { type Config, NO_COMPONENT } from '../../config/config.ts';
 import { admitsHost, foreignSecret } from '../../config/secrets.ts';
 import { AppError } from '../../errors.ts';
 import { createClock } from '../../kit/clock.ts';
@@ -155,9 +155,13 @@ function checkWish(
     webhookSecrets,
     legacySecretKey: xmppservice.secretKey,
     xmlRpcPassword: xmlRpc.password,
+    componentSecret: ejabberd.component?.secret,
   };
   const field = foreignSecret(own, wish);
   if (field !== null) throw new AppError('invalid', 'is the secret of somebody else', { field });
+  if (wish.transport === 'component' && !ejabberd.component) {
+    throw new AppError('invalid', NO_COMPONENT, { field: 'transport' });
+  }
   if (!admitsHost(webhookSecrets, wish.host)) {
     throw new AppError('invalid', 'no secret in EJABBERD_WEBHOOK_SECRET is for this host', {
       field: 'host',
