@@ -158,7 +158,7 @@ const VISITORS_DOMAIN = 'visitors.';
 export const componentDomain = (host: string): string => `${VISITORS_DOMAIN}${host}`;
 
 /** The host whose component has this domain; null for any other domain. */
-const hostOfComponent = (domain: string): string | null =>
+export const hostOfComponent = (domain: string): string | null =>
   domain.startsWith(VISITORS_DOMAIN) ? domain.slice(VISITORS_DOMAIN.length) : null;
 
 /** Hosts that addresses of this host can be mistaken for, itself included. */

@@ -37,6 +37,8 @@ const Times = z.strictObject({
 export interface ComponentListener {
   readonly host: string;
   readonly port: number;
+  /** TLS from the first byte. */
+  readonly tls: boolean;
   readonly secret: string;
 }
 

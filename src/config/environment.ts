@@ -80,7 +80,7 @@ const AddressRanges = z
   );
 
 const COMPONENT_FORM =
-  "has to be tcp:// with the host and the port of ejabberd's component listener, such as tcp://127.0.0.1:5347";
+  "has to be tcp:// or tls:// with the host and the port of ejabberd's component listener, such as tcp://127.0.0.1:5347";
 
 function isComponentAddress(text: string): boolean {
   const { hostname, port, username, password, pathname, search, hash } = new URL(text);
@@ -200,11 +200,12 @@ export const Environment = z.object({
     .transform((text) => new URL(text).href), // xmpp.js knows schemes in lower case
   EJABBERD_XMPP_ALLOW_PLAINTEXT: z.stringbool({ error: 'has to be true or false' }).default(false),
   EJABBERD_COMPONENT: z
-    .url({ protocol: /^tcp$/, abort: true, error: COMPONENT_FORM })
+    .url({ protocol: /^(tcp|tls)$/, abort: true, error: COMPONENT_FORM })
     .refine(isComponentAddress, COMPONENT_FORM)
     .transform((text) => {
-      const { hostname, port } = new URL(text);
-      return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) };
+      const { hostname, port, protocol } = new URL(text);
+      const host = hostname.replace(/^\[|\]$/g, '');
+      return { host, port: Number(port), tls: protocol === 'tls:' };
     })
     .optional(),
   EJABBERD_COMPONENT_SECRET: z.string().min(1).optional(),

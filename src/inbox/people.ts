@@ -1,6 +1,5 @@
 /** Who did what an event reports, and to whom: operators and visitors by their JIDs, as their actors know them. */
-import { deskOf } from '../actors/desk.ts';
-import { bareJid, type Person, personOf } from '../actors/ids.ts';
+import { bareJid, deskOf, type Person, personOf } from '../actors/ids.ts';
 import type { OperatorCommand, OperatorState } from '../actors/operator/decisions.ts';
 import type { TenantDirectory } from '../actors/tenant/directory.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';

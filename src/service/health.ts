@@ -1,5 +1,5 @@
 /** What /readyz checks and what /metrics shows of each part. */
-import { deskOf } from '../actors/desk.ts';
+import { deskOf } from '../actors/ids.ts';
 import { AppError, hasCode } from '../errors.ts';
 import type { HttpDeps } from '../http/deps.ts';
 import { type Clock, FOLLOW_AFTER_MS } from '../kit/clock.ts';
@@ -7,6 +7,7 @@ import type { FreePlaces, ReadModels } from '../projections/read-models.ts';
 import { keptAccountsText } from '../reactors/visitors/accounts-log.ts';
 import type { LaneFailure } from '../runtime/lanes/lanes.ts';
 import { PARTITIONS } from '../runtime/leases/ownership.ts';
+import type { ComponentAway } from './components.ts';
 import type { Reactors } from './compose/reactors.ts';
 import type { Runtime } from './compose/runtime.ts';
 
@@ -21,6 +22,7 @@ type Parts = Pick<
     Reactors,
     | 'admin'
     | 'transport'
+    | 'components'
     | 'lanes'
     | 'routing'
     | 'reconciler'
@@ -40,7 +42,7 @@ export const healthOf = (
   tenantNumbers: tenantNumbersOf(parts),
 });
 
-const checksOf = ({ store, readModels, work, admin }: Parts): HttpDeps['checks'] => ({
+const checksOf = ({ store, readModels, work, admin, components }: Parts): HttpDeps['checks'] => ({
   eventstore: () => store.check(),
   projections: () => readModels.check(),
   work: async () => {
@@ -52,7 +54,21 @@ const checksOf = ({ store, readModels, work, admin }: Parts): HttpDeps['checks']
   ejabberd: async () => {
     await admin.version();
   },
+  // One host that is set up wrong is no reason to take the service out. All of them are.
+  component: async () => {
+    const away = components.away();
+    if (away.length > 0 && away.length === components.all().length) throw componentsAway(away);
+  },
 });
+
+const componentsAway = (away: readonly ComponentAway[]): AppError =>
+  new AppError(
+    'unavailable',
+    away
+      .slice(0, TENANTS_NAMED)
+      .map(({ host, reason }) => `${host}: ${reason}`)
+      .join('; '),
+  );
 
 const advisoriesOf = ({
   readModels,
@@ -61,7 +77,12 @@ const advisoriesOf = ({
   rotation,
   reconciler,
   helper,
+  components,
 }: Parts): Required<HttpDeps>['advisories'] => ({
+  componentHosts: async () => {
+    const away = components.away();
+    if (away.length > 0) throw componentsAway(away);
+  },
   ...(helper && {
     redis: async () => {
       const reason = helper.redis.away();
@@ -180,8 +201,12 @@ function numbersOf(parts: Parts): HttpDeps['numbers'] {
       value: () => Math.max(0, ...lhcAway(parts).map(({ since }) => now() - since)) / 1000,
     },
     xmpp_chat_visitor_sessions: {
-      help: 'Visitors logged in to ejabberd',
+      help: 'Visitors logged in to ejabberd, and those whom a component shows',
       value: () => transport.sessions().filter((jid) => !deskOf(jid, parts.tenants.ofHost)).length,
+    },
+    xmpp_chat_components_away: {
+      help: 'Hosts whose component is not connected to ejabberd; /readyz names them to the administrator',
+      value: () => parts.components.away().length,
     },
     xmpp_chat_visitors_to_reconcile: {
       help: 'Visitors whose account, group or presence is not as it should be',

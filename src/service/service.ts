@@ -262,7 +262,7 @@ const unlessAborted = <T>(work: Promise<T>, signal: AbortSignal): Promise<T> =>
 /** Effects begin only when everything that was done before is known. */
 async function startEffects(
   { work, tenants, tenancy, deadlines, leases }: Runtime,
-  { callbacks, lanes, routing, lifecycle, lhcChats, erasures }: Reactors,
+  { callbacks, components, lanes, routing, lifecycle, lhcChats, erasures }: Reactors,
   deadlineGraceMs: number,
   ending: AbortSignal,
 ): Promise<void> {
@@ -270,6 +270,7 @@ async function startEffects(
   await work.caughtUp();
   tenants.caughtUp();
   await tenancy.applyDeclared();
+  components.follow();
   await callbacks.resumeChanged();
   if (ending.aborted) return;
   lanes.start();

@@ -76,7 +76,7 @@ export interface TransportListener {
   ): void;
   /**
    * The component's stream to this host is up: at first, and after each loss. ejabberd may have been restarted, and
-   * mod_lhc's contacts with it, so they have to be compared.
+   * mod_lhc's contacts with it, so they have to be compared ({@link ComponentTransport.contacts}).
    * `sessionStarted` follows for those visitors alone who have something to send again.
    */
   streamStarted?(host: string): void;

@@ -73,7 +73,7 @@ describe('the component transport', () => {
 
   it('needs an address and a secret', () => {
     const { component } = readConfig(valid({ ...listener, ...withComponent }), dir).ejabberd;
-    expect(component).toEqual({ host: '::1', port: 5347, secret: 'knock' });
+    expect(component).toEqual({ host: '::1', port: 5347, tls: false, secret: 'knock' });
     expect(readConfig(valid(), dir).ejabberd.component).toBeNull();
     expect(faults(valid(withComponent))).toEqual([
       'TENANTS_FILE: tenant acme, transport: component needs EJABBERD_COMPONENT and EJABBERD_COMPONENT_SECRET, which are not set',
@@ -90,7 +90,9 @@ describe('the component transport', () => {
     '%s is no address of a listener',
     (address) => {
       expect(faults(valid({ ...listener, EJABBERD_COMPONENT: address }))).toEqual([
-        expect.stringMatching(/^EJABBERD_COMPONENT: has to be tcp:\/\/ with the host and the port/),
+        expect.stringMatching(
+          /^EJABBERD_COMPONENT: has to be tcp:\/\/ or tls:\/\/ with the host and the port/,
+        ),
       ]);
     },
   );

@@ -1,5 +1,7 @@
 /** ejabberd for tests of reactors, in memory. It keeps the promises of src/xmpp/port.ts. */
+import { deskOf, hostOfComponent, personOf } from '../../src/actors/ids.ts';
 import { AppError } from '../../src/errors.ts';
+import type { ContactTable } from '../../src/reactors/visitors/contacts.ts';
 import type {
   EjabberdAdmin,
   OperatorSession,
@@ -25,6 +27,8 @@ export function fakeEjabberd() {
   const rosters = new Map<string, Set<string>>();
   const sessions = new Map<string, OperatorSession[]>();
   const present = new Map<string, VisitorPresence>();
+  /** mod_lhc's contacts, with their hashes. They outlive the process. */
+  const contacts = new Map<string, string>();
   /** The name and the first argument of every call, in order. */
   const calls: string[] = [];
   const messages: OutgoingMessage[] = [];
@@ -42,6 +46,8 @@ export function fakeEjabberd() {
   };
   const state = {
     down: false,
+    /** The component has no stream. */
+    componentDown: false,
     /** Runs before each call. It may throw or wait. */
     before: async (_call: string): Promise<void> => {},
   };
@@ -169,8 +175,28 @@ export function fakeEjabberd() {
     },
   };
 
+  const isAtComponent = (jid: string): boolean =>
+    hostOfComponent(jid.slice(jid.indexOf('@') + 1)) !== null;
+
+  async function toComponent(name: string, jid: string): Promise<void> {
+    await call(name, jid);
+    if (state.componentDown) throw away();
+  }
+
+  /** Sends what mod_lhc does not have. */
+  async function showContact(jid: string, presence: VisitorPresence): Promise<boolean> {
+    const isNew = !present.has(jid);
+    present.set(jid, presence);
+    const isSent = contacts.get(jid) !== JSON.stringify(presence);
+    if (isSent) await toComponent('contact', jid);
+    contacts.set(jid, JSON.stringify(presence));
+    if (isNew) notifyStarted(jid);
+    return isSent;
+  }
+
   const transport: VisitorTransport = {
     online: async (jid, presence) => {
+      if (isAtComponent(jid)) return showContact(jid, presence);
       await call('online', jid);
       if (!accounts.has(jid)) throw new AppError('refused', 'not-authorized');
       const last = present.get(jid);
@@ -180,7 +206,10 @@ export function fakeEjabberd() {
       return JSON.stringify(last) !== JSON.stringify(presence);
     },
     offline: async (jid) => {
-      await call('offline', jid);
+      if (isAtComponent(jid)) {
+        if (contacts.has(jid)) await toComponent('gone', jid);
+        contacts.delete(jid);
+      } else await call('offline', jid);
       present.delete(jid);
       released.delete(jid);
     },
@@ -219,9 +248,30 @@ export function fakeEjabberd() {
     close: async () => present.clear(),
   };
 
+  const contactTable: ContactTable = {
+    mayHave: async (tenant) => tenant.transport === 'component' || contacts.size > 0,
+    async *list(tenant) {
+      await toComponent('contacts', tenant.host);
+      for (const [jid, hash] of contacts) {
+        if (personOf(jid, () => [tenant]) || deskOf(jid, () => [tenant])) yield [{ jid, hash }];
+      }
+    },
+    found(jid, hash) {
+      const presence = present.get(jid);
+      if (presence && hash !== JSON.stringify(presence)) {
+        contacts.delete(jid);
+        void showContact(jid, presence);
+      }
+    },
+    isUp: () => !state.componentDown,
+    isClear: () => undefined,
+  };
+
   return {
     admin,
     transport,
+    contactTable,
+    contacts,
     accounts,
     nicknames,
     rosters,
@@ -239,6 +289,14 @@ export function fakeEjabberd() {
     marks,
     /** The number of calls whose name begins with this. */
     count: (name: string) => calls.filter((each) => each.startsWith(name)).length,
+    /** The component's stream is lost, and comes back. @param between what happens meanwhile */
+    reconnectComponent: (host: string, between: () => void) => {
+      state.componentDown = true;
+      for (const listener of listeners) listener.streamLost?.(host, 'lost');
+      between();
+      state.componentDown = false;
+      for (const listener of listeners) listener.streamStarted?.(host);
+    },
     /** A session is lost and restored, as the transport promises. */
     reconnect: (jid: string) => {
       for (const listener of listeners) listener.sessionLost(jid, 'lost', false);

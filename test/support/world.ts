@@ -32,6 +32,13 @@ export interface TenantOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
 }
 
+/**
+ * The transport of tenants that name none. `TEST_TRANSPORT=component` runs the tests of the service by the component
+ * (`npm run test:component`).
+ */
+const DEFAULT_TRANSPORT = process.env.TEST_TRANSPORT ?? 'accounts';
+const COMPONENT_SECRET = 'secret of the component';
+
 export interface WorldOptions {
   readonly tenants: readonly TenantOptions[];
   readonly ejabberd?: Partial<EjabberdOptions>;
@@ -91,9 +98,14 @@ export interface World {
   tenant(id: string): Tenant;
   /**
    * Makes a tenant over HTTP, with an LHC of its own, for which CALLBACK_ALLOW has to be open.
-   * @returns the tenant, and what the service answered
+   * @returns the tenant, what the service answered, and a way to change settings: all others stay
    */
-  make(options: TenantOptions): Promise<Tenant & { readonly made: Answer }>;
+  make(options: TenantOptions): Promise<
+    Tenant & {
+      readonly made: Answer;
+      change(settings: Readonly<Record<string, unknown>>): Promise<Answer>;
+    }
+  >;
   /** The user names of all accounts on a host of ejabberd. */
   accounts(host: string): Promise<readonly string[]>;
   admin(command: string, args: Readonly<Record<string, string>>): Promise<unknown>;
@@ -146,6 +158,7 @@ async function buildWorld(
     webhook: { url: `${url}/ejabberd/events`, secret: webhookSecret },
     modLhc: { ...FAST_OPERATORS, max_backoff: 1, ...options.modLhc },
     streamManagement: { resumeTimeout: 2 },
+    component: { secret: COMPONENT_SECRET },
     ...options.ejabberd,
   });
   closing.push(ejabberd.kill);
@@ -167,9 +180,10 @@ async function buildWorld(
       // As FAST_OPERATORS for mod_lhc: operators of tests are programs.
       operatorMessagesPerSecond: 1_000,
       callbackUrl: lhc.url,
+      transport: DEFAULT_TRANSPORT,
       ...settings,
     });
-    tenants.set(id, tenantOf({ id, host, instance, apiKey, lhc }, callTo(url), ejabberd));
+    tenants.set(id, tenantOf({ id, host, instance, apiKey, lhc, settings }, callTo(url), ejabberd));
   }
   const writeEntries = (): Promise<unknown> =>
     Promise.all(processes.map((each) => writeTenants(each, entries)));
@@ -180,6 +194,8 @@ async function buildWorld(
     EJABBERD_API_PASSWORD: ejabberd.api.password,
     EJABBERD_XMPP: ejabberd.xmpp,
     EJABBERD_WEBHOOK_SECRET: webhookSecret,
+    EJABBERD_COMPONENT: `tcp://127.0.0.1:${ejabberd.componentPort}`,
+    EJABBERD_COMPONENT_SECRET: COMPONENT_SECRET,
     ...options.environment,
   };
   for (const each of processes) Object.assign(each.settings, settings);
@@ -218,11 +234,19 @@ async function buildWorld(
       const callbackSecret = secret();
       const lhc = await startLhc({ secret: callbackSecret });
       closing.push(lhc.close);
-      const wish = { host, ...(instance && { instance }), ...settings };
+      const wish = {
+        host,
+        transport: DEFAULT_TRANSPORT,
+        ...(instance && { instance }),
+        ...settings,
+      };
       const body = { ...wish, callbackUrl: lhc.url, callbackSecret };
       const made = await service.call('PUT', `/v1/tenants/${id}`, body);
       const { apiKey } = made.body;
-      return { ...tenantOf({ id, host, instance, apiKey, lhc }, callTo(url), ejabberd), made };
+      const about = { id, host, instance, apiKey, lhc, settings };
+      const change = (wishes: object) =>
+        service.call('PUT', `/v1/tenants/${id}`, { ...body, ...wishes });
+      return { ...tenantOf(about, callTo(url), ejabberd), made, change };
     },
     admin,
     metric,
@@ -252,11 +276,20 @@ async function buildWorld(
 }
 
 function tenantOf(
-  about: { id: string; host: string; instance: string | undefined; apiKey: string; lhc: Lhc },
+  about: {
+    settings: TenantOptions['settings'] | undefined;
+    id: string;
+    host: string;
+    instance: string | undefined;
+    apiKey: string;
+    lhc: Lhc;
+  },
   call: Service['call'],
   ejabberd: Ejabberd,
 ): Tenant {
-  const { id, host, instance, apiKey, lhc } = about;
+  const { id, host, instance, apiKey, lhc, settings } = about;
+  const { transport = DEFAULT_TRANSPORT } = settings ?? {};
+  const visitorDomain = transport === 'component' ? `visitors.${host}` : host;
   const suffix = instance === undefined ? '' : `.${instance}`;
   let lhcUsers = 0;
 
@@ -273,7 +306,7 @@ function tenantOf(
       throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
     },
     view: (visitor, page) => tenant.ask('POST', `/visitors/${visitor}/page-views`, page),
-    visitorJid: (visitor) => `visitor.${visitor}${suffix}@${host}`,
+    visitorJid: (visitor) => `visitor.${visitor}${suffix}@${visitorDomain}`,
     operatorJid: (username) => `${username}${suffix}@${host}`,
     register(username, wishes = {}) {
       lhcUsers += 1;

@@ -2,8 +2,8 @@
  * Sends stanzas in a visitor's name. The visitor's session sends them, or ejabberd's admin API does: for a visitor who
  * should be offline, or whose session belongs to another process.
  */
-import { deskJid } from '../../actors/desk.ts';
 import {
+  deskJid,
   operatorJid,
   streamOf,
   type Username,

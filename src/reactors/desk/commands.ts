@@ -3,8 +3,7 @@
  * parts (src/inbox/operator-commands, src/reactors/answers). At the desk there are those that concern no single chat, at a
  * visitor those of the conversation.
  */
-import { deskOf } from '../../actors/desk.ts';
-import { type Person, personOf, VisitorKey } from '../../actors/ids.ts';
+import { deskOf, type Person, personOf, VisitorKey } from '../../actors/ids.ts';
 import { AUTOMATIC } from '../../actors/machine/idempotency.ts';
 import { load } from '../../actors/operator/decisions.ts';
 import { CannedName, CannedWords } from '../../actors/tenant/canned-texts.ts';

@@ -1,14 +1,21 @@
 /**
  * The desks of tenants in XMPP: the account, its place in the roster group, its card and its session, where visitors have
- * accounts. This is the entry of `desk/`; the composition (src/service) imports it. `status.ts` has the status text,
+ * accounts; a contact, where they are there by the component. This is the entry of `desk/`; the composition (src/service) imports it. `status.ts` has the status text,
  * `canned-texts.ts` the team's canned texts.
  *
  * The process that owns the partition of a tenant's id acts for its desk. As with visitors, what should be is compared with
  * what is; nothing about a desk is a fact, because everything follows from the tenant.
  */
 import type { Logger } from 'pino';
-import { deskJid } from '../../actors/desk.ts';
-import { actorOf, rosterGroups, type TenantId } from '../../actors/ids.ts';
+import {
+  actorOf,
+  deskJid,
+  otherTransport,
+  rosterGroups,
+  type TenantId,
+  TRANSPORTS,
+  type Transport,
+} from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { messageOf } from '../../errors.ts';
@@ -75,6 +82,8 @@ interface Entry {
   due: number;
   /** The account, the card and the group are as they should be, as far as this process knows. */
   made: boolean;
+  /** The transport whose other place the desk has left; null: this process does not know. */
+  leftBy: Transport | null;
   tries: number;
   /** When it was looked at last. */
   lookedAt: number;
@@ -99,7 +108,7 @@ export function createDesks(options: DesksOptions): Desks {
   function entryOf(id: TenantId): Entry {
     let entry = entries.get(id);
     if (!entry) {
-      const nothing = { made: false, tries: 0, replaced: 0, work: null };
+      const nothing = { made: false, leftBy: null, tries: 0, replaced: 0, work: null };
       const never = { lookedAt: Number.NEGATIVE_INFINITY, lostAt: Number.NEGATIVE_INFINITY };
       entry = { due: Number.POSITIVE_INFINITY, ...never, ...nothing };
       entries.set(id, entry);
@@ -119,12 +128,27 @@ export function createDesks(options: DesksOptions): Desks {
   }
 
   async function make(tenant: Tenant, jid: string, entry: Entry): Promise<void> {
-    if (entry.made) return;
+    if (entry.made || tenant.transport === 'component') return;
     await admin.register(jid, passwordOf(jid));
     // The name comes before the group: joining it copies the name into rosters (docs/ejabberd.md).
     await admin.setVisitorCard(jid, DESK_NAME);
     await admin.joinGroup(jid, rosterGroups(tenant).visitors);
     entry.made = true;
+  }
+
+  /** Removes the desk from the place where a tenant's transport does not have it. Idempotent, and once for each process. */
+  async function leaveFormer(tenant: Tenant, entry: Entry): Promise<void> {
+    if (entry.leftBy === tenant.transport) return;
+    await removeAt({ ...tenant, transport: otherTransport(tenant) });
+    entry.leftBy = tenant.transport;
+  }
+
+  async function removeAt(tenant: Tenant): Promise<void> {
+    const jid = deskJid(tenant);
+    await transport.offline(jid);
+    if (tenant.transport === 'component') return;
+    await admin.leaveGroup(jid, rosterGroups(tenant).visitors);
+    await admin.unregister(jid);
   }
 
   async function attend(id: TenantId, entry: Entry): Promise<void> {
@@ -138,6 +162,7 @@ export function createDesks(options: DesksOptions): Desks {
       entry.lookedAt = now();
       const status = deskStatus(options.countsOf(id));
       await transport.online(jid, { status, nick: DESK_NAME });
+      await leaveFormer(tenant, entry);
       entry.tries = 0;
     } catch (error) {
       if (stopped || !owns(id)) return;
@@ -216,12 +241,9 @@ export function createDesks(options: DesksOptions): Desks {
       entry.due = now() + backoff(entry.replaced, DESK_RETRY, random);
     },
     async remove(tenant) {
-      const jid = deskJid(tenant);
       await entries.get(tenant.id)?.work;
       entries.delete(tenant.id);
-      await transport.offline(jid);
-      await admin.leaveGroup(jid, rosterGroups(tenant).visitors);
-      await admin.unregister(jid);
+      for (const by of TRANSPORTS) await removeAt({ ...tenant, transport: by });
     },
     async stop() {
       stopped = true;

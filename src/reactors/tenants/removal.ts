@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import {
   actorOf,
+  bareJid,
   personOf,
   rosterGroups,
   streamOf,
@@ -25,8 +26,9 @@ import type { LaneTable } from '../../runtime/lanes/pending-effects.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { PurgeTenant } from '../../runtime/tenant-purge.ts';
-import type { EjabberdAdmin } from '../../xmpp/port.ts';
+import type { EjabberdAdmin, VisitorTransport } from '../../xmpp/port.ts';
 import type { OperatorRemoval } from '../operators/removal.ts';
+import type { ContactTable } from '../visitors/contacts.ts';
 import type { DesiredVisitors } from '../visitors/desired.ts';
 
 /** Visitors, or operators, of one tenant that are sent away at the same time. */
@@ -48,6 +50,8 @@ export type RemovalStep = 'visitors' | 'operators' | 'last words' | 'accounts' |
 export interface TenantRemovalOptions {
   readonly actors: Actors;
   readonly admin: EjabberdAdmin;
+  readonly transport: Pick<VisitorTransport, 'offline'>;
+  readonly contactTable: Pick<ContactTable, 'mayHave' | 'list' | 'found'>;
   readonly store: Pick<EventStore, 'readStream' | 'truncateBefore'>;
   readonly ownership: Ownership;
   readonly desired: Pick<DesiredVisitors, 'notGone' | 'pending'>;
@@ -223,9 +227,9 @@ async function lastWords(options: TenantRemovalOptions, { id, mayGoOn }: Work): 
   while (isPending() && mayGoOn() && performance.now() < deadline) await delay(lookMs);
 }
 
-/** What ejabberd has of the tenant's visitors. */
+/** What ejabberd has of the tenant's visitors. Contacts of the component are among them. */
 async function accountsIn(
-  { actors, admin }: TenantRemovalOptions,
+  { actors, admin, contactTable }: TenantRemovalOptions,
   tenant: Tenant,
 ): Promise<{ readonly own: ReadonlySet<string>; readonly others: number }> {
   const found = new Set(await admin.groupMembers(tenant.host, rosterGroups(tenant).visitors));
@@ -234,6 +238,14 @@ async function accountsIn(
   });
   const own = new Set<string>();
   let others = 0;
+  if (await contactTable.mayHave(tenant)) {
+    for await (const page of contactTable.list(tenant)) {
+      for (const { jid, hash } of page) {
+        contactTable.found(jid, hash);
+        found.add(jid); // of the desk the last step takes care
+      }
+    }
+  }
   for (const jid of found) {
     const person = personOf(jid, () => [tenant]);
     if (person?.kind !== 'visitor') continue;
@@ -249,7 +261,7 @@ async function accountsIn(
  * or what belongs to a process that is gone.
  */
 async function accounts(options: TenantRemovalOptions, { tenant, mayGoOn }: Work): Promise<void> {
-  const { admin, desired, logger, ownership } = options;
+  const { admin, transport, desired, logger, ownership } = options;
   const { accountsStallMs = ACCOUNTS_STALL_MS, lookMs = LOOK_MS, logId } = options;
   // Nobody else removes accounts of a group that has not got the mark of this log yet.
   const mark = await admin.groupMark(tenant.host, rosterGroups(tenant).visitors);
@@ -269,6 +281,7 @@ async function accounts(options: TenantRemovalOptions, { tenant, mayGoOn }: Work
   const limited = createLimiter(SENT_AWAY_AT_ONCE);
   const remove = async (jid: string) => {
     if (!mayGoOn()) return;
+    if (bareJid(jid)?.host !== tenant.host) return transport.offline(jid);
     await admin.leaveGroup(jid, rosterGroups(tenant).visitors);
     await admin.unregister(jid);
   };

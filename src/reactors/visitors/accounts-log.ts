@@ -96,7 +96,8 @@ export function createAccountsLog(options: AccountsLogOptions): AccountsLog {
     strangers: readonly Visitor[],
   ): Promise<VisitorKey | undefined> {
     for (const { key } of strangers.slice(0, SESSIONS_ASKED)) {
-      if ((await admin.sessions(visitorJid(tenant, key))).length > 0) return key;
+      const account = visitorJid({ ...tenant, transport: 'accounts' }, key);
+      if ((await admin.sessions(account)).length > 0) return key;
     }
     return undefined;
   }

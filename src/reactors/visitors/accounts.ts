@@ -1,19 +1,17 @@
-/** One visitor in ejabberd: makes and removes the account, the roster group membership and the session. */
+/**
+ * One visitor in ejabberd by the transport `accounts`: makes and removes the account, the roster group membership and the
+ * session.
+ */
 import type { Logger } from 'pino';
 import { rosterGroups } from '../../actors/ids.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
-import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
 import { AppError } from '../../errors.ts';
 import { createLineBudget } from '../../kit/line-budget.ts';
 import { Lru } from '../../kit/lru.ts';
-import { causedBy } from '../../runtime/cause.ts';
-import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdAdmin, VisitorTransport } from '../../xmpp/port.ts';
-import type { OperatorNames } from '../operator-names.ts';
-import type { PersonalData } from '../personal-data.ts';
-import { presenceOf } from '../texts/presence-text.ts';
-import type { Attempt } from './attempts.ts';
 import type { Visitor } from './desired.ts';
+import { HandedOver, type VisitorPlace, type Work } from './place.ts';
+import type { PlaceReports } from './reports.ts';
 
 /** An account that ejabberd cannot use is made anew at most once in this time. */
 export const REMAKE_INTERVAL_MS = 5 * 60_000;
@@ -29,44 +27,17 @@ interface Actual {
   doubtful: boolean;
 }
 
-/** Whom to work on, with the attempt that notes each step. */
-export interface Work {
-  readonly tenant: Tenant;
-  readonly visitor: Visitor;
-  readonly jid: string;
-  readonly attempt: Attempt;
+/** What a comparison found in ejabberd. */
+export interface FoundAccount {
+  readonly account: boolean;
+  readonly grouped: boolean;
 }
 
-/** Each step in ejabberd is taken only while this process owns the visitor, and throws {@link HandedOver} otherwise. */
-export interface VisitorAccounts {
-  /** Makes account, group membership and presence as a visible visitor needs them. */
-  show(work: Work): Promise<void>;
-  /** Ends the session and the group membership. The account stays. */
-  hide(work: Work): Promise<void>;
-  /** Removes session, group membership and account. */
-  remove(work: Work): Promise<void>;
-  /** A comparison found this in ejabberd. */
-  found(jid: string, actual: { readonly account: boolean; readonly grouped: boolean }): void;
-  /** Forgets what is known of this visitor in ejabberd. */
-  forget(jid: string): void;
-  /** JIDs of which something is known. */
-  known(): Iterable<string>;
-  report(visitor: Visitor, command: VisitorCommand): Promise<unknown>;
-}
-
-/** Another process owns this visitor now. */
-export class HandedOver extends AppError {
-  constructor(jid: string) {
-    super('unavailable', `another process owns ${jid} now`);
-  }
-}
+export type VisitorAccounts = VisitorPlace<FoundAccount>;
 
 export interface VisitorAccountsOptions {
-  readonly actors: Actors;
   readonly admin: EjabberdAdmin;
   readonly transport: VisitorTransport;
-  readonly personal: PersonalData;
-  readonly names: Pick<OperatorNames, 'of'>;
   readonly passwordOf: (jid: string) => string;
   /** ms, only for intervals */
   readonly now: () => number;
@@ -79,21 +50,15 @@ export interface VisitorAccountsOptions {
  */
 export function createVisitorAccounts(
   options: VisitorAccountsOptions,
+  { lookOf, ...reports }: PlaceReports,
   owns: (visitor: Visitor) => boolean,
   mayRemove: (tenant: Tenant) => Promise<boolean>,
 ): VisitorAccounts {
-  const { actors, personal, names, now, logger } = options;
+  const { now, logger } = options;
   const actuals = new Map<string, Actual>();
   /** When accounts were made anew. */
   const remade = new Lru<number>(REMADE_REMEMBERED);
   const lines = createLineBudget();
-
-  const report = (visitor: Visitor, command: VisitorCommand): Promise<unknown> =>
-    actors.visitor(visitor.tenant, visitor.key).send(command);
-
-  /** The report is caused by the fact that the attempt serves. */
-  const reportFrom = ({ visitor, attempt: { fact } }: Work, command: VisitorCommand) =>
-    fact ? causedBy(fact, () => report(visitor, command)) : report(visitor, command);
 
   function actualOf(jid: string): Actual {
     let known = actuals.get(jid);
@@ -144,16 +109,9 @@ export function createVisitorAccounts(
 
   async function show(work: Work): Promise<void> {
     const { tenant, visitor, jid, attempt } = work;
-    const state = await actors.visitor(visitor.tenant, visitor.key).state();
-    if (!state) return;
-    const profile = await personal.profileOf(visitor.tenant, visitor.key, state);
-    const { of: nameOf } = await names.of(visitor.tenant);
-    const inLhc = await personal.ownerInLhc(visitor.tenant, visitor.key, state, nameOf);
-    const presence = presenceOf(visitor.key, profile, state, {
-      nameOf,
-      inLhc,
-      ...tenant.presence,
-    });
+    const look = await lookOf(tenant, visitor);
+    if (!look) return;
+    const { state, presence } = look;
     const actual = actualOf(jid);
     if (actual.doubtful) await clearDoubt(work);
     actual.doubtful = true; // until the login
@@ -163,7 +121,7 @@ export function createVisitorAccounts(
       );
       actual.account = true;
     }
-    if (!state.context.account) await reportFrom(work, { type: 'ReportAccountReady' });
+    if (!state.context.account) await reports.accountReady(work);
     if (actual.nick !== presence.nick) {
       // The name comes before the group: joining the group copies the name into rosters (docs/ejabberd.md).
       const written = await attempt.step('name', () =>
@@ -185,11 +143,11 @@ export function createVisitorAccounts(
       (sent) => !sent,
     );
     actual.doubtful = false;
-    if (!state.context.loggedIn) await reportFrom(work, { type: 'ReportLoggedIn' });
+    if (!state.context.loggedIn) await reports.shown(work);
   }
 
-  async function hide(work: Work): Promise<void> {
-    const { tenant, visitor, jid, attempt } = work;
+  /** Ends the session and the group membership. */
+  async function withdraw({ tenant, visitor, jid, attempt }: Work): Promise<void> {
     const wasOnline = options.transport.isOnline(jid);
     await attempt.step(
       'log out',
@@ -197,38 +155,45 @@ export function createVisitorAccounts(
       () => !wasOnline,
     );
     const actual = actualOf(jid);
-    if (actual.grouped !== false) {
-      await attempt.step('leave the group', () =>
-        ejabberd(visitor, jid).admin.leaveGroup(jid, rosterGroups(tenant).visitors),
-      );
-      actual.grouped = false;
-    }
-    const state = await actors.visitor(visitor.tenant, visitor.key).state();
-    if (state?.context.loggedIn) {
-      await reportFrom(work, { type: 'ReportLoggedOut', reason: 'not shown' });
-    }
+    if (actual.grouped === false) return;
+    await attempt.step('leave the group', () =>
+      ejabberd(visitor, jid).admin.leaveGroup(jid, rosterGroups(tenant).visitors),
+    );
+    actual.grouped = false;
   }
 
-  async function remove(work: Work): Promise<void> {
-    const { visitor, jid, attempt } = work;
-    await hide(work);
+  async function unregister({ visitor, jid, attempt }: Work): Promise<void> {
     if (actualOf(jid).account !== false) {
       await attempt.step('unregister', () => ejabberd(visitor, jid).admin.unregister(jid));
     }
     actuals.delete(jid);
   }
 
+  async function hide(work: Work): Promise<void> {
+    await withdraw(work);
+    await reports.hidden(work);
+  }
+
   return {
     show,
     hide,
-    remove,
+    async remove(work) {
+      await hide(work);
+      await unregister(work);
+    },
+    async leave(work) {
+      await withdraw(work);
+      // An account that may belong to another log stays. Each comparison asks again.
+      if (await mayRemove(work.tenant)) await unregister(work);
+      else actuals.delete(work.jid);
+    },
     found(jid, { account, grouped }) {
       const actual = actualOf(jid);
       const nick = account ? actual.nick : null;
       actuals.set(jid, { ...actual, account, grouped, nick });
     },
+    has: (jid) => actuals.has(jid),
     forget: (jid) => void actuals.delete(jid),
     known: () => actuals.keys(),
-    report,
   };
 }

@@ -3,12 +3,13 @@
  * every few minutes. Repairs differences only, and removes orphans: accounts and members that no fact calls for. It
  * removes nothing while the accounts belong to another log (`accounts-log.ts`).
  */
-import { personOf, visitorJid } from '../../actors/ids.ts';
+import { otherVisitorJid, personOf, visitorJid } from '../../actors/ids.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { messageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { createTurns } from '../../kit/turns.ts';
 import { PARTITIONS, partitionOf } from '../../runtime/leases/ownership.ts';
-import type { EjabberdAdmin } from '../../xmpp/port.ts';
+import type { EjabberdAdmin, VisitorTransport } from '../../xmpp/port.ts';
 import type { VisitorAccounts } from './accounts.ts';
 import type { AccountsLog } from './accounts-log.ts';
 import {
@@ -17,10 +18,11 @@ import {
   type OperatorsOptions,
   repairOperators,
 } from './compared-operators.ts';
+import type { ContactTable, VisitorContacts } from './contacts.ts';
 import type { DesiredVisitors, Visitor } from './desired.ts';
 import type { Leftovers } from './leftovers.ts';
-import { type Listing, listAccounts, listGroups } from './listing.ts';
-import { removeOrphan } from './orphans.ts';
+import { type Listing, listAccounts, listContacts, listGroups } from './listing.ts';
+import { removeOrphan, removeOrphanContact } from './orphans.ts';
 
 /** Waits between the tries of a comparison while ejabberd is away. */
 export const COMPARISON_RETRY: RetryPolicy = { firstMs: 500, mostMs: 30_000 };
@@ -43,6 +45,9 @@ export interface Comparison {
 export interface ComparisonOptions extends OperatorsOptions {
   readonly desired: DesiredVisitors;
   readonly accounts: VisitorAccounts;
+  readonly contacts: VisitorContacts;
+  readonly contactTable: ContactTable;
+  readonly transport: Pick<VisitorTransport, 'isOnline' | 'offline'>;
   readonly accountsLog: AccountsLog;
   readonly leftovers: Pick<Leftovers, 'mark'>;
   readonly admin: EjabberdAdmin;
@@ -81,6 +86,7 @@ async function compareHost(
     listings.push(await listGroups(options, tenant, scope));
   }
   await listAccounts(options, host, listings);
+  const failure = await listContacts(options, listings);
   await options.caughtUp();
   for (const listing of listings) {
     await repairOperators(options, listing);
@@ -90,20 +96,29 @@ async function compareHost(
       const strangers = await strangersOf(options, listing);
       await options.accountsLog.settle(tenant, { mark, strangers, mayMark: operators !== null });
     }
-    await compareVisitors(options, listing, isMine);
+    const known = new Set([
+      ...knownOf(options.accounts, tenant).map(({ jid }) => jid),
+      ...knownOf(options.contacts, tenant).map(({ jid }) => jid),
+    ]);
+    await compareAccounts(options, listing, isMine);
+    await compareContacts(options, listing, isMine);
+    markPending(options, listing, known, isMine);
     // Orphans are out of the group now. `operators`: this process looks after the tenant.
     if (operators !== null) options.leftovers.mark(tenant.id);
   }
+  if (failure !== null) throw failure;
 }
 
 /** Visitors that ejabberd has and the table of desired visitors has not. */
-async function strangersOf({ desired }: ComparisonOptions, { visitors }: Listing) {
+async function strangersOf({ desired }: ComparisonOptions, { visitors, contacts }: Listing) {
   const strangers: Visitor[] = [];
   let compared = 0;
-  for (const { visitor } of visitors.values()) {
-    compared += 1;
-    if (compared % COMPARED_AT_ONCE === 0) await nextTurn();
-    if (!desired.get(visitor)) strangers.push(visitor);
+  for (const found of [visitors, contacts?.byJid ?? new Map()]) {
+    for (const { visitor } of found.values()) {
+      compared += 1;
+      if (compared % COMPARED_AT_ONCE === 0) await nextTurn();
+      if (visitor && !desired.get(visitor)) strangers.push(visitor);
+    }
   }
   return strangers;
 }
@@ -117,7 +132,7 @@ async function markWanted(
   host: string,
   scope: ReadonlySet<number>,
 ): Promise<void> {
-  const { admin, caughtUp, desired, idOf, mark, ownership, tenants } = options;
+  const { admin, caughtUp, contactTable, desired, idOf, mark, ownership, tenants } = options;
   const isThere = await admin.version().then(
     () => true,
     () => false,
@@ -125,6 +140,7 @@ async function markWanted(
   if (!isThere) return;
   await caughtUp();
   for (const tenant of tenants.ofHost(host)) {
+    if (tenant.transport === 'component' && !contactTable.isUp(host)) continue;
     for (const row of desired.pending(tenant.id)) {
       const partition = partitionOf(idOf(row));
       if (scope.has(partition) && ownership.owns(partition)) mark(row);
@@ -132,12 +148,14 @@ async function markWanted(
   }
 }
 
-async function compareVisitors(
+/** Accounts and members of the group. A tenant with the component has some after a change of its transport alone. */
+async function compareAccounts(
   options: ComparisonOptions,
   { tenant, visitors }: Listing,
   isMine: IsMine,
 ): Promise<void> {
   const { desired, accounts, busy, idOf, mark } = options;
+  const isFormer = tenant.transport === 'component';
   let compared = 0;
   for (const [jid, { visitor, account, grouped }] of visitors) {
     compared += 1;
@@ -146,21 +164,87 @@ async function compareVisitors(
     if (!busy.has(idOf(visitor))) accounts.found(jid, { account, grouped });
     const row = desired.get(visitor);
     if (!row) await removeOrphan(options, tenant, visitor, jid);
-    else if (!row.online && (grouped || row.gone)) mark(visitor);
+    else if (isFormer || (!row.online && (grouped || row.gone))) mark(visitor);
   }
-  const known = new Set(accounts.known());
-  for (const jid of known) {
-    const person = visitors.has(jid) ? null : personOf(jid, () => [tenant]);
+  for (const { jid, visitor } of knownOf(options.accounts, tenant)) {
+    if (!visitors.has(jid) && !busy.has(idOf(visitor))) accounts.forget(jid);
+  }
+}
+
+/** What mod_lhc shows. A tenant with accounts has some after a change of its transport alone. */
+async function compareContacts(
+  options: ComparisonOptions,
+  { tenant, contacts: found }: Listing,
+  isMine: IsMine,
+): Promise<void> {
+  const { desired, contacts, contactTable, ownership, busy, idOf, mark } = options;
+  if (!found) return;
+  const isFormer = tenant.transport !== 'component';
+  if (isFormer && found.byJid.size === 0) contactTable.isClear(tenant);
+  let compared = 0;
+  for (const [jid, { visitor, hash }] of found.byJid) {
+    compared += 1;
+    if (compared % COMPARED_AT_ONCE === 0) await nextTurn();
+    if (!visitor) {
+      // The desk looks after itself (desk/desk.ts), but a new process does not know where it was.
+      if (!ownership.owns(partitionOf(tenant.id))) continue;
+      contactTable.found(jid, hash);
+      if (isFormer && options.accountsLog.mayRemove(tenant.id))
+        await options.transport.offline(jid);
+      continue;
+    }
+    if (!isMine(visitor)) continue;
+    if (!busy.has(idOf(visitor))) contacts.found(jid, hash);
+    const row = desired.get(visitor);
+    if (!row) await removeOrphanContact(options, tenant, visitor, jid);
+    else if (isFormer || !row.online) mark(visitor);
+  }
+  for (const { jid, visitor } of knownOf(contacts, tenant)) {
+    const isLost = found.before.has(jid) && !found.byJid.has(jid);
+    if (isLost && !busy.has(idOf(visitor))) contacts.found(jid, null);
+  }
+}
+
+/** What a place knows of a tenant's visitors. */
+function knownOf(
+  place: Pick<VisitorAccounts | VisitorContacts, 'known'>,
+  tenant: Tenant,
+): { readonly jid: string; readonly visitor: Visitor }[] {
+  const known: { jid: string; visitor: Visitor }[] = [];
+  for (const jid of place.known()) {
+    const person = jid.endsWith(tenant.host) ? personOf(jid, () => [tenant]) : null;
     if (person?.kind !== 'visitor') continue;
-    const visitor = { tenant: person.tenant, key: person.name };
-    if (!busy.has(idOf(visitor))) accounts.forget(jid);
+    known.push({ jid, visitor: { tenant: person.tenant, key: person.name } });
   }
+  return known;
+}
+
+/**
+ * Marks whoever should be shown or removed, and is not as far as this process knows.
+ * @param known before the comparison
+ */
+function markPending(
+  { desired, transport, mark }: ComparisonOptions,
+  { tenant, visitors, contacts }: Listing,
+  known: ReadonlySet<string>,
+  isMine: IsMine,
+): void {
+  const isComponent = tenant.transport === 'component';
+  // Without an answer of the component each try for each visitor would fail.
+  if (isComponent && !contacts) return;
+  const isThere = (jid: string): boolean =>
+    visitors.has(jid) || contacts?.byJid.has(jid) === true || known.has(jid);
   for (const row of desired.pending(tenant.id)) {
     const jid = visitorJid(tenant, row.key);
     // Another process has removed the account, or this one before the table was rebuilt. No fact says so, and without
     // this line the rows would pile up.
-    if (row.gone && !visitors.has(jid) && !known.has(jid)) desired.accountRemoved(row);
-    else if (isMine(row)) mark(row);
+    if (row.gone && !isThere(jid) && !isThere(otherVisitorJid(tenant, row.key))) {
+      desired.accountRemoved(row);
+      continue;
+    }
+    // The component sends again by itself what differs of those whom it shows.
+    const isRepaired = isComponent && row.online && transport.isOnline(jid);
+    if (isMine(row) && !isRepaired) mark(row);
   }
 }
 

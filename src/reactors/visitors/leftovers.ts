@@ -8,11 +8,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import {
+  bareJid,
   operatorJid,
   personOf,
   rosterGroups,
   type TenantId,
   type Username,
+  visitorDomain,
 } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
@@ -109,7 +111,9 @@ async function goneAmong(
   for (const [index, jid] of contacts.entries()) {
     if (index % LOOKED_UP_AT_ONCE === LOOKED_UP_AT_ONCE - 1) await nextTurn(tenant.id);
     const visitor = visitorOf(options, tenant, jid);
-    if (visitor && (await isGone(options, visitor))) gone.push(jid);
+    // After a change of the transport nobody is at the former address.
+    const isFormer = bareJid(jid)?.host !== visitorDomain(tenant);
+    if (visitor && (isFormer || (await isGone(options, visitor)))) gone.push(jid);
     if (gone.length === LEFTOVERS_MOST_AT_ONCE) break;
   }
   return gone;

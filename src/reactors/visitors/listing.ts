@@ -1,9 +1,10 @@
-/** What ejabberd has of a tenant: groups and accounts, as a comparison reads them. */
-import { personOf, type Username } from '../../actors/ids.ts';
+/** What ejabberd has of a tenant: groups, accounts and contacts, as a comparison reads them. */
+import { deskOf, personOf, type Username } from '../../actors/ids.ts';
 import { groupsOf, type Tenant } from '../../actors/tenant/tenant.ts';
 import { type Ownership, partitionOf } from '../../runtime/leases/ownership.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
 import type { AccountsLog } from './accounts-log.ts';
+import type { ContactTable, VisitorContacts } from './contacts.ts';
 import type { Visitor } from './desired.ts';
 
 interface ListingOptions {
@@ -18,11 +19,26 @@ interface Found {
   grouped: boolean;
 }
 
+/** A contact that mod_lhc shows to the tenant's operators. */
+export interface FoundContact {
+  /** null for the desk. */
+  readonly visitor: Visitor | null;
+  readonly hash: string;
+}
+
+export interface FoundContacts {
+  readonly byJid: ReadonlyMap<string, FoundContact>;
+  /** Those that this process knew before the listing. Who is not listed is gone. */
+  readonly before: ReadonlySet<string>;
+}
+
 /** What ejabberd has of a tenant. */
 export interface Listing {
   readonly tenant: Tenant;
   /** Visitors of all processes who have an account or are members of the group, by JID. */
   readonly visitors: Map<string, Found>;
+  /** By the component, of all processes; null if there is none to ask, or it does not answer. */
+  contacts: FoundContacts | null;
   /** Operators who have an account. */
   readonly accounts: Set<Username>;
   /** Members of the operators' group, by JID; null if another process looks after this tenant's operators. */
@@ -68,6 +84,7 @@ export async function listGroups(
   const listing: Listing = {
     tenant,
     visitors: new Map(),
+    contacts: null,
     accounts: new Set(),
     operators: operators && new Set(operators),
     mark,
@@ -91,4 +108,47 @@ export async function listAccounts(
       if (listing) addTo(listing, `${local}@${host}`, 'account');
     }
   });
+}
+
+/**
+ * Adds the contacts of each tenant that may have some. One whose component is away is left without them.
+ * @returns the first failure; null if there was none
+ */
+export async function listContacts(
+  { contactTable, contacts }: ContactsOptions,
+  listings: readonly Listing[],
+): Promise<unknown> {
+  let failure: unknown = null;
+  for (const listing of listings) {
+    try {
+      listing.contacts = await contactsOf(contactTable, contacts, listing.tenant);
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  return failure;
+}
+
+interface ContactsOptions {
+  readonly contactTable: Pick<ContactTable, 'mayHave' | 'list'>;
+  readonly contacts: Pick<VisitorContacts, 'known'>;
+}
+
+async function contactsOf(
+  table: ContactsOptions['contactTable'],
+  contacts: ContactsOptions['contacts'],
+  tenant: Tenant,
+): Promise<FoundContacts | null> {
+  if (!(await table.mayHave(tenant))) return null;
+  const before = new Set(contacts.known());
+  const byJid = new Map<string, FoundContact>();
+  for await (const page of table.list(tenant)) {
+    for (const { jid, hash } of page) {
+      const person = personOf(jid, () => [tenant]);
+      if (person?.kind === 'visitor') {
+        byJid.set(jid, { visitor: { tenant: person.tenant, key: person.name }, hash });
+      } else if (deskOf(jid, () => [tenant])) byJid.set(jid, { visitor: null, hash });
+    }
+  }
+  return { byJid, before };
 }

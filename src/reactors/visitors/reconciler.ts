@@ -10,23 +10,28 @@
  * the next owner's logins to replace (docs/adr/0012). A process that gains a partition compares it with ejabberd at once.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { actorOf, type TenantId, visitorJid } from '../../actors/ids.ts';
+import { actorOf, personOf, type TenantId, type Transport } from '../../actors/ids.ts';
 import { tenantsNotKnown } from '../../actors/tenant/directory.ts';
 import { changesLook } from '../../effects/presence.ts';
 import { isRefused, messageOf, publicMessageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { debounce } from '../../kit/debounce.ts';
-import { createLimiter } from '../../kit/limiter.ts';
+import { createLimiter, type Limiter } from '../../kit/limiter.ts';
 import { createLineBudget } from '../../kit/line-budget.ts';
 import { PARTITIONS, partitionOf } from '../../runtime/leases/ownership.ts';
 import type { CommitListener } from '../../runtime/pending-work.ts';
-import { createVisitorAccounts, HandedOver, type VisitorAccountsOptions } from './accounts.ts';
+import { createVisitorAccounts, type VisitorAccountsOptions } from './accounts.ts';
 import { type AccountsLogOptions, createAccountsLog, type KeptAccounts } from './accounts-log.ts';
 import { type Attempt, type AttemptsOptions, createAttempts, type Running } from './attempts.ts';
 import { type ComparisonOptions, createComparison } from './comparison.ts';
+import { createVisitorContacts, type VisitorContactsOptions } from './contacts.ts';
 import type { Visitor } from './desired.ts';
 import { createLeftovers, LEFTOVERS_AFTER_MS } from './leftovers.ts';
+import { createLooks, type LooksOptions } from './looks.ts';
+import { HandedOver } from './place.ts';
+import { createVisitorPlaces, type Moves } from './places.ts';
 import { createReleasedSessions } from './released-sessions.ts';
+import { createPlaceReports } from './reports.ts';
 import { createSchedule, idOf } from './schedule.ts';
 import { createTakeovers } from './takeovers.ts';
 import { createVisibleVisitors } from './visible.ts';
@@ -40,8 +45,10 @@ const TICK_MS = 100;
 export const STATUS_TEXTS_PER_TICK = 5;
 /** Visitors that are reconciled at the same time. */
 export const RECONCILIATIONS_AT_ONCE = 32;
-/** Visitors that wait for their turn at most; the others stay in the schedule. */
-const BUSY_MAX = RECONCILIATIONS_AT_ONCE * 4;
+/** The same by the component: each waits for the answer to one IQ, which has up to 100 of them in it. */
+export const CONTACTS_AT_ONCE = 512;
+/** For each of both: so many more wait for their turn at most; the others stay in the schedule. */
+const BUSY_FACTOR = 4;
 /** Waits between the tries for one visitor. */
 export const VISITOR_RETRY: RetryPolicy = { firstMs: 500, mostMs: 30_000 };
 /** A refusal does not go away by itself, but an administrator may repair its cause. */
@@ -79,11 +86,14 @@ export interface Reconciler extends CommitListener {
 }
 
 export type ReconcilerOptions = VisitorAccountsOptions &
+  VisitorContactsOptions &
+  LooksOptions &
   AccountsLogOptions &
   AttemptsOptions &
   Pick<
     ComparisonOptions,
     | 'desired'
+    | 'contactTable'
     | 'tenants'
     | 'ownership'
     | 'operatorsOf'
@@ -92,11 +102,32 @@ export type ReconcilerOptions = VisitorAccountsOptions &
     | 'random'
     | 'logger'
   > & {
+    readonly moved: Moves['moved'];
     /** Default {@link SESSION_RELEASE_MS}. */
     readonly releaseMs?: number | undefined;
     /** Default {@link LEFTOVERS_AFTER_MS}. */
     readonly leftoversMs?: number | undefined;
   };
+
+/** Reconciliations by one transport. */
+interface Way {
+  readonly atOnce: number;
+  readonly limited: Limiter;
+  /** Those that run or wait for their turn. */
+  busy: number;
+  /** In the look at the schedule that goes on. */
+  taken: number;
+  /** The last look left some, because too many were at work. */
+  mayHaveMore: boolean;
+}
+
+const createWay = (atOnce: number): Way => ({
+  atOnce,
+  limited: createLimiter(atOnce),
+  busy: 0,
+  taken: 0,
+  mayHaveMore: false,
+});
 
 const visitorPartition = (visitor: Visitor): number => partitionOf(idOf(visitor));
 
@@ -111,7 +142,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   const schedule = createSchedule(now, keeps);
   const accountsLog = createAccountsLog(options);
-  const accounts = createVisitorAccounts(options, owns, accountsLog.isOwn);
+  const reports = createPlaceReports(options.actors, createLooks(options));
+  const accounts = createVisitorAccounts(options, reports, owns, accountsLog.isOwn);
+  const contacts = createVisitorContacts(options, reports, owns);
+  const places = createVisitorPlaces({ accounts, contacts }, options);
   const visible = createVisibleVisitors({
     desired,
     tenants,
@@ -122,6 +156,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const comparison = createComparison({
     ...options,
     accounts,
+    contacts,
     accountsLog,
     leftovers,
     busy: schedule.busy,
@@ -130,7 +165,13 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   });
   const attempts = createAttempts(options);
   const takeovers = createTakeovers(now);
-  const limited = createLimiter(RECONCILIATIONS_AT_ONCE);
+  /** A component that hangs must not hold up the visitors with accounts, nor the other way round. */
+  const ways = {
+    accounts: createWay(RECONCILIATIONS_AT_ONCE),
+    component: createWay(CONTACTS_AT_ONCE),
+  };
+  const wayOf = (visitor: Visitor): Way =>
+    ways[tenants.get(visitor.tenant)?.transport ?? 'accounts'];
   const lines = createLineBudget();
   /** Running reconciliations, with their partitions. */
   const running = new Map<Promise<void>, number>();
@@ -143,18 +184,17 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (!tenant && tenants.standing(visitor.tenant) === 'pending') throw tenantsNotKnown();
     const row = desired.get(visitor);
     if (!tenant || !row) return;
-    const jid = visitorJid(tenant, visitor.key);
-    const work = { tenant, visitor, jid, attempt };
+    const task = { tenant, visitor, attempt };
     if (row.online && visible.has(tenant, visitor.key)) {
-      await accounts.show(work);
+      await places.show(task);
       schedule.presenceSent(visitor);
       return;
     }
     schedule.presenceEnded(visitor);
     takeovers.forget((id) => id === idOf(visitor));
     // An account that may belong to another log stays. Each comparison asks again.
-    if (!row.gone || !(await accountsLog.isOwn(tenant))) return accounts.hide(work);
-    await accounts.remove(work);
+    if (!row.gone || !(await accountsLog.isOwn(tenant))) return places.hide(task);
+    await places.remove(task);
     desired.accountRemoved(visitor);
   }
 
@@ -175,8 +215,9 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const refused = isRefused(error);
     if (refused) {
       // The actor ignores a repeated reason, so LHC hears of it once.
-      await accounts
-        .report(visitor, { type: 'ReportSessionFailed', reason: publicMessageOf(error) })
+      await options.actors
+        .visitor(visitor.tenant, visitor.key)
+        .send({ type: 'ReportSessionFailed', reason: publicMessageOf(error) })
         .catch((failure) => logger.error({ err: failure }, 'the failure could not be recorded'));
     }
     const wait = refused ? REFUSED_RETRY_MS : backoff(tries, VISITOR_RETRY, random);
@@ -195,28 +236,49 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     }
   }
 
-  async function attend(visitor: Visitor): Promise<void> {
+  async function attend(visitor: Visitor, way: Way): Promise<void> {
+    way.busy += 1;
     try {
-      await limited(() => (stopped ? Promise.resolve() : attempt(visitor)), visitor.tenant);
+      await way.limited(() => (stopped ? Promise.resolve() : attempt(visitor)), visitor.tenant);
     } finally {
+      way.busy -= 1;
       schedule.busy.delete(idOf(visitor));
+    }
+  }
+
+  let statusTexts = 0;
+
+  function takeDue(): void {
+    for (const way of Object.values(ways)) way.mayHaveMore = false;
+    const visitors = schedule.take((entry) => {
+      if (!owns(entry.visitor)) return false;
+      const way = wayOf(entry.visitor);
+      if (way.busy + way.taken >= way.atOnce * BUSY_FACTOR) {
+        way.mayHaveMore = true;
+        return Object.values(ways).every(({ mayHaveMore }) => mayHaveMore) ? null : false;
+      }
+      if (entry.refresh && statusTexts-- <= 0) return false;
+      way.taken += 1;
+      return true;
+    });
+    for (const way of Object.values(ways)) way.taken = 0;
+    for (const visitor of visitors) {
+      const way = wayOf(visitor);
+      const attending = attend(visitor, way);
+      running.set(attending, visitorPartition(visitor));
+      attending.finally(() => {
+        running.delete(attending);
+        // A contact of the component takes less than a millisecond. Thousands must not wait for the next tick.
+        if (way.mayHaveMore && !stopped && way.busy <= way.atOnce) takeDue();
+      });
     }
   }
 
   function tick(): void {
     visible.refresh();
     leftovers.tick();
-    let statusTexts = STATUS_TEXTS_PER_TICK;
-    const visitors = schedule.take((entry) => {
-      if (!owns(entry.visitor)) return false;
-      if (schedule.busy.size >= BUSY_MAX) return null;
-      return !entry.refresh || statusTexts-- > 0;
-    });
-    for (const visitor of visitors) {
-      const attending = attend(visitor);
-      running.set(attending, visitorPartition(visitor));
-      attending.finally(() => running.delete(attending));
-    }
+    statusTexts = STATUS_TEXTS_PER_TICK;
+    takeDue();
   }
 
   const gained = new Set<number>();
@@ -237,11 +299,36 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   const released = createReleasedSessions(options);
 
+  /** Of each tenant, as this process has seen it last. */
+  const transports = new Map<TenantId, Transport>();
+  const noteTransports = (): void => {
+    for (const { id, transport: by } of tenants.all()) transports.set(id, by);
+  };
+
+  /** Everybody who is at a place that the tenant does not have any more. */
+  function moveIfChanged(id: TenantId): void {
+    const tenant = tenants.get(id);
+    const before = transports.get(id);
+    if (!tenant || before === tenant.transport) return;
+    transports.set(id, tenant.transport);
+    if (before === undefined) return;
+    logger.info(
+      { tenant: id, transport: tenant.transport },
+      'the transport of a tenant has changed',
+    );
+    leftovers.mark(id);
+    for (const row of desired.pending(id)) schedule.add(row, now());
+    for (const jid of places.former(tenant)) {
+      const person = personOf(jid, tenants.ofHost);
+      if (person?.kind !== 'visitor' || person.tenant !== id) continue;
+      schedule.add({ tenant: id, key: person.name }, now());
+    }
+  }
+
   /** Stops acting for the visitors of these partitions. The next owner replaces their sessions. */
   function release(partitions: ReadonlySet<number>, withinMs: number): void {
     released.release(partitions, withinMs);
-    for (const jid of [...accounts.known()])
-      if (released.isIn(partitions, jid)) accounts.forget(jid);
+    places.forget((jid) => released.isIn(partitions, jid));
     const isForgotten = (id: string): boolean => partitions.has(partitionOf(id));
     schedule.forget(isForgotten);
     attempts.forget(isForgotten);
@@ -276,6 +363,13 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     sessionStarted() {
       if (away) compareAfterReturn.trigger();
     },
+    streamLost() {
+      away = true;
+    },
+    streamStarted() {
+      // The first comparison waits for the first stream by itself.
+      if (away) compareAfterReturn.trigger();
+    },
   });
 
   return {
@@ -284,8 +378,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       if (!started) return;
       for (const { stream, type, revision } of events) {
         const actor = actorOf(stream);
-        // How many are visible is a setting.
-        if (type === 'TenantConfigured' && actor) visible.changed(actor.tenant);
+        if (type === 'TenantConfigured' && actor) {
+          visible.changed(actor.tenant); // how many are visible is a setting
+          moveIfChanged(actor.tenant);
+        }
         if (actor?.kind !== 'visitor') continue;
         const visitor = { tenant: actor.tenant, key: actor.name };
         if (type === 'PageViewed') schedule.pageView(visitor);
@@ -302,6 +398,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     },
     async start() {
       started = true;
+      noteTransports();
       ticker = setInterval(tick, TICK_MS);
       await comparison.run();
     },

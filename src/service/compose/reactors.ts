@@ -15,6 +15,7 @@ import { createCallbackGuard } from '../../lhc/callback-guard.ts';
 import { isMarked } from '../../lhc/rest-delivery.ts';
 import type { ReadModels } from '../../projections/read-models.ts';
 import { createAnswers } from '../../reactors/answers/answers.ts';
+import { createMoved } from '../../reactors/conversation/moved.ts';
 import { createTyping } from '../../reactors/conversation/visitor-typing.ts';
 import { createXmppLane, XMPP_FILTER } from '../../reactors/conversation/xmpp-lane.ts';
 import { createCannedTexts } from '../../reactors/desk/canned-texts.ts';
@@ -40,6 +41,7 @@ import { createTenantLifecycle } from '../../reactors/tenants/lifecycle.ts';
 import { createCrowd } from '../../reactors/visitors/crowd.ts';
 import { createDesiredVisitors } from '../../reactors/visitors/desired.ts';
 import { createErasures } from '../../reactors/visitors/erasure.ts';
+import { createVisitorNames } from '../../reactors/visitors/names.ts';
 import { createReconciler } from '../../reactors/visitors/reconciler.ts';
 import { createRetention } from '../../reactors/visitors/retention.ts';
 import { openRetentionTables } from '../../reactors/visitors/retention-table.ts';
@@ -60,10 +62,17 @@ import { createTidy } from '../../sqlite/tidy.ts';
 import { type AnswerAdHoc, createAdHoc } from '../../xmpp/ad-hoc.ts';
 import { createEjabberdAdmin } from '../../xmpp/admin/admin.ts';
 import { createEjabberdRooms } from '../../xmpp/admin/rooms.ts';
+import { createComponents, hadComponentIn } from '../components.ts';
 import { toldOutages } from '../outages.ts';
 import { createTeamReading } from '../team-reading.ts';
-import { createVisitorTransport, listenToSessions } from '../visitor-transport.ts';
+import {
+  createAccounts,
+  createVisitorTransport,
+  listenToSessions,
+  withComponents,
+} from '../visitor-transport.ts';
 import { callbackState, testCallback } from './callbacks-seen.ts';
+import { componentOpener } from './component.ts';
 import { createHelper } from './node-helper.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -74,26 +83,42 @@ export function createReactors(config: Config, runtime: Runtime, readModels: Rea
   const { store, db, vault, work, secrets, tenants, failpoint } = runtime;
   const { apiUrl: url, apiUser: user, apiPassword: password } = config.ejabberd;
   const observe = toldOutages('ejabberd', runtime.logger, runtime.monotonic);
-  const admin = createEjabberdAdmin({ url, user, password, observe });
   const { passwordOf, digest: digestKey } = secrets;
   const ejabberd = config.ejabberd;
   /** Its parts need the transport. Nobody asks before all of them are there. */
   const adHoc: { answer: AnswerAdHoc } = { answer: async () => null };
   const answerQuery: AnswerAdHoc = (...query) => adHoc.answer(...query);
-  const transport = createVisitorTransport({
+  const accountsAdmin = createEjabberdAdmin({ url, user, password, observe });
+  const accounts = createAccounts({
     ...runtime,
-    admin,
+    admin: accountsAdmin,
     ejabberd,
     passwordOf,
     answerQuery,
   });
+  const components = createComponents({
+    ...runtime,
+    open: componentOpener(config, { ...runtime, answerQuery, nameOf: (jid) => nameOf(jid) }),
+    hadComponent: hadComponentIn(store),
+  });
+  const transport = createVisitorTransport(accounts, components);
+  const admin = withComponents(accountsAdmin, components);
   const personal = openPersonalData(store, vault);
   const { operators: operatorsOf, visitorOf, counts } = openRoutingTables(db);
   const names = createOperatorNames({ ...runtime, personal, operatorsOf });
   const team = createTeamReading(readModels, runtime.now);
   const canned = createCannedTexts({ ...runtime, personal, digestKey });
   const known = { personal, names, team, canned };
-  const base = { ...runtime, admin, transport, ...known, passwordOf, digestKey };
+  const base = {
+    ...runtime,
+    admin,
+    transport,
+    contactTable: components.table,
+    ...known,
+    passwordOf,
+    digestKey,
+  };
+  const nameOf = createVisitorNames(base);
 
   const typing = createTyping({ ...base, now: base.monotonic });
   const helper = createHelper(config, base, visitorOf, typing.forward);
@@ -171,6 +196,7 @@ export function createReactors(config: Config, runtime: Runtime, readModels: Rea
   const reconciler = createReconciler({
     ...base,
     ...config.times,
+    moved: createMoved(base),
     now: base.monotonic, // it measures intervals alone
     wallClock: base.now,
     takeOverFrom: config.takeOverFrom,
@@ -278,11 +304,13 @@ export function createReactors(config: Config, runtime: Runtime, readModels: Rea
       .tenantChanged(id)
       .catch((error) => base.logger.warn({ err: error, tenant: id }, 'callbacks were not resumed'));
   });
+  tenants.onChange(components.follow);
   listenToSessions(transport, { ...base, xmppLane, lanes, reconciler, desks });
   const compareOperators = () => operatorSessions.compareAll(tenants.all().map(({ id }) => id));
   return {
     admin,
     transport,
+    components,
     callbacks,
     destinations,
     lanes,

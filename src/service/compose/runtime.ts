@@ -50,6 +50,7 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
     store,
     storeWasAway,
     logId: storage.log.id,
+    processId: storage.processId,
     db,
     secrets,
     journal: storage.journal,

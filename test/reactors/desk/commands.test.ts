@@ -1,7 +1,6 @@
 /** Commands by menus (XEP-0050): who may see them, what their forms take, and their bounds. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { deskJid } from '../../../src/actors/desk.ts';
-import { operatorJid, visitorJid } from '../../../src/actors/ids.ts';
+import { deskJid, operatorJid, visitorJid } from '../../../src/actors/ids.ts';
 import { CannedName } from '../../../src/actors/tenant/canned-texts.ts';
 import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
 import { AppError } from '../../../src/errors.ts';

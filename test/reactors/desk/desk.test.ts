@@ -1,7 +1,7 @@
 /** The desks of tenants: made, kept, changed in time, handed over and removed. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { deskJid } from '../../../src/actors/desk.ts';
 import type { TenantId } from '../../../src/actors/ids.ts';
+import { deskJid } from '../../../src/actors/ids.ts';
 import type { Tenant } from '../../../src/actors/tenant/tenant.ts';
 import {
   createDesks,

@@ -29,6 +29,8 @@ async function world(owned: readonly number[] = ALL_PARTITIONS) {
     ...rig,
     admin: ejabberd.admin,
     removeDesk: async () => {},
+    transport: ejabberd.transport,
+    contactTable: ejabberd.contactTable,
     ownership,
     tenants: {
       get: (id) => known.get(id),

@@ -75,6 +75,8 @@ async function world() {
   const options: TenantRemovalOptions = {
     actors: rig.actors,
     admin,
+    transport: ejabberd.transport,
+    contactTable: ejabberd.contactTable,
     store: rig.store,
     ownership: soleOwner,
     desired: createDesiredVisitors(rig.workFile),

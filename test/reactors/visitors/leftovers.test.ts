@@ -57,6 +57,8 @@ async function start(ownership: Ownership = soleOwner, logger = silent) {
     desired: createDesiredVisitors(workFile),
     admin: ejabberd.admin,
     transport: ejabberd.transport,
+    contactTable: ejabberd.contactTable,
+    moved: async () => {},
     operatorsOf: () => OPERATORS.map(username),
     logId: LOG,
     adoptOperator: async () => {},

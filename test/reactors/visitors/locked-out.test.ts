@@ -12,6 +12,7 @@ import { createEjabberdAdmin } from '../../../src/xmpp/admin/admin.ts';
 import { createAccountsTransport } from '../../../src/xmpp/sessions/accounts.ts';
 import { viewPage } from '../../actors/facts.ts';
 import { testEjabberd } from '../../support/ejabberd.ts';
+import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
 import { HOST, jidOf, openRig, silent } from '../../support/rig.ts';
 import { waitFor } from '../../support/wait.ts';
 
@@ -43,6 +44,8 @@ const reconciler = createReconciler({
   logger: silent,
   admin,
   transport,
+  contactTable: fakeEjabberd().contactTable,
+  moved: async () => {},
   operatorsOf: () => [],
   logId: '0190d0a8-0000-7000-8000-000000000001',
   adoptOperator: async () => {},

@@ -71,6 +71,8 @@ async function worldOf(
     logger: options.logger ?? silent,
     admin: ejabberd.admin,
     transport: ejabberd.transport,
+    contactTable: ejabberd.contactTable,
+    moved: async () => {},
     operatorsOf: () => [username('op1')],
     logId: LOG,
     adoptOperator: options.adoptOperator ?? (async () => {}),
