@@ -2,18 +2,14 @@
  * The console: the browser's part of the debugger, as `npm run build:console` makes it. It is code without data, so everybody
  * may load it; what it shows comes from the API, with the admin token.
  */
-import { hash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
 import type { Context } from 'hono';
 import { Lru } from '../../kit/lru.ts';
 import { respond } from '../frame/answer.ts';
-import { isUnchanged } from '../frame/conditional.ts';
 import type { Api } from '../frame/endpoint.ts';
 import { problem } from '../frame/problem.ts';
 import { requestIdOf } from '../frame/source.ts';
+import { answerFile, IMMUTABLE, readStaticFile, type StaticFile } from '../frame/static-file.ts';
 
 /** Where the build is, unless a test has its own. */
 const BUILD = join(import.meta.dirname, '../../../console/dist');
@@ -54,10 +50,6 @@ const HTML = 'text/html; charset=utf-8';
 
 /** Names have a hash of the content (Vite), and neither `/` nor `..`: no path leads out of the folder. */
 const ASSET = /^\/console\/assets\/([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.(js|css|svg))$/;
-const IMMUTABLE = 'public, max-age=31536000, immutable';
-
-/** RFC 9110 §12.5.3: with `q=0` it is refused. */
-const TAKES_GZIP = /(?:^|[,\s])gzip\s*(?:$|,|;\s*q=(?!0(?:\.0*)?\s*(?:$|,)))/i;
 
 /** Files kept in memory; a build has some ten. Those of older builds are forgotten. */
 const FILES_IN_MEMORY = 50;
@@ -69,54 +61,15 @@ const NOT_BUILT = `<!doctype html>
 <p>The images for containers have it, and <code>make run</code> builds it.
 </html>`;
 
-interface File {
-  readonly type: string;
-  readonly etag: string;
-  readonly bytes: Buffer<ArrayBuffer>;
-  readonly gzipped: Buffer<ArrayBuffer>;
-}
-
-async function fileOf(path: string, type: string): Promise<File | null> {
-  try {
-    // A Buffer of readFile has memory of its own.
-    const bytes = (await readFile(path)) as Buffer<ArrayBuffer>;
-    const gzipped = (await promisify(gzip)(bytes)) as Buffer<ArrayBuffer>;
-    return { type, etag: `"${hash('sha256', bytes, 'base64url').slice(0, 22)}"`, bytes, gzipped };
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
-    throw error;
-  }
-}
-
-function answer(c: Context, { type, etag, bytes, gzipped }: File, cacheControl: string): Response {
-  const headers = {
-    ...HEADERS,
-    'Cache-Control': cacheControl,
-    ETag: etag,
-    Vary: 'Accept-Encoding',
-  };
-  if (isUnchanged(c.req, etag)) return new Response(null, { status: 304, headers });
-  const zipped = TAKES_GZIP.test(c.req.header('accept-encoding') ?? '');
-  const body = zipped ? gzipped : bytes;
-  return new Response(body, {
-    headers: {
-      ...headers,
-      'Content-Type': type,
-      'Content-Length': String(body.length),
-      ...(zipped && { 'Content-Encoding': 'gzip' }),
-    },
-  });
-}
-
 /** /console, every page below it, and what they are made of. */
 export function addConsole({ app, deps }: Api, folder: string = BUILD): void {
-  const assets = new Lru<File>(FILES_IN_MEMORY);
+  const assets = new Lru<StaticFile>(FILES_IN_MEMORY);
 
   async function asset(c: Context, name: string, type: string): Promise<Response> {
-    const file = assets.get(name) ?? (await fileOf(join(folder, 'assets', name), type));
+    const file = assets.get(name) ?? (await readStaticFile(join(folder, 'assets', name), type));
     if (file) {
       assets.set(name, file);
-      return answer(c, file, IMMUTABLE);
+      return answerFile(c, file, { ...HEADERS, 'Cache-Control': IMMUTABLE });
     }
     return missing(c);
   }
@@ -128,8 +81,8 @@ export function addConsole({ app, deps }: Api, folder: string = BUILD): void {
     );
 
   async function page(c: Context): Promise<Response> {
-    const file = await fileOf(join(folder, 'index.html'), HTML);
-    if (file) return answer(c, file, 'no-cache');
+    const file = await readStaticFile(join(folder, 'index.html'), HTML);
+    if (file) return answerFile(c, file, { ...HEADERS, 'Cache-Control': 'no-cache' });
     const headers = { ...HEADERS, 'Content-Type': HTML, 'Cache-Control': 'no-store' };
     return new Response(NOT_BUILT, { status: 503, headers });
   }
