@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# The service. Node runs its TypeScript as it is; only the console, which browsers run, is built.
+# The service. Node runs its TypeScript as it is; only what browsers run is built: the console and the web client.
 ARG NODE_IMAGE=docker.io/library/node:26.10.0-trixie-slim
 
 FROM ${NODE_IMAGE} AS modules
@@ -8,14 +8,15 @@ COPY package.json package-lock.json ./
 # No production dependency needs an install script.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 
-FROM ${NODE_IMAGE} AS console
+FROM ${NODE_IMAGE} AS pages
 WORKDIR /app
 COPY package.json package-lock.json ./
-# Neither Vite nor what the console is made of needs an install script.
+# Neither Vite nor what the pages are made of needs an install script.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json ./
 COPY console ./console
-RUN npm run build:console
+COPY web-client ./web-client
+RUN npm run build:console && npm run build:web-client
 
 FROM ${NODE_IMAGE}
 ARG VERSION=0.1.0
@@ -34,7 +35,8 @@ WORKDIR /app
 COPY --from=modules /app/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY src ./src
-COPY --from=console /app/console/dist ./console/dist
+COPY --from=pages /app/console/dist ./console/dist
+COPY --from=pages /app/web-client/dist ./web-client/dist
 USER 1000:1000
 # Each process needs its own folder.
 VOLUME /data

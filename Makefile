@@ -24,7 +24,7 @@ lhc-extension: libatomic
 	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" node scripts/lhc-extension.ts
 
 # Node >= 24 is a dev dependency (the package `node`). npm scripts use it instead of the machine's own.
-setup: libatomic console/dist/index.html
+setup: libatomic console/dist/index.html web-client/dist/build.json
 	@sh scripts/install-ejabberd.sh
 
 # Before everything that Node of node_modules does.
@@ -41,3 +41,8 @@ node_modules/.package-lock.json: package.json package-lock.json
 CONSOLE := $(shell find console -path console/dist -prune -o -type f -print)
 console/dist/index.html: node_modules/.package-lock.json $(CONSOLE) | libatomic
 	@npm run --silent build:console
+
+# The page at /operator/{tenant}: Converse.js and what is ours of it.
+WEB_CLIENT := $(shell find web-client -path web-client/dist -prune -o -type f -print)
+web-client/dist/build.json: node_modules/.package-lock.json $(WEB_CLIENT) | libatomic
+	@npm run --silent build:web-client

@@ -22,6 +22,7 @@ export const SLOW_TESTS: readonly string[] = [
   'test/lhc-extension/**',
   'test/doctor/redis.test.ts',
   'test/console/console.test.ts',
+  'test/web-client/web-client.test.ts',
   'test/cli/backup.test.ts',
   'test/cli/log/binary.test.ts',
   'test/cli/dead-letters.test.ts',

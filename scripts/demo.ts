@@ -187,6 +187,10 @@ async function play(): Promise<void> {
 
 try {
   await play();
+  if (demo.webClient !== null) {
+    const username = demo.operator.jid.split('@', 1)[0];
+    console.log(`\nTo answer a visitor yourself: ${demo.webClient}, username ${username}`);
+  }
 } catch (error) {
   console.error(`the demo failed: ${messageOf(error)}`);
   process.exit(1); // the operator is still connected

@@ -38,6 +38,8 @@ export interface Demo {
   readonly apiKey: string;
   readonly operator: { readonly jid: string; readonly password: string };
   readonly xmpp: string;
+  /** The page of the web client, where the operator can log in; null if the tenant has none. */
+  readonly webClient: string | null;
   /** The stand-in for LHC. GET lists its callbacks. */
   readonly lhc: string;
 }
@@ -52,7 +54,9 @@ function printDemo(demo: Demo): void {
   console    ${demo.api}/console (adminToken in demo.json)
   tenant     ${demo.tenant}, API key ${demo.apiKey}
   operator   ${demo.operator.jid}, password ${demo.operator.password}
-             log in with any XMPP client at ${demo.xmpp} (without TLS, on this machine only)
+             log in with any XMPP client at ${demo.xmpp} (without TLS, on this machine only)${
+               demo.webClient === null ? '' : `,\n             or in a browser at ${demo.webClient}`
+             }
   LHC        ${demo.lhc} is a stand-in that lists its callbacks
   more       ${SHOPS_HOST} is a second host, for tenants that you make: "xmpp-chat tenants put", or PUT /v1/tenants/{tenant}
   This list is in ${join(folder, 'demo.json')}.
@@ -90,6 +94,7 @@ const DemoTenants = z
       host: z.string(),
       instance: z.string().optional(),
       apiKey: z.string(),
+      webClient: z.object({ enabled: z.boolean() }).optional(),
     }),
   )
   .min(1);
@@ -170,6 +175,7 @@ async function run(): Promise<void> {
       apiKey: secrets.apiKey,
       callbackUrl: `${lhc.url}/`,
       callbackSecret: secrets.callbackSecret,
+      webClient: { enabled: true, websocket: `ws://127.0.0.1:${http.port}/ws`, title: 'Demo' },
     };
     writeUnlessEdited(dataDir, 'demo.env', environmentText(ours));
     const written = JSON.stringify([demoTenant], null, 2);
@@ -200,6 +206,7 @@ async function run(): Promise<void> {
       apiKey: tenant.apiKey,
       operator: { jid: operatorOf(tenant), password: secrets.operatorPassword },
       xmpp: ejabberd.xmpp,
+      webClient: tenant.webClient?.enabled ? `${api}/operator/${tenant.id}` : null,
       lhc: lhc.url,
     };
     writePrivate(dataDir, 'demo.json', `${JSON.stringify(demo, null, 2)}\n`);

@@ -168,6 +168,10 @@ const RULES: Record<string, Rule> = {
   'src/http/debug/': httpFolder('debug'),
   // Files and nothing else: it can reach no data.
   'src/http/console/': { values: ['src/http/console/', 'src/http/frame/'] },
+  // Files and a tenant's settings: it can reach no data.
+  'src/http/web-client/': {
+    values: ['src/http/web-client/', 'src/http/frame/', 'src/actors/ids.ts', 'src/actors/tenant/'],
+  },
   'src/http/xmppservice/': httpFolder('xmppservice'),
   'src/http/': httpFolder(''),
   'src/': ROOT,

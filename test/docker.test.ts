@@ -213,10 +213,12 @@ describe('the images', () => {
     },
   );
 
-  test('the service has the console, and nothing else that only its build needs', () => {
+  test('the service has the pages for browsers, and nothing else that only their build needs', () => {
     const file = read('Dockerfile');
     const lastStage = file.slice(file.lastIndexOf('\nFROM '));
-    expect(lastStage).toContain('COPY --from=console /app/console/dist ./console/dist');
+    for (const pages of ['console', 'web-client']) {
+      expect(lastStage).toContain(`COPY --from=pages /app/${pages}/dist ./${pages}/dist`);
+    }
     expect(lastStage).toContain('COPY --from=modules /app/node_modules ./node_modules');
     expect(file).toMatch(/^RUN npm ci --omit=dev /m);
   });

@@ -196,7 +196,7 @@ describe('what the documents name is there', () => {
 
   it('every script of npm, and every target of make', () => {
     const scripts = Object.keys(JSON.parse(read('package.json')).scripts);
-    const told = named(texts, /\bnpm run (?:-s |--silent )?([a-z][a-z:]*)/g);
+    const told = named(texts, /\bnpm run (?:-s |--silent )?([a-z][a-z:-]*)/g);
     expect(told).toEqual(expect.arrayContaining(['check', 'demo', 'dev', 'test:fast']));
     expect(told.filter((name) => !scripts.includes(name))).toEqual([]);
     const targets = named([read('Makefile')], /^([a-z]+):/gm);
@@ -230,6 +230,7 @@ describe('names of the code', () => {
   it('that documents use are in the code', () => {
     const code = pagesOf(
       '{src,test,scripts,ejabberd,docker,bench,examples}/**/*.{ts,mjs,erl,yml,sh,example}',
+      'web-client/src/*.ts',
       '{lhc,scripts}/**/*.{php,json,xml}',
       '{package,tsconfig}.json',
       '*.{ts,yml}',

@@ -73,6 +73,7 @@ function printDemo({ lhc, api, xmpp, secrets }: Printed): void {
   The operator   ${OPERATOR.username}@${HOST}, password ${secrets.operatorPassword}
                  Log in with Gajim: "Add Account", this address and password, then "Advanced Settings":
                  "Custom Hostname" 127.0.0.1, port ${port}, type "Plain" (without TLS, on this machine only)
+                 or in a browser: ${api}/operator/${TENANT}, username ${OPERATOR.username}
   The visitor    ${lhc.shop} is a shop with LHC's widget. Open it in a browser:
                  a contact appears in Gajim. Write to it, or begin a chat in the widget and answer in Gajim
   LHC ${lhc.release}        ${lhc.url}/site_admin/ as admin, password ${lhc.admin.password}
@@ -163,6 +164,7 @@ async function run(lhcDir: string): Promise<void> {
       apiKey: secrets.apiKey,
       callbackUrl: `${lhc.url}/xmppchat/callback`,
       callbackSecret: secrets.callbackSecret,
+      webClient: { enabled: true, websocket: `ws://127.0.0.1:${http.port}/ws`, title: 'Demo' },
     };
     writePrivate(dir, 'tenants.json', JSON.stringify([tenant], null, 2));
     const settings = {

@@ -1,7 +1,7 @@
 /**
- * The HTTP API: commands and queries of tenants (v1), the live stream, mod_lhc's webhook, /debug, health, docs and the console.
- * `createApp` and `serve` are the entry points; only the composition root (src/service) imports them. The folders v1,
- * stream, webhook, debug and console do not import each other; all of them import frame, which imports none of them.
+ * The HTTP API: commands and queries of tenants (v1), the live stream, mod_lhc's webhook, /debug, health, docs, the console and the
+ * web client. `createApp` and `serve` are the entry points; only the composition root (src/service) imports them. The folders
+ * v1, stream, webhook, debug, console and web-client do not import each other; all of them import frame, which imports none.
  */
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { HonoRequest } from 'hono';
@@ -47,6 +47,7 @@ import { addVisitorCommands } from './v1/visitor-commands.ts';
 import { addVisitorDataEndpoint } from './v1/visitor-data.ts';
 import { addVisitorQueries } from './v1/visitor-queries.ts';
 import { addTypingEndpoint } from './v1/visitor-typing.ts';
+import { addWebClient } from './web-client/web-client.ts';
 import { clockCheck } from './webhook/clock-check.ts';
 import { addWebhookEndpoint } from './webhook/endpoint.ts';
 import { addOlderModulesEndpoints } from './webhook/older-modules.ts';
@@ -116,6 +117,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
 
   addDocuments(app, deps);
   addConsole(api, deps.consoleFolder);
+  addWebClient(api, deps.tenants, deps.webClientFolder);
   answerUnknownPaths(api);
   // Endpoints turn their own errors into problems. Only a defect of the frame comes here.
   app.onError((error, c) => {

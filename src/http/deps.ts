@@ -43,4 +43,6 @@ export interface HttpDeps extends EndpointDeps {
   readonly version: string;
   /** Where the build of the console is. Default: console/dist beside src. */
   readonly consoleFolder?: string | undefined;
+  /** Where the build of the web client is. Default: web-client/dist beside src. */
+  readonly webClientFolder?: string | undefined;
 }

@@ -26,6 +26,8 @@ export interface Browser {
   }): Promise<void>;
   /** What the browser complained about so far, but for answers that are errors: policies, exceptions, `console.error`. */
   complaints(): readonly string[];
+  /** Addresses of everything that the pages asked for so far: files, pictures, WebSockets. */
+  requests(): readonly string[];
   /** @returns a PNG file */
   screenshot(): Promise<Buffer>;
   /** What went over WebSockets so far. */
@@ -113,6 +115,7 @@ async function connect(program: Program, portFile: string, url: string): Promise
   const sent: string[] = [];
   const received: string[] = [];
   const complaints: string[] = [];
+  const requests: string[] = [];
   const size = { width: 900, height: 640 };
   let lastId = 0;
   socket.onmessage = ({ data }) => {
@@ -124,6 +127,10 @@ async function connect(program: Program, portFile: string, url: string): Promise
       sent.push(reply.params.response.payloadData);
     } else if (reply.method === 'Network.webSocketFrameReceived') {
       received.push(reply.params.response.payloadData);
+    } else if (reply.method === 'Network.requestWillBeSent') {
+      requests.push(reply.params.request.url);
+    } else if (reply.method === 'Network.webSocketCreated') {
+      requests.push(reply.params.url);
     } else {
       const complaint = complaintOf(reply);
       if (complaint !== null) complaints.push(complaint);
@@ -188,6 +195,7 @@ async function connect(program: Program, portFile: string, url: string): Promise
       await call('Emulation.setEmulatedMedia', { features });
     },
     complaints: () => complaints,
+    requests: () => requests,
     async screenshot() {
       const { data } = await call('Page.captureScreenshot', { format: 'png' });
       return Buffer.from(data, 'base64');

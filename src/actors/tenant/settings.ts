@@ -9,6 +9,7 @@ import type { VisitorDelays } from '../visitor/facts.ts';
 import { FileSettings } from './file-settings.ts';
 import { count, MAX_SECONDS } from './numbers.ts';
 import { Routing } from './routing-settings.ts';
+import { WebClient } from './web-client-settings.ts';
 
 const seconds = (least: number, fallback: number) =>
   count('seconds', least, MAX_SECONDS).default(fallback);
@@ -93,6 +94,8 @@ export const TenantSettings = z.strictObject({
   ),
   maxVisibleVisitors: count('visitors', 1, 5000).default(1000),
   presence: Presence.prefault({}),
+  /** A page with an XMPP client for operators who have none. Default: there is none. */
+  webClient: WebClient.optional(),
   routing: Routing.prefault({}),
   files: FileSettings.prefault({}),
   /** Whether the operator of a chat sees what its visitor is typing (docs/security.md). */
