@@ -9,7 +9,7 @@ export interface OperatorPage extends Browser {
   /** The text that a person sees. */
   text(): Promise<string>;
   /** Waits until the page shows this. */
-  sees(text: string | RegExp): Promise<void>;
+  sees(text: string | RegExp, deadlineMs?: number): Promise<void>;
   /** Waits until an element is there that the selector names and that has this text, and clicks on it. */
   click(selector: string, text?: string): Promise<void>;
   /** Waits until there is such an element. */
@@ -35,7 +35,7 @@ export async function openOperatorPage(url: string): Promise<OperatorPage> {
   const element = (selector: string, wish = '') =>
     `[...document.querySelectorAll(${quoted(selector)})].find((each) => each.checkVisibility() && each.textContent.includes(${quoted(wish)}))`;
 
-  async function sees(wish: string | RegExp): Promise<void> {
+  async function sees(wish: string | RegExp, deadlineMs = WAIT_DEADLINE_MS): Promise<void> {
     let last = '';
     await waitFor(
       async () => {
@@ -43,7 +43,7 @@ export async function openOperatorPage(url: string): Promise<OperatorPage> {
         return typeof wish === 'string' ? last.includes(wish) : wish.test(last);
       },
       {
-        deadlineMs: WAIT_DEADLINE_MS,
+        deadlineMs,
         what: () => `${wish} in the page: ${last.slice(0, 2_000)}`,
       },
     );

@@ -105,7 +105,8 @@ it('comes back by itself when ejabberd was restarted', async () => {
   await world.ejabberd.start();
   await acme.operatorIs('olga', 'available');
   await acme.ask('POST', '/visitors/1/messages', { id: '1-4', body: 'Still there?' });
-  await page.sees('Still there?');
+  // The page is back within seconds. The visitor's session waits for its turn (backoff), and the busier the longer.
+  await page.sees('Still there?', 90_000);
   await page.write('Here I am.');
   await lhcHas('Here I am.');
   paula = await acme.connect('paula');
@@ -209,8 +210,10 @@ it('draws its list seldom, and fetches the pictures of visitors who are seen', a
 });
 
 it('leaves nothing in the browser after the logout', async () => {
+  await page.evaluate('(window.isOld = true)');
   await page.click('button', 'Log out');
   await page.click('.modal.show button[type=submit], .modal.show .btn-primary', '');
+  await waitFor(() => page.evaluate('!window.isOld'), { what: 'the page to begin anew' });
   await page.has('#converse-login-password');
   await acme.operatorIs('olga', 'offline');
   expect(await stored()).not.toMatch(/olga|Anna|boots|pw/i);
