@@ -205,7 +205,8 @@ async function prepare(options: EjabberdOptions): Promise<EjabberdNode> {
     apiUser: api.user,
     streamManagement: options.streamManagement ?? true,
     logLevel: options.logLevel ?? 'info',
-    uploads: { folder: `${inside}/upload`, url: `http://127.0.0.1:${ports.http}/upload` },
+    // With several hosts ejabberd wants the host in the address, or it does not start.
+    uploads: { folder: `${inside}/upload`, url: `http://127.0.0.1:${ports.http}/upload/@HOST@` },
     extraListeners: options.extraListeners ?? [],
     extra: options.extraConfig ?? {},
     extraModules: options.extraModules ?? {},
