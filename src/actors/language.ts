@@ -14,8 +14,16 @@ export function languageTag(text: string): string | null {
   }
 }
 
-/** The language without region and script: `de`. Who speaks it understands the others. */
-export const primaryLanguage = (tag: string): string => tag.split('-', 1)[0] ?? tag;
+const lengthOfPrimary = (tag: string): number => {
+  const end = tag.indexOf('-');
+  return end < 0 ? tag.length : end;
+};
+
+/** True if the tags name one language, whatever their regions and scripts are: who speaks `de` understands `de-AT`. */
+export function isSameLanguage(one: string, other: string): boolean {
+  const length = lengthOfPrimary(one);
+  return length === lengthOfPrimary(other) && one.startsWith(other.slice(0, length));
+}
 
 /** A language that an administrator writes. */
 export const Language = z

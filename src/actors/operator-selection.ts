@@ -1,6 +1,6 @@
 /** Chooses the operators who are asked to answer a chat. A pure function (docs/adr/0016, 0059). */
 import type { Username } from './ids.ts';
-import { primaryLanguage } from './language.ts';
+import { isSameLanguage } from './language.ts';
 import { isWithin } from './machine/timers.ts';
 import type { Availability } from './operator/facts.ts';
 
@@ -172,8 +172,7 @@ const tierOf = ({ tier, tiers }: Candidate, department: string | null): number =
 
 /** True if the operator speaks the language. Regions and scripts do not count. */
 const speaks = ({ languages }: Candidate, language: string | null): boolean =>
-  language !== null &&
-  languages.some((each) => primaryLanguage(each) === primaryLanguage(language));
+  language !== null && languages.some((each) => isSameLanguage(each, language));
 
 /** Operators of a lower rank are asked first: by their tier, and in a tier those who speak the visitor's language. */
 const rankOf = (candidate: Candidate, { department, language }: ChatCriteria): number =>
@@ -185,7 +184,7 @@ export const isUnderstood = (
   { language, waitsSince }: ChatCriteria,
   { languageWaitMs, now }: Terms,
 ): boolean =>
-  language === null || speaks(candidate, language) || !isWithin(languageWaitMs, waitsSince, now);
+  language === null || !isWithin(languageWaitMs, waitsSince, now) || speaks(candidate, language);
 
 const byName = (a: Candidate, b: Candidate): number => (a.username < b.username ? -1 : 1);
 
@@ -282,8 +281,16 @@ const isAble = (candidate: Candidate, chat: ChatCriteria, terms: Terms): boolean
   !chat.offeredTo.includes(candidate.username) &&
   isWithinDepartment(candidate, chat, terms);
 
-/** One loop over the candidates: there are 1,000 of them for each chat of a large department. */
-function whoIsAble(serving: readonly Candidate[], chat: ChatCriteria, terms: Terms) {
+/**
+ * One loop over the candidates: there are 1,000 of them for each chat of a large department.
+ * @param isOneEnough whether to end it with the first who has not passed the chat
+ */
+function whoIsAble(
+  serving: readonly Candidate[],
+  chat: ChatCriteria,
+  terms: Terms,
+  isOneEnough: boolean,
+) {
   const fresh: Candidate[] = [];
   const passed: Candidate[] = [];
   /** Tiers of operators who are there and full, and have not passed the chat. */
@@ -291,6 +298,7 @@ function whoIsAble(serving: readonly Candidate[], chat: ChatCriteria, terms: Ter
   /** The first rank of those who are asked now and have a free place. */
   let askedRank = Number.POSITIVE_INFINITY;
   for (const each of serving) {
+    if (isOneEnough && fresh.length > 0) break;
     if (!isThere(each) || !isUnderstood(each, chat, terms)) continue;
     if (chat.offeredTo.includes(each.username)) {
       if (isFree(each)) askedRank = Math.min(askedRank, rankOf(each, chat));
@@ -309,9 +317,17 @@ function whoIsAble(serving: readonly Candidate[], chat: ChatCriteria, terms: Ter
  * until the time of each earlier one is over that has somebody who is there and full. While a broadcast is open, nobody
  * of a later rank is asked beside those who are asked already, and nobody again.
  */
-function whoCanBeAsked(serving: readonly Candidate[], chat: ChatCriteria, terms: Terms) {
-  const { fresh, passed, fullTiers, askedRank } = whoIsAble(serving, chat, terms);
+function whoCanBeAsked(
+  serving: readonly Candidate[],
+  chat: ChatCriteria,
+  terms: Terms,
+  isOneEnough = false,
+) {
   const isOpen = chat.offeredTo.length > 0;
+  // Otherwise whether it is somebody's turn depends on the others.
+  const endsEarly = isOneEnough && !isOpen && terms.tierWaitMs === 0;
+  const able = whoIsAble(serving, chat, terms, endsEarly);
+  const { fresh, passed, fullTiers, askedRank } = able;
   if (fresh.length === 0) return { asked: isOpen ? [] : passed, again: true };
   const hasTurn = (candidate: Candidate): boolean => {
     if (isOpen && rankOf(candidate, chat) > askedRank) return false;
@@ -349,7 +365,7 @@ export function prospectOf(
   terms: Terms,
 ): Prospect {
   if (claimantOf(claimants, chat, terms)) return 'fresh';
-  const { asked, again } = whoCanBeAsked(serving, chat, terms);
+  const { asked, again } = whoCanBeAsked(serving, chat, terms, true);
   if (asked.length === 0) return 'none';
   return again ? 'again' : 'fresh';
 }

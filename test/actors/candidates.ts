@@ -3,6 +3,7 @@ import {
   type Candidate,
   type ChatCriteria,
   claimsOf,
+  prospectOf,
   type Rule,
   selectOperators,
   serves,
@@ -50,10 +51,16 @@ export const criteria = (but: Partial<ChatCriteria> = {}): ChatCriteria => ({
   ...but,
 });
 
-/** The choice among these operators. */
-export function selectAmong(all: readonly Candidate[], chat: ChatCriteria, rule: Rule) {
+const candidatesAmong = (all: readonly Candidate[], chat: ChatCriteria) => {
   const serving = all.filter((each) => serves(each, chat.department));
   const names = claimsOf(chat).map(({ operator }) => operator);
-  const claimants = all.filter(({ username: name }) => names.includes(name));
-  return selectOperators({ serving, claimants }, chat, rule);
-}
+  return { serving, claimants: all.filter(({ username: name }) => names.includes(name)) };
+};
+
+/** The choice among these operators. */
+export const selectAmong = (all: readonly Candidate[], chat: ChatCriteria, rule: Rule) =>
+  selectOperators(candidatesAmong(all, chat), chat, rule);
+
+/** The quick look at these operators. */
+export const prospectAmong = (all: readonly Candidate[], chat: ChatCriteria, rule: Rule) =>
+  prospectOf(candidatesAmong(all, chat), chat, rule);

@@ -10,7 +10,7 @@ import {
   type Rule,
 } from '../../src/actors/operator-selection.ts';
 import { username } from '../support/names.ts';
-import { criteria, op, RULE, selectAmong } from './candidates.ts';
+import { criteria, op, prospectAmong, RULE, selectAmong } from './candidates.ts';
 
 const names = ['ada', 'bob', 'cleo', 'dan', 'eve'].map(username);
 const departments = ['sales', 'billing'];
@@ -152,6 +152,17 @@ describe('for all candidates', () => {
         if (belongs || how.policy !== 'broadcast') expect(operators).toHaveLength(1);
         expect(considered.first.length).toBeLessThanOrEqual(Math.min(20, considered.free));
         expect(considered.first[0]?.operator).toBe(operators[0]);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('the quick look says what the choice finds', () => {
+    fc.assert(
+      fc.property(pool, chat, rule, (all, wanted, how) => {
+        const pick = selectAmong(all, wanted, how);
+        const found = pick === null ? 'none' : pick.again ? 'again' : 'fresh';
+        expect(prospectAmong(all, wanted, how)).toBe(found);
       }),
       { numRuns: 2000 },
     );
