@@ -122,7 +122,7 @@ export interface VisitorTransport {
    * presence for all replaces it.
    * @param status null: the visitor's own again
    */
-  preview?(from: string, to: string, status: string | null): void;
+  preview(from: string, to: string, status: string | null): void;
   /**
    * Tells an operator how far their message `id` has come. Resolves when ejabberd has taken it, as {@link send} does,
    * and keeps its order with the messages of the same `from`. A repeat has the same stanza id.

@@ -135,6 +135,29 @@ export function testTransport(world: SuiteWorld): void {
       expect(presencesOf(jid).map((stanza) => stanza.getChildText('status'))).toEqual(['/3', '/5']);
     });
 
+    test('shows one operator another status, until the next presence or on request', async () => {
+      const jid = await newVisitor();
+      const visitors = transport();
+      const statusOf = (client: Operator) => client.presences.get(jid)?.status;
+      visitors.preview(jid, operatorJid, 'Writes: nobody is there'); // dropped
+      await visitors.online(jid, { status: '/cart', nick: 'Zoë' });
+      await operator.waitFor(() => statusOf(operator) === '/cart');
+      await register('op2');
+      const other = await connect('op2');
+      visitors.preview(jid, operatorJid, 'Writes: Hel');
+      await operator.waitFor(() => statusOf(operator) === 'Writes: Hel');
+      expect(operator.presences.get(jid)).toMatchObject({ available: true, nick: 'Zoë' });
+      visitors.preview(jid, operatorJid, null);
+      await operator.waitFor(() => statusOf(operator) === '/cart');
+      visitors.preview(jid, operatorJid, 'Writes: Hello');
+      await operator.waitFor(() => statusOf(operator) === 'Writes: Hello');
+      await visitors.online(jid, { status: '/pay', nick: 'Zoë' });
+      await operator.waitFor(() => statusOf(operator) === '/pay');
+      const seen = other.presenceStanzas.map((stanza) => stanza.getChildText('status') ?? '');
+      expect(seen.join('\n')).not.toMatch(/Writes/);
+      await other.disconnect();
+    });
+
     test('is available in the end if a visitor leaves and returns at once', async () => {
       const jid = await newVisitor();
       const visitors = transport();

@@ -45,14 +45,14 @@ export function createPreviews(options: {
   const { transport, now, intervalMs = PREVIEW_INTERVAL_MS } = options;
   const forget = (_: string, { jid, to, timer }: Preview): void => {
     clearTimeout(timer);
-    transport.preview?.(jid, to, null);
+    transport.preview(jid, to, null);
   };
   const shown = new Lru<Preview>(PREVIEWS_REMEMBERED, forget);
 
   function write(preview: Preview): void {
     preview.timer = undefined;
     preview.at = now();
-    transport.preview?.(preview.jid, preview.to, preview.next);
+    transport.preview(preview.jid, preview.to, preview.next);
   }
 
   function end(stream: string): void {

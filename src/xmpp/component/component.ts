@@ -25,6 +25,7 @@ import {
 import {
   type ContactPage,
   contactPage,
+  contactPresence,
   contactsIq,
   listIq,
   visitorAddress,
@@ -239,6 +240,16 @@ class Component implements ComponentTransport {
     const jid = bareJid(from);
     if (!this.isOnline(jid) || !this.#settings.owns(jid)) return;
     this.#outgoing.writeExtra(chatStateStanza(visitorAddress(jid), to, state).toString());
+  }
+
+  preview(from: string, to: string, status: string | null): void {
+    const jid = bareJid(from);
+    const shown = this.#contacts.presenceOf(jid);
+    if (!shown || !this.isOnline(jid) || !this.#settings.owns(jid)) return;
+    const presence = status === null ? shown.presence : { ...shown.presence, status };
+    const stanza = contactPresence({ jid, presence, photo: shown.photo });
+    stanza.attrs.to = to;
+    this.#outgoing.writeExtra(stanza.toString());
   }
 
   async acknowledge(...[from, to, what, id]: Parameters<ComponentTransport['acknowledge']>) {
