@@ -92,6 +92,7 @@ export function createVisitorTransport(
     isOnline: (jid) => of(jid)?.isOnline(jid) ?? false,
     send: async (message) => toSend(message.from).send(message),
     chatState: (from, to, state) => of(from)?.chatState(from, to, state),
+    preview: (from, to, status) => of(from)?.preview(from, to, status),
     acknowledge: async (from, to, what, id) => toSend(from).acknowledge(from, to, what, id),
     sessions: () => every().flatMap((each) => each.sessions()),
     listen(listener) {
