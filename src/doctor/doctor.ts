@@ -5,6 +5,7 @@
  * Entry point: {@link examine}, for `xmpp-chat doctor` (src/cli/doctor.ts) alone.
  */
 
+import { componentDomain } from '../actors/ids.ts';
 import { asUser, userBehindAll } from '../backup/user.ts';
 import { type Config, readConfig } from '../config/config.ts';
 import { AppError } from '../errors.ts';
@@ -14,6 +15,7 @@ import { createHttpApi } from '../xmpp/admin/http-api.ts';
 import { accountCacheCheck } from './account-cache.ts';
 import { callbackCheck, restCheck } from './callbacks.ts';
 import { type Check, type Finding, ok, problem, type Result, runChecks, warning } from './check.ts';
+import { componentCheck } from './component.ts';
 import { diskCheck } from './disk.ts';
 import { apiCheck, hostsCheck } from './ejabberd-api.ts';
 import { backlogCheck, c2sCheck, connectOnce } from './ejabberd-c2s.ts';
@@ -134,6 +136,7 @@ function checksOf(config: Config, service: PostingService, others: OtherTenants)
     needsApi(reach, hostsCheck(api, hosts)),
     c2sCheck(ejabberd, hosts, reach),
     backlogCheck(xmpp, reach),
+    ...componentChecks(config, service, [...tenants, ...made, ...config.templates]),
     ...[...tenants, ...made].map((tenant) => needsApi(reach, rosterGroupsCheck(api, tenant))),
     ...wireChecks(config, wireOf(config, service, others.useWire), service, (host) =>
       needsApi(reach, roomRightsCheck(api, ejabberd.apiUser, host)),
@@ -149,6 +152,18 @@ function checksOf(config: Config, service: PostingService, others: OtherTenants)
     ...made.map((tenant) => otherCallbackCheck(service, tenant)),
     ...(config.redisUrl ? [redisCheck(config.redisUrl)] : []),
   ];
+}
+
+/** The check of the listener of components, where a tenant has that transport. */
+function componentChecks(
+  { ejabberd }: Config,
+  service: PostingService,
+  tenants: readonly { readonly host: string; readonly transport?: string | undefined }[],
+): Check[] {
+  const users = tenants.filter(({ transport }) => transport === 'component');
+  const domains = [...new Set(users.map(({ host }) => componentDomain(host)))];
+  if (!ejabberd.component || domains.length === 0) return [];
+  return [componentCheck(ejabberd.component, domains, ejabberd, service)];
 }
 
 /** The checks of the xmppservice wire, where somebody uses it. */

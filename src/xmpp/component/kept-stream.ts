@@ -18,9 +18,7 @@ export const STABLE_STREAM_MS = 10_000;
 /** What the administrator can do. Of all other conditions ejabberd's log knows more. */
 const ADVICE: Readonly<Record<string, string>> = {
   'not-authorized':
-    'ejabberd does not accept the secret of the component: compare EJABBERD_COMPONENT_SECRET with the password of its listener (ejabberd_service)',
-  'host-unknown':
-    "ejabberd's listener does not allow this domain: add it to `hosts` of the listener (ejabberd_service)",
+    'compare EJABBERD_COMPONENT_SECRET with the password of the listener (ejabberd_service). If the listener has `hosts`, this domain has to be there',
   conflict: 'ejabberd says that somebody else has the domain of the component',
 };
 
