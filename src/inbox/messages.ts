@@ -23,7 +23,8 @@ import {
   type Ends,
   nameOf,
 } from './operator-commands/carry-out.ts';
-import { isBlank, readWritten, type Written } from './operator-commands/read.ts';
+import { readWritten, type Written } from './operator-commands/read.ts';
+import { isBlank } from './operator-commands/words.ts';
 import { isAction, unreadable, visibleText, withoutAction } from './operator-text.ts';
 import {
   type Conversation,

@@ -2,8 +2,10 @@
  * Reads what an operator writes in a conversation with a visitor, or to the desk: a message, or a command to the service. Every text that
  * begins with `!` is a command, even a misspelt one, so that no visitor ever reads a command (docs/adr/0014).
  */
-import { CannedName, CannedWords } from '../../actors/tenant/canned-texts.ts';
+import type { CannedName } from '../../actors/tenant/canned-texts.ts';
+import { readCanned, readInvitation } from './read-arguments.ts';
 import { nearest } from './spelling.ts';
+import { isBlank, oneLine, plain } from './words.ts';
 
 /** The meaning of a text. */
 export type Written =
@@ -148,12 +150,8 @@ export const HISTORY = { usual: 20, most: 100 };
 
 /** Longest name of an operator or a department, in UTF-16 units. */
 const NAME_MAX_LENGTH = 128;
-/** Longest name, key or address of a visitor to invite, in UTF-16 units. */
-export const WHOM_MAX_LENGTH = 256;
 /** Longest reason of `!close`, in UTF-16 units. */
 const REASON_MAX_LENGTH = 200;
-/** A word is cut here before it is normalised: no command is this long. */
-const WORD_MAX_LENGTH = 100;
 /** The names that a command of LHC can have (src/actors/tenant/machine.ts, `lhcCommands`). */
 const NAME = /^[a-z][a-z0-9_-]{0,31}$/;
 
@@ -205,20 +203,6 @@ const ELSEWHERE: Readonly<Record<Place, string>> = {
   desk: 'write it to the front desk, the contact of the service',
 };
 
-/** The word without the changes that phones make: a capital letter (`İ` for a Turkish `i`), a full stop at the end. */
-const plain = (word: string): string =>
-  word
-    .slice(0, WORD_MAX_LENGTH)
-    .normalize('NFKD')
-    .replace(/[\p{M}\p{Cf}\p{DI}]/gu, '')
-    .toLowerCase()
-    .replace(/[.,:;!]+$/, '');
-
-/** True if the text has only invisible characters. */
-export const isBlank = (text: string): boolean => /^[\s\p{Cc}\p{Cf}\p{DI}\u2800]*$/u.test(text);
-
-const oneLine = (text: string): string => text.replace(/\s+/gu, ' ').trim();
-
 function commandOf(name: string, argument: string, known: readonly string[]): Written {
   const faulty = (reason: string): Written => ({ kind: 'faulty', command: name, reason });
   /** For commands without arguments. A text behind them was meant for the visitor, or the command was not meant. */
@@ -239,9 +223,9 @@ function commandOf(name: string, argument: string, known: readonly string[]): Wr
     case 'stats':
       return alone({ kind: 'question', command: name, argument: null });
     case 'canned':
-      return cannedOf(argument, faulty);
+      return readCanned(argument, faulty);
     case 'invite':
-      return inviteOf(argument, faulty);
+      return readInvitation(argument, faulty);
     case 'help': {
       const about = plain(argument.replace(MARK, ''));
       const topic = about === ALL || known.includes(about) ? about : null;
@@ -282,52 +266,6 @@ function commandOf(name: string, argument: string, known: readonly string[]): Wr
     default:
       return lhcCommand(name, argument);
   }
-}
-
-type Faulty = (reason: string) => Written;
-
-function cannedOf(argument: string, faulty: Faulty): Written {
-  if (argument === '') return { kind: 'question', command: 'canned', argument: null };
-  const [, first = '', rest = ''] = /^(\S+)\s*([\s\S]*)$/u.exec(argument) ?? [];
-  const word = plain(first);
-  if (word !== 'add' && word !== 'remove') {
-    return rest === ''
-      ? named(word, faulty, (name) => ({ kind: 'canned', do: 'use', name }))
-      : faulty('write !canned and one name, or !canned add NAME TEXT, or !canned remove NAME');
-  }
-  const [, given = '', text = ''] = /^(\S*)\s*([\s\S]*)$/u.exec(rest) ?? [];
-  if (given === '') return faulty(`name the text: !canned ${word} NAME`);
-  if (word === 'remove') {
-    return text === ''
-      ? named(plain(given), faulty, (name) => ({ kind: 'canned', do: 'remove', name }))
-      : faulty('write !canned remove and one name');
-  }
-  const words = CannedWords.safeParse(text);
-  if (!words.success) return faulty(`the text ${words.error.issues[0]?.message}`);
-  const { data } = words;
-  return named(plain(given), faulty, (name) => ({ kind: 'canned', do: 'add', name, text: data }));
-}
-
-function named(given: string, faulty: Faulty, then: (name: CannedName) => Written): Written {
-  const name = CannedName.safeParse(given);
-  return name.success ? then(name.data) : faulty(name.error.issues[0]?.message ?? 'no such name');
-}
-
-/** A name in quotation marks, of any kind that keyboards make; or one word. */
-const WHOM =
-  /^(?:["\u201c\u201d\u201e\u00ab\u00bb]([^"\u201c\u201d\u201e\u00ab\u00bb]+)["\u201c\u201d\u201e\u00ab\u00bb]|(\S+))\s*([\s\S]*)$/u;
-
-function inviteOf(argument: string, faulty: Faulty): Written {
-  const [, quoted, word, text = ''] = WHOM.exec(argument) ?? [];
-  const whom = oneLine(quoted ?? word ?? '');
-  if (whom === '' || isBlank(text)) {
-    return faulty(
-      'say whom and what: !invite, the name, key or address of a visitor, and the text',
-    );
-  }
-  return whom.length > WHOM_MAX_LENGTH
-    ? faulty('this is too long for the name of a visitor')
-    : { kind: 'invite', whom, text };
 }
 
 /** The command as LHC reads it: the name in lower case, one space, the rest. */

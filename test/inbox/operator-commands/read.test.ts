@@ -3,12 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { CANNED_TEXT_MAX_CHARACTERS } from '../../../src/actors/tenant/canned-texts.ts';
 import { LHC_COMMANDS } from '../../../src/actors/tenant/lhc-commands.ts';
 import { filledIn } from '../../../src/inbox/operator-commands/placeholders.ts';
-import {
-  COMMANDS,
-  readWritten,
-  UNKNOWN,
-  WHOM_MAX_LENGTH,
-} from '../../../src/inbox/operator-commands/read.ts';
+import { COMMANDS, readWritten, UNKNOWN } from '../../../src/inbox/operator-commands/read.ts';
+import { WHOM_MAX_LENGTH } from '../../../src/inbox/operator-commands/read-arguments.ts';
 import { nearest } from '../../../src/inbox/operator-commands/spelling.ts';
 import { tenantWith } from '../../support/tenant.ts';
 
