@@ -13,6 +13,7 @@ const world = await testWorld({
     { id: 'acme', host: 'xmpp.test' },
     { id: 'one', host: 'hosting.test', instance: 'one' },
     { id: 'two', host: 'hosting.test', instance: 'two' },
+    { id: 'many', host: 'many.test', settings: { transport: 'component' } },
   ],
 });
 const acme = world.tenant('acme');
@@ -21,6 +22,8 @@ const two = world.tenant('two');
 await acme.register('olga', { name: 'Olga', departments: ['sales'] });
 await acme.register('pia', { name: 'Pia', departments: ['support'] });
 await one.register('oscar', { name: 'Oscar' });
+const many = world.tenant('many');
+await many.register('mia', { name: 'Mia' });
 const olga = await acme.connect('olga');
 const pia = await acme.connect('pia');
 const oscar = await one.connect('oscar');
@@ -28,7 +31,10 @@ await acme.operatorIs('olga', 'available');
 await acme.operatorIs('pia', 'available');
 await one.operatorIs('oscar', 'available');
 
-const DESK = 'visitors@xmpp.test';
+/** Visitors and desks are at the host, or at the host's component. */
+const domainOf = (tenant: typeof acme) => tenant.visitorJid('1').split('@')[1] ?? '';
+const DESK = `visitors@${domainOf(acme)}`;
+const byAccounts = domainOf(acme) === 'xmpp.test';
 const bare = (jid: string) => jid.split('/', 1)[0];
 const textsFrom = (operator: Operator, jid: string): string[] =>
   operator.messages.filter(({ from }) => bare(from) === jid).map(({ body }) => body);
@@ -247,8 +253,8 @@ it('offers the commands of a conversation at the visitor', async () => {
 });
 
 it("shows nobody another tenant's desk or commands", async () => {
-  const own = 'visitors.one@hosting.test';
-  const others = 'visitors.two@hosting.test';
+  const own = `visitors.one@${domainOf(one)}`;
+  const others = `visitors.two@${domainOf(two)}`;
   const desk = await deskOf(oscar, own);
   expect(await ask(oscar, '!who', /Oscar/, own)).not.toContain('Olga');
   const contacts = (await oscar.roster()).map(({ jid }) => jid);
@@ -266,6 +272,29 @@ it("shows nobody another tenant's desk or commands", async () => {
   expect((await two.ask('GET', '/operators')).items).toEqual([]);
 });
 
+it('by the component is a contact without an account, with the same commands', async () => {
+  const mia = await many.connect('mia');
+  await many.operatorIs('mia', 'available');
+  const desk = 'visitors@visitors.many.test';
+  await mia.waitFor(() => mia.presences.get(desk)?.available, 'the desk');
+  expect((await mia.roster()).find(({ jid }) => jid === desk)?.name).toBe('Front desk');
+  expect(await world.accounts('many.test')).not.toContain('visitors');
+  expect(await ask(mia, '!who', /available/, desk)).toContain('Mia (you): available');
+  // Both addresses answer.
+  for (const to of [desk, await deskOf(mia, desk)]) {
+    expect(nodesIn(await items(mia, to))).toContain('who');
+    expect(noteIn(await run(mia, to, command('who')))).toContain('Mia (you)');
+  }
+  await many.view('1', { page: 'https://shop.test/', title: 'Shoes', nick: 'Anna' });
+  await mia.waitFor(() => mia.presences.get(many.visitorJid('1'))?.available, 'Anna');
+  await mia.waitFor(() => status(mia, desk) === '1 on the site', 'the status');
+  await ask(mia, '!invite Anna Hello', /^Visitor Anna has your invitation/, desk);
+  await many.callback('visitor.invited');
+  expect(conditionIn(await items(olga, desk))).toMatch(
+    /item-not-found|forbidden|not-allowed|service-/,
+  );
+});
+
 it('answers after a restart what was asked before it, once', async () => {
   const before = textsFrom(olga, DESK).length;
   await world.service.kill();
@@ -278,7 +307,7 @@ it('answers after a restart what was asked before it, once', async () => {
   expect(answers().filter((body) => /^Today/.test(body))).toHaveLength(1);
 });
 
-it('is made with its tenant, and is gone with it', async () => {
+it.runIf(byAccounts)('is made with its tenant, and is gone with it', async () => {
   const made = await world.service.call('PUT', '/v1/tenants/shop', {
     host: 'hosting.test',
     instance: 'shop',
@@ -291,7 +320,7 @@ it('is made with its tenant, and is gone with it', async () => {
   expect(await world.accounts('hosting.test')).toContain('visitors.two');
 });
 
-it('is there again after a crash of ejabberd', async () => {
+it.runIf(byAccounts)('is there again after a crash of ejabberd', async () => {
   // As after a crash that has lost the last writes.
   await world.admin('unregister', { user: 'visitors.one', host: 'hosting.test' });
   await world.admin('srg_user_del', {
