@@ -175,7 +175,12 @@ async function run(): Promise<void> {
       apiKey: secrets.apiKey,
       callbackUrl: `${lhc.url}/`,
       callbackSecret: secrets.callbackSecret,
-      webClient: { enabled: true, websocket: `ws://127.0.0.1:${http.port}/ws`, title: 'Demo' },
+      webClient: {
+        enabled: true,
+        websocket: `ws://127.0.0.1:${http.port}/ws`,
+        uploads: `http://127.0.0.1:${http.port}`,
+        title: 'Demo',
+      },
     };
     writeUnlessEdited(dataDir, 'demo.env', environmentText(ours));
     const written = JSON.stringify([demoTenant], null, 2);

@@ -210,6 +210,12 @@ function modules({
         docroot: uploads.folder,
         put_url: uploads.url,
         max_size: UPLOAD_MAX_BYTES,
+        // Or no page of another address can upload, such as the web client (CORS). The address is secret and for one file.
+        custom_headers: {
+          'Access-Control-Allow-Origin': '*',
+          'Access-Control-Allow-Methods': 'GET,HEAD,PUT,OPTIONS',
+          'Access-Control-Allow-Headers': 'Content-Type',
+        },
       },
       mod_http_upload_quota: { max_days: UPLOAD_MAX_DAYS },
     }),

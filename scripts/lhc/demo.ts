@@ -164,7 +164,12 @@ async function run(lhcDir: string): Promise<void> {
       apiKey: secrets.apiKey,
       callbackUrl: `${lhc.url}/xmppchat/callback`,
       callbackSecret: secrets.callbackSecret,
-      webClient: { enabled: true, websocket: `ws://127.0.0.1:${http.port}/ws`, title: 'Demo' },
+      webClient: {
+        enabled: true,
+        websocket: `ws://127.0.0.1:${http.port}/ws`,
+        uploads: `http://127.0.0.1:${http.port}`,
+        title: 'Demo',
+      },
     };
     writePrivate(dir, 'tenants.json', JSON.stringify([tenant], null, 2));
     const settings = {

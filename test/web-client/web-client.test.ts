@@ -26,8 +26,12 @@ const world = await testWorld({
   running: false,
 });
 const websocket = `ws://127.0.0.1:${world.ejabberd.httpPort}/ws`;
+const uploads = `http://127.0.0.1:${world.ejabberd.httpPort}`;
 for (const id of ['acme', 'shop']) {
-  await world.configure(id, { webClient: { enabled: true, websocket, title: `Shop ${id}` } });
+  await world.configure(id, {
+    webClient: { enabled: true, websocket, uploads, title: `Shop ${id}` },
+    files: { uploads: [`${uploads}/upload`] },
+  });
 }
 await world.service.start();
 const acme = world.tenant('acme');
@@ -85,6 +89,20 @@ it('answers a visitor', async () => {
   await page.sees('Size 40 then.');
   await page.sees('In chat · Olga');
   expect(await page.evaluate('document.title')).toBe('Shop acme');
+});
+
+it('sends a file', async () => {
+  await page.evaluate(`(() => {
+    const chosen = new DataTransfer();
+    chosen.items.add(new File(['Sizes and colours'], 'sizes.txt', { type: 'text/plain' }));
+    const input = document.querySelector('converse-chat input[type=file]');
+    input.files = chosen.files;
+    input.dispatchEvent(new Event('change', { bubbles: true }));
+  })()`);
+  const { data } = await acme.callback('chat.message', ({ message }) =>
+    message.body.endsWith('/sizes.txt'),
+  );
+  expect(data.message.body.startsWith(`${uploads}/upload/`)).toBe(true);
 });
 
 it('stays within its policy, and has nothing to complain about', () => {
@@ -232,11 +250,12 @@ it('adds what the addresses of another tenant have', async () => {
   await page.sees(/^(?!.*Anna)/s);
 });
 
-it('has asked this service and its WebSocket alone, and has stayed within its policy', () => {
+it('has asked this service, its WebSocket and its uploads alone, and has stayed within its policy', () => {
   const others = page
     .requests()
     .filter((url) => !url.startsWith(`${world.service.url}/operator/`))
-    .filter((url) => url !== websocket && !url.startsWith('data:image/'));
+    .filter((url) => url !== websocket && !url.startsWith(`${uploads}/upload/`))
+    .filter((url) => !url.startsWith('data:image/'));
   expect(others).toEqual([]);
   expect(page.requests()).toContain(websocket);
   // Besides, Converse.js says what it thinks of an ejabberd that is away, and of a logout.
