@@ -74,6 +74,8 @@ export function createFileChecks(options: {
   /** ms, never backwards */
   readonly monotonic: () => number;
   readonly random: () => number;
+  /** A try has failed; another one follows, or the file is refused. */
+  readonly onAway?: (tenant: string, reason: string) => void;
   /** Defaults: {@link FILE_RETRY}, {@link FILE_GIVE_UP_MS}, and that of {@link fetchFile}. */
   readonly retry?: RetryPolicy;
   readonly giveUpMs?: number;
@@ -132,6 +134,7 @@ export function createFileChecks(options: {
         : reason;
       if (typeof found !== 'string') return found;
       reason = found;
+      options.onAway?.(question.tenant, reason);
       if (monotonic() - since >= giveUpMs) break;
       await delay(backoff(tries, retry, random), undefined, { signal }).catch(() => undefined);
     }

@@ -214,7 +214,10 @@ describe('the scanner', () => {
     const gone = await startClamd();
     await gone[Symbol.asyncDispose]();
     const scan = createScanner(`clamd://127.0.0.1:${gone.port}`);
-    const refused = await verdictOf(started(scan), question(`${server.url}/a.png`));
+    const told: string[] = [];
+    const onAway = (tenant: string, reason: string) => told.push(`${tenant}: ${reason}`);
+    const refused = await verdictOf(started(scan, { onAway }), question(`${server.url}/a.png`));
+    expect(told[0]).toBe('acme: the virus scanner does not answer');
     expect(refused).toEqual({ kind: 'refused', reason: 'the virus scanner does not answer' });
     const patient = started(scan, { giveUpMs: 60_000 });
     const asked = question(`${server.url}/a.png`);

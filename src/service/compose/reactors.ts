@@ -124,7 +124,16 @@ export function createReactors(config: Config, runtime: Runtime, readModels: Rea
   const helper = createHelper(config, base, visitorOf, typing.forward);
   const guard = createCallbackGuard(config.callbackAllow);
   const scan = config.fileScanner === undefined ? null : createScanner(config.fileScanner);
-  const fileChecks = createFileChecks({ ...base, scan });
+  const awayFiles = createLineBudget();
+  const fileChecks = createFileChecks({
+    ...base,
+    scan,
+    onAway(tenant, reason) {
+      const line = awayFiles(tenant);
+      const about = { tenant, reason, ...line };
+      base.logger[line ? 'warn' : 'debug'](about, 'a file could not be looked at');
+    },
+  });
   // The journal keeps addresses, so what fetches files is not observed.
   const lookAtFile = createLookAtFile({ checks: fileChecks, fetch: globalThis.fetch, guard });
   const callbacks = createCallbacks({

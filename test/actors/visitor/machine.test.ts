@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Fact } from '../../../src/actors/machine/decider.ts';
+import type { VisitorCommand } from '../../../src/actors/visitor/decisions.ts';
 import { visitorDecider, visitorState } from '../../../src/actors/visitor/decisions.ts';
 import type { VisitorFact } from '../../../src/actors/visitor/facts.ts';
 import { MAX_OPEN_MESSAGES } from '../../../src/actors/visitor/sent-messages.ts';
@@ -354,6 +355,22 @@ describe('a chat', () => {
       .given([...chatting, visitorMessage()])
       .when(sendMessage())
       .then([]);
+  });
+
+  it('keeps what a file is beside its address, sealed', () => {
+    const file = { name: 'a.png', type: 'image/png', size: 70 };
+    const body = 'https://lhc.test/a.png';
+    const first = { id: 'm1', body, file };
+    const said = visitorMessage();
+    const sent = { ...said, personal: { body, file } } as VisitorFact;
+    visitor()
+      .given(chatting)
+      .when({ ...sendMessage(), body, file } as VisitorCommand)
+      .then([sent]);
+    visitor()
+      .given([arrived()])
+      .when({ ...startChat('c1'), message: first } as VisitorCommand)
+      .then([chatStarted(), sent]);
   });
 
   it('accepts no message for another chat, or without a chat', () => {
