@@ -256,6 +256,30 @@ describe('contacts', () => {
   });
 });
 
+test('for a visitor who is not shown everything can be sent all the same', async () => {
+  const jid = newJid();
+  const component = transport();
+  await waitFor(() => component.events.includes('stream up'));
+  const { unshown } = component;
+  await unshown.sendMessage({ id: 'u-1', from: jid, to: operatorJid, body: 'I have left' });
+  await unshown.sendAcknowledgement(jid, operatorJid, 'displayed', 'their-1');
+  await unshown.sendChatState(jid, operatorJid, 'gone');
+  await unshown.returnMessage({
+    from: jid,
+    to: operator.jid,
+    id: 'their-2',
+    condition: 'item-not-found',
+    reason: 'There is nobody.',
+  });
+  await operator.waitFor(() => operator.errors.some(({ attrs }) => attrs.id === 'their-2'));
+  expect(operator.messages).toMatchObject([{ id: 'u-1', from: `${jid}/xmpp-chat` }]);
+  expect(operator.acknowledgements).toMatchObject([{ what: 'displayed', id: 'their-1' }]);
+  await expect(operator.roster()).resolves.not.toContainEqual(expect.objectContaining({ jid }));
+  await expect(
+    unshown.sendMessage({ id: 'u-2', from: jid, to: `nobody@${host}`, body: 'x' }),
+  ).rejects.toMatchObject({ code: 'refused' });
+});
+
 describe('queries of operators', () => {
   test('are answered for the visitor, without or with a resource', async () => {
     const jid = newJid();
