@@ -119,6 +119,9 @@ it('a restart of the service shows operators nothing', async () => {
   const jid = acme.visitorJid('chatty');
   await reads(olga, jid, 'Are you there?');
   await acme.callback('message.delivered', ({ messageId }) => messageId === 'm3');
+  await olga.sendAndAck(jid, 'Yes, I am');
+  await acme.callback('chat.accepted', ({ chatId }) => chatId === 'c2');
+  await olga.waitFor(() => contact(jid)?.status.startsWith('In chat'), 'the chat in the status');
   await olga.waitFor(() => isEverybodyThere(olga), 'everybody');
   await world.idle();
   // What the front desk says of the queue comes a few seconds later.

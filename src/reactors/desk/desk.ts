@@ -13,7 +13,6 @@ import {
   otherTransport,
   rosterGroups,
   type TenantId,
-  TRANSPORTS,
   type Transport,
 } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
@@ -60,7 +59,7 @@ export interface Desks extends CommitListener {
 export interface DesksOptions {
   readonly admin: Pick<
     EjabberdAdmin,
-    'register' | 'unregister' | 'setVisitorCard' | 'joinGroup' | 'leaveGroup'
+    'register' | 'unregister' | 'accountExists' | 'setVisitorCard' | 'joinGroup' | 'leaveGroup'
   >;
   readonly transport: Pick<VisitorTransport, 'online' | 'offline' | 'release' | 'isOnline'>;
   readonly tenants: Pick<TenantDirectory, 'get' | 'all'> & {
@@ -139,8 +138,15 @@ export function createDesks(options: DesksOptions): Desks {
   /** Removes the desk from the place where a tenant's transport does not have it. Idempotent, and once for each process. */
   async function leaveFormer(tenant: Tenant, entry: Entry): Promise<void> {
     if (entry.leftBy === tenant.transport) return;
-    await removeAt({ ...tenant, transport: otherTransport(tenant) });
+    await removeFormer(tenant);
     entry.leftBy = tenant.transport;
+  }
+
+  async function removeFormer(tenant: Tenant): Promise<void> {
+    const former = { ...tenant, transport: otherTransport(tenant) };
+    const isContact = former.transport === 'component';
+    // ejabberd tells all operators of a member that goes, also if there was none.
+    if (isContact || (await admin.accountExists(deskJid(former)))) await removeAt(former);
   }
 
   async function removeAt(tenant: Tenant): Promise<void> {
@@ -243,7 +249,8 @@ export function createDesks(options: DesksOptions): Desks {
     async remove(tenant) {
       await entries.get(tenant.id)?.work;
       entries.delete(tenant.id);
-      for (const by of TRANSPORTS) await removeAt({ ...tenant, transport: by });
+      await removeAt(tenant);
+      await removeFormer(tenant);
     },
     async stop() {
       stopped = true;
