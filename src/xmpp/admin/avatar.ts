@@ -77,10 +77,19 @@ export function avatarOf(seed: string): Buffer {
   const second = hue + (bytes.next().value < 128 ? 60 : -60);
   const palette = [oklch(0.95, 0.03, hue), oklch(0.58, 0.15, hue), oklch(0.74, 0.13, second)];
   const colours = pattern(bytes);
-  return encodePng(AVATAR_PX, palette, (x, y) => {
-    const column = Math.floor((x - MARGIN_PX) / CELL_PX);
-    const row = Math.floor((y - MARGIN_PX) / CELL_PX);
-    if (column < 0 || row < 0 || column >= CELLS || row >= CELLS) return BACKGROUND;
+  const blank = Array.from({ length: AVATAR_PX }, () => BACKGROUND);
+  const rows = Array.from({ length: CELLS }, (_, row) => rowOf(colours, row));
+  return encodePng(AVATAR_PX, palette, (y) => rows[cellAt(y)] ?? blank);
+}
+
+/** The row or column of cells that a pixel is in; a number that no cell has in the margin. */
+const cellAt = (pixel: number): number => Math.floor((pixel - MARGIN_PX) / CELL_PX);
+
+/** The pixels of a row of cells. */
+function rowOf(colours: readonly number[], row: number): readonly number[] {
+  return Array.from({ length: AVATAR_PX }, (_, x) => {
+    const column = cellAt(x);
+    if (column < 0 || column >= CELLS) return BACKGROUND;
     const mirrored = Math.min(column, CELLS - 1 - column);
     return colours[row * Math.ceil(CELLS / 2) + mirrored] ?? BACKGROUND;
   });

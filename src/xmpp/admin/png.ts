@@ -21,12 +21,12 @@ function chunk(type: string, data: Buffer): Buffer {
  * Encodes a square picture.
  * @param size the side in pixels, a multiple of 4, so each row ends with a whole byte
  * @param palette one to four colours, each component 0…255
- * @param colourAt the index in the palette of the pixel at x, y
+ * @param rowAt the indexes in the palette of the pixels of row y. A row that is the same array as the one above is copied
  */
 export function encodePng(
   size: number,
   palette: readonly Rgb[],
-  colourAt: (x: number, y: number) => number,
+  rowAt: (y: number) => readonly number[],
 ): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(size, 0);
@@ -35,11 +35,18 @@ export function encodePng(
   // Each row begins with its filter type: 0 (none), the best for indexed colour (§12.7).
   const rowBytes = 1 + (size * BITS_PER_PIXEL) / 8;
   const rows = Buffer.alloc(rowBytes * size);
+  let above: readonly number[] | undefined;
   for (let y = 0; y < size; y += 1) {
-    for (let x = 0; x < size; x += 1) {
-      const at = y * rowBytes + 1 + (x >> 2);
-      rows[at] = (rows[at] ?? 0) | (colourAt(x, y) << (6 - 2 * (x & 3)));
+    const row = rowAt(y);
+    const start = y * rowBytes;
+    if (row === above) rows.copyWithin(start, start - rowBytes, start);
+    else {
+      for (const [x, colour] of row.entries()) {
+        const at = start + 1 + (x >> 2);
+        rows[at] = (rows[at] ?? 0) | (colour << (6 - 2 * (x & 3)));
+      }
     }
+    above = row;
   }
   return Buffer.concat([
     SIGNATURE,
