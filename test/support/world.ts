@@ -158,7 +158,11 @@ async function buildWorld(
     webhook: { url: `${url}/ejabberd/events`, secret: webhookSecret },
     modLhc: { ...FAST_OPERATORS, max_backoff: 1, ...options.modLhc },
     streamManagement: { resumeTimeout: 2 },
-    component: { secret: COMPONENT_SECRET },
+    // Each process that shares its log has a domain of its own.
+    component: {
+      secret: COMPONENT_SECRET,
+      ownDomains: options.environment?.EVENT_STORE?.startsWith('esdb') ?? false,
+    },
     ...options.ejabberd,
   });
   closing.push(ejabberd.kill);
