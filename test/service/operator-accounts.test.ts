@@ -291,7 +291,7 @@ it('a file is checked, then imported; a second import changes nothing', async ()
 
   const list = await operators('', 'list', '--state', 'available');
   expect(list.output).toMatch(
-    /^USERNAME +LHC USER +STATE .*\nines +401 +available +0\/2 .*sales; help\n$/,
+    /^USERNAME +LHC USER +STATE .*\nines +401 +available +0\/2 .*sales; help +1\n$/,
   );
   const json = await operators('', 'list', '--json', '--department', 'help');
   expect(JSON.parse(json.output)).toContainEqual(expect.objectContaining({ username: 'ines' }));

@@ -103,10 +103,12 @@ it('departments have their operators, waiting chats and answered chats', async (
   const day = Date.now() - todaySince;
   expect([day > 0, day < DAY_MS]).toEqual([true, true]);
   const chat = async (id: string) => (await query(`/chats/${id}`)).startedAt;
+  const open = { open: true, until: null, full: false };
   const one = { online: 1, available: 1, away: 0, busy: 0 };
   expect(items).toEqual([
     {
       department: 'nobody',
+      ...open,
       operators: { online: 0, available: 0, away: 0, busy: 0 },
       freePlaces: 0,
       waiting: 3,
@@ -119,6 +121,7 @@ it('departments have their operators, waiting chats and answered chats', async (
     },
     {
       department: 'sales',
+      ...open,
       operators: one,
       freePlaces: 4,
       waiting: 0,
@@ -132,6 +135,7 @@ it('departments have their operators, waiting chats and answered chats', async (
     {
       // One of the operator's five places is taken. The department allows one chat, so no place is free.
       department: 'support',
+      ...open,
       operators: one,
       freePlaces: 0,
       waiting: 1,
