@@ -42,6 +42,7 @@ curl -X POST "$API/v1/$TENANT/visitors/$VISITOR/typing" -H "$KEY" -H "$JSON" -d 
 
 # The visitor has seen an operator's message, and all before it. The id is from chat.message or visitor.invited.
 curl -X POST "$API/v1/$TENANT/visitors/$VISITOR/displayed" -H "$KEY" -H "$JSON" -d '{"messageId":"a1b2"}'
+curl -X POST "$API/v1/$TENANT/visitors/$VISITOR/reactions" -H "$KEY" -H "$JSON" -d '{"messageId":"a1b2","reactions":["👍"]}'
 
 # Several commands in one request, each with an id. They are answered one by one.
 curl -X POST "$API/v1/$TENANT/batch" -H "$KEY" -H "$JSON" -d '{"requests":[

@@ -40,6 +40,8 @@ export interface Visitor {
   status(): Promise<WidgetAnswer>;
   /** Types a text without sending it. */
   type(text: string): Promise<WidgetAnswer>;
+  /** Clicks a reaction below a message: it comes, or goes if it was there. @param name LHC's own, as `thumb` */
+  react(messageId: number, name: string, value: string): Promise<WidgetAnswer>;
   /** Asks whether there is an invitation. */
   checkInvitation(): Promise<WidgetAnswer>;
   invitation(): Promise<WidgetAnswer>;
@@ -122,6 +124,11 @@ export function createVisitor(lhc: string): Visitor {
       return chat;
     },
     write: (msg) => call('widgetrestapi/addmsguser', { ...theChat(), msg, mn: 0 }),
+    react(messageId, name, value) {
+      const { id, hash } = theChat();
+      const clicked = { id: messageId, payload: value, 'payload-id': name };
+      return call(`genericbot/buttonclicked/${id}/${hash}/(type)/reactions`, clicked);
+    },
     fetch(last = 0) {
       const { id, hash } = theChat();
       return call('widgetrestapi/fetchmessages', {

@@ -67,6 +67,9 @@ function stanzas(fact: VisitorEvent, { context }: VisitorState): readonly Effect
     const { to } = fact.data;
     return to === undefined ? [] : [{ destination, name: 'line', detail: `to @${to}` }];
   }
+  if (fact.type === 'OperatorMessageReacted') {
+    return [{ destination, name: 'reaction', detail: `to @${fact.data.operator}` }];
+  }
   const opened = openedBy(fact, chat);
   const acknowledged = acknowledgedBy(fact);
   return [

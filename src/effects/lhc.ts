@@ -9,6 +9,8 @@ export type Flavour = Tenant['callbackFlavour'];
 /** Facts of visitors that LHC hears of. */
 const VISITOR_FACTS: ReadonlySet<string> = new Set([
   'OperatorMessageReceived',
+  'OperatorMessageRetracted',
+  'MessageReacted',
   'InvitationExpired',
   'ChatAssigned',
   'ChatAccepted',
@@ -79,6 +81,11 @@ export function callbackFor(fact: VisitorFact, flavour: Flavour): CallbackType |
   switch (fact.type) {
     case 'OperatorMessageReceived':
       return fact.data.invitation || fact.data.chatId === null ? 'visitor.invited' : 'chat.message';
+    // Nothing else can do it. The operator has read so (src/inbox/messages.ts).
+    case 'OperatorMessageRetracted':
+      return flavour === 'native' ? 'message.retracted' : null;
+    case 'MessageReacted':
+      return flavour === 'native' ? 'message.reaction' : null;
     case 'InvitationExpired': {
       const isTold = fact.data.operator !== null && !isSilentEnd(fact.type, fact.data);
       return isTold ? 'visitor.invitation_expired' : null;

@@ -23,6 +23,7 @@ const CONCERNS: ReadonlySet<string> = new Set([
   'ChatTransferred',
   'ChatTakenInLhc',
   'MessageWrittenInLhc',
+  'OperatorMessageReacted',
   'ChatClosed',
   'NoteAdded',
   'OperatorCommandSent',

@@ -11,6 +11,7 @@ import { displayedMessage } from './displayed.ts';
 import type { WebhookEvent, WebhookEventOf } from './events.ts';
 import {
   giveUpMessage,
+  handleAboutMessage,
   handleMessage,
   handleUnsupported,
   type Letter,
@@ -200,6 +201,9 @@ async function handle(parts: Parts, event: WebhookEvent): Promise<void> {
       return parts.signals.moduleStarted(event.host, event.instance, hook);
     case 'message':
       return endsTyping(parts, event, () => handleMessage(parts, event, { hook }));
+    case 'retraction':
+    case 'reaction':
+      return handleAboutMessage(parts, event);
     case 'unsupported':
       return endsTyping(parts, event, () => handleUnsupported(parts, event).then(() => false));
     case 'delivered':

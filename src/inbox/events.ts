@@ -4,6 +4,10 @@ import { z } from 'zod';
 /** The id of a stanza at most. */
 export const MESSAGE_ID_MAX_CHARACTERS = 1024;
 
+/** Reactions of one stanza, and the length of one in UTF-16 units: mod_lhc has bounds of its own. */
+export const MAX_REACTIONS = 20;
+export const MAX_REACTION_CHARACTERS = 64;
+
 const base = {
   queueId: z.uuid(),
   seq: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
@@ -53,6 +57,20 @@ const events = [
     markable: z.boolean().default(false),
     /** It corrects the message with this id (XEP-0308). */
     replaces: messageId.optional(),
+    /** It replies to the message with this id (XEP-0461). A part of the text quotes that one (XEP-0428). */
+    replyTo: messageId.optional(),
+    quote: z.tuple([z.number().int().min(0), z.number().int().min(1)]).optional(),
+    ...stream,
+  }),
+  /** It takes the message `retracts` back (XEP-0424). */
+  event('retraction', { from: jid, to: jid, id: messageId, retracts: messageId, ...stream }),
+  /** All reactions to the message `reactsTo` that there are now (XEP-0444). */
+  event('reaction', {
+    from: jid,
+    to: jid,
+    id: messageId,
+    reactsTo: messageId,
+    reactions: z.array(z.string().max(MAX_REACTION_CHARACTERS)).max(MAX_REACTIONS),
     ...stream,
   }),
   /** Sent instead of a text, or with one that only says so; of a newer module perhaps something else. */

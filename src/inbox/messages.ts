@@ -7,10 +7,12 @@ import { BEING_REMOVED } from '../actors/tenant/configuration.ts';
 import { lhcCommandsOf } from '../actors/tenant/lhc-commands.ts';
 import type { Tenant } from '../actors/tenant/tenant.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';
+import { writtenMessage } from '../actors/visitor/written.ts';
 import { AppError, isRejected } from '../errors.ts';
 import { isStoreAway } from '../eventstore/port.ts';
 import type { Origin } from '../runtime/ports.ts';
 import type { Budgets } from './budget.ts';
+import { emojisIn } from './emoji.ts';
 import {
   MESSAGE_ID_MAX_CHARACTERS,
   Numbered,
@@ -97,6 +99,9 @@ const UNSUPPORTED_AT_DESK = 'the front desk reads plain text alone; !help says w
 
 /** Stands for the desk where a visitor's key would stand. */
 const DESK = '@desk';
+/** A command cannot take the place of a message. */
+const KEEPS_MESSAGE =
+  'the visitor has the message that you have corrected; write the command as a message of its own';
 
 /** What a person reads whose message was set aside. */
 const SET_ASIDE =
@@ -123,7 +128,12 @@ const UNIQUE_ID = /[0-9a-f]{8}-?[0-9a-f]{4}-?[1-8][0-9a-f]{3}-?[89ab][0-9a-f]{3}
 function saidBy(
   { digestKey }: MessageParts,
   { operator, visitor }: CommandPlace,
-  { id, at: time, session, resumptions }: WebhookEventOf<'message' | 'unsupported'>,
+  {
+    id,
+    at: time,
+    session,
+    resumptions,
+  }: WebhookEventOf<'message' | 'retraction' | 'reaction' | 'unsupported'>,
   text: string,
 ): { said?: Said } {
   const at = Date.parse(time);
@@ -155,11 +165,13 @@ export async function handleMessage(
   if (!conversation) return false;
   const { place } = conversation;
   const { operator, visitor } = place;
-  const { id: messageId, receipt, markable, replaces } = event;
+  const { id: messageId, receipt, markable, replaces, replyTo } = event;
   const sent = textOf(event.body);
   // Some clients send an empty body with a chat state. It must neither accept a chat nor invite a visitor.
   if (sent === '') return false;
-  const body = visibleText(sent);
+  const { quotation, own } = splitReply(sent, event);
+  const quoted = visibleText(quotation);
+  const body = visibleText(own);
   const settings = parts.tenants.get(operator.tenant);
   const written = writtenIn(place, body, settings);
   const commandId = given ?? commandIdOf(place, event);
@@ -187,6 +199,8 @@ export async function handleMessage(
   if (isBlank(body)) return refuse('there is nothing to read in it');
   try {
     if (written.kind !== 'message') {
+      if (replaces !== undefined && hasMessage(conversation, replaces))
+        return refuse(KEEPS_MESSAGE);
       const origin = { messageId, commandId, hook, ...said, receipt, markable };
       await parts.carryOut(written, place, origin);
       return written.kind === 'canned' && written.do === 'use';
@@ -205,10 +219,11 @@ export async function handleMessage(
       type: 'ReceiveOperatorMessage',
       operator: operator.name,
       messageId,
-      body: words,
+      body: `${quoted}${words}`,
       receipt,
       markable,
       ...(replaces !== undefined && { replaces }),
+      ...(replyTo !== undefined && { reply: { to: replyTo, plain: words } }),
       ...(onlyChat !== null && { onlyChat }),
     };
     await sendToVisitor(parts, visitor, command, { commandId, hook, ...said });
@@ -235,6 +250,25 @@ const askDesk = (messageId: string): OperatorCommand => ({
   command: 'desk',
   argument: null,
 });
+
+/** The quotation before a reply, and the text itself, as the client says where it is (XEP-0461). */
+function splitReply(
+  sent: string,
+  { replyTo, quote }: WebhookEventOf<'message'>,
+): { quotation: string; own: string } {
+  const whole = { quotation: '', own: sent };
+  // In the middle of a text it is no quotation before a reply, and people read it as a part of the text.
+  if (replyTo === undefined || quote?.[0] !== 0) return whole;
+  const characters = [...sent]; // XEP-0426 counts characters of Unicode
+  const own = characters.slice(quote[1]).join('');
+  return isBlank(own) ? whole : { quotation: characters.slice(0, quote[1]).join(''), own };
+}
+
+/** True if this operator's message with this id is with the visitor. */
+function hasMessage({ place, visitor }: Conversation, id: string): boolean {
+  const known = visitor && writtenMessage(visitor.context, id);
+  return known?.operator === place.operator.name && known.retracted === undefined;
+}
 
 /** Refuses a message or a command, with a reason for its sender. @returns false: LHC does not get it */
 const refusal =
@@ -284,6 +318,78 @@ export async function handleUnsupported(
     ...(what === RETRACTION && { retraction: true }),
   };
   await sendToOperator(parts, operator, command, { commandId, ...said });
+}
+
+/** What a client sends about an earlier message: it takes it back, or reacts to it. */
+export async function handleAboutMessage(
+  parts: MessageParts,
+  event: WebhookEventOf<'retraction' | 'reaction'>,
+): Promise<void> {
+  const conversation = await conversationOf(parts, event);
+  if (!conversation) return;
+  const { place, operator: state } = conversation;
+  const { operator, visitor } = place;
+  const { id: messageId, at } = event;
+  const isRetraction = event.type === RETRACTION;
+  const commandId = commandIdOf(place, event);
+  const hook = { queueId: event.queueId, seq: event.seq };
+  const about = isRetraction
+    ? ['retracts', event.retracts]
+    : ['reacts', event.reactsTo, event.reactions];
+  const said = saidBy(parts, place, event, JSON.stringify(about));
+  if (state.seen.hasCommand(commandId) || isSaidAgain(conversation, said)) return;
+  const refuse = (reason: string) =>
+    sendToOperator(
+      parts,
+      operator,
+      {
+        type: 'RefuseMessage',
+        visitor: visitor?.name ?? null,
+        messageId,
+        reason,
+        ...(isRetraction && { retraction: true as const }),
+      },
+      { commandId, ...said },
+    );
+  if (!conversation.visitor?.seen.hasCommand(commandId)) {
+    const charge = parts.budgets.charge(operator.tenant, operator.name, false, Date.parse(at));
+    if (charge === 'over') {
+      return giveBack(parts, event, 'policy-violation', `Not delivered: ${TOO_FAST}.`);
+    }
+    if (charge === 'first') return void (await refuse(TOO_FAST));
+  }
+  if (!visitor) return void (await refuse(UNSUPPORTED_AT_DESK));
+  const command = commandAbout(parts, operator, event);
+  if (command === null) return;
+  if (typeof command === 'string') return void (await refuse(command));
+  try {
+    await sendToVisitor(parts, visitor, command, { commandId, hook, ...said });
+  } catch (error) {
+    if (!isRejected(error)) throw error;
+    await refuse(error.message);
+  }
+}
+
+/** @returns the command; a text if it is refused; null if there is nothing to do */
+function commandAbout(
+  { tenants }: MessageParts,
+  { tenant, name: operator }: Ends['operator'],
+  event: WebhookEventOf<'retraction' | 'reaction'>,
+): VisitorCommand | string | null {
+  const settings = tenants.get(tenant);
+  if (settings?.removing) return BEING_REMOVED;
+  // LHC's REST API and its older extension can neither remove a message nor show a reaction.
+  const isAble = settings?.callbackFlavour === 'native';
+  if (event.type === RETRACTION) {
+    if (!isAble) return UNSUPPORTED.get(RETRACTION) ?? UNSUPPORTED_OTHER;
+    return { type: 'RetractOperatorMessage', operator, messageId: event.retracts };
+  }
+  const reactions = emojisIn(event.reactions);
+  if (!isAble || (reactions.length === 0 && event.reactions.length > 0)) {
+    if (event.reactions.length === 0) return null; // they were never shown
+    return isAble ? 'visitors can be shown emojis alone' : (UNSUPPORTED.get('reaction') ?? null);
+  }
+  return { type: 'ReactToMessage', operator, messageId: event.reactsTo, reactions };
 }
 
 /** A person sends a message again, out of order. */

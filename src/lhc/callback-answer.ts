@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { cut } from '../kit/cut.ts';
 import { onOneLine } from '../kit/lines.ts';
 import { legibleText } from '../kit/xml-text.ts';
-import type { CallbackAnswer, WordedNotice } from './callback-types.ts';
+import type { CallbackAnswer, Done, WordedNotice } from './callback-types.ts';
 
 /** An answer is read up to this size. A longer one says nothing. */
 export const ANSWER_MAX_BYTES = 16_384;
@@ -24,7 +24,12 @@ export type Said =
   | { readonly outcome: 'accepted'; readonly notice?: InWords }
   | { readonly outcome: 'refused'; readonly refusal: InWords };
 
-const WORDED: ReadonlySet<string> = new Set<WordedNotice>(['not-shown-yet', 'invited']);
+/** They say something without a text. */
+const WORDED: ReadonlySet<string> = new Set<WordedNotice | Done>([
+  'not-shown-yet',
+  'invited',
+  'done',
+]);
 
 const ACCEPTED: Said = { outcome: 'accepted' };
 

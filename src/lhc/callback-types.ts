@@ -18,6 +18,8 @@ export interface CallbackMessage {
 export interface OperatorMessage extends CallbackMessage {
   /** The id of the message that this one corrects and replaces. If LHC never got that one, this is a message like any other. */
   readonly replaces?: string;
+  /** It replies to this message: the visitor's, or an operator's. `body` is the text without the quotation of that one. */
+  readonly replyTo?: { readonly messageId: string; readonly body: string };
   /** Files whose links are in the body. The service has looked at each; what has another hash now is another file. */
   readonly files?: readonly CallbackFile[];
 }
@@ -139,6 +141,24 @@ export interface CallbackData {
     readonly operator: CallbackOperator;
   };
   'message.failed': MessageOutcome;
+  /**
+   * The operator takes a message back. `messageId`: its id, or that of its last correction. `chatId` null: of an invitation,
+   * or of a chat that is over. LHC's answer has to say that it was done ({@link Done}).
+   */
+  'message.retracted': {
+    readonly visitor: string;
+    readonly chatId: string | null;
+    readonly messageId: string;
+    readonly operator: CallbackOperator;
+  };
+  /** The operators' reactions to the visitor's message are these now; none if they were removed. Answer: as above. */
+  'message.reaction': {
+    readonly visitor: string;
+    readonly chatId: string;
+    readonly messageId: string;
+    readonly operator: CallbackOperator;
+    readonly reactions: readonly string[];
+  };
   /** The visitor's account or session could not be made. */
   'visitor.failed': { readonly visitor: string; readonly reason: string };
 }
@@ -190,8 +210,14 @@ export type WordedNotice =
   /** The chat was over, and the words have become an invitation. */
   | 'invited';
 
+/**
+ * The visitor sees what the callback says. Older receivers accept `message.retracted` and `message.reaction` without doing
+ * it, so what LHC does not say is taken for not done.
+ */
+export type Done = 'done';
+
 /** `answer`: LHC's own answer to a command. `text` has it. */
-export type NoticeCode = WordedNotice | 'answer';
+export type NoticeCode = WordedNotice | 'answer' | Done;
 
 /**
  * The body of LHC's answer to a callback, as JSON with a status of 2xx, if it has something to say. An answer without a

@@ -15,7 +15,7 @@ import {
   type RestMessage,
 } from './rest-chats.ts';
 import { noticeIn, type WrittenAnswer } from './rest-notice.ts';
-import { literal, withoutHtmlTag } from './visitor-text.ts';
+import { asNewMessage, literal, withoutHtmlTag } from './visitor-text.ts';
 
 /** Chats whose newest known message is remembered. One that is forgotten is read from its beginning. */
 export const CHATS_REMEMBERED = 10_000;
@@ -247,7 +247,7 @@ export function createRestDelivery(
           return refused('not-possible', 'without its extension LHC takes no invitations');
         case 'chat.message': {
           const { chatId, operator, message } = data;
-          return write(access, { id, chatId, operator, text: literal(message.body) });
+          return write(access, { id, chatId, operator, text: asNewMessage(message) });
         }
         case 'chat.notice': {
           const { chatId, message } = data;

@@ -3,7 +3,7 @@
  * (docs/xmppservice.md). That form has no id and no signature. What it cannot say, LHC is not told.
  */
 import type { Callback } from './callback-types.ts';
-import { literal } from './visitor-text.ts';
+import { asNewMessage } from './visitor-text.ts';
 
 /** JIDs as LHC knows them, bare. */
 export interface WireNames {
@@ -68,7 +68,7 @@ export function xmppserviceRequest(
       return pingRequest(names.operator(data.operator.username), data.resource);
     case 'visitor.invited':
     case 'chat.message':
-      return message(names, data.operator.username, data.visitor, literal(data.message.body));
+      return message(names, data.operator.username, data.visitor, asNewMessage(data.message));
     case 'chat.command':
       return data.operator && message(names, data.operator.username, data.visitor, data.text);
     // A command to a visitor whose chat LHC has closed would invite them with its words. So these name the chat.

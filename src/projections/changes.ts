@@ -3,6 +3,7 @@ import { actorOf, type TenantNaming, visitorJid } from '../actors/ids.ts';
 import type { OperatorFacts } from '../actors/operator/machine.ts';
 import type { VisitorFacts } from '../actors/visitor/facts.ts';
 import type { RecordedEvent } from '../eventstore/port.ts';
+import type { JsonObject } from '../kit/json.ts';
 import { chatWithJid, operatorWithJid, visitorWithJid } from './jids.ts';
 import type { Queries } from './models.ts';
 
@@ -43,6 +44,9 @@ const CHANGES: Readonly<Record<FactType, readonly StreamType[]>> = {
   MessageAddressed: NOTHING,
   MessageReturned: NOTHING,
   OperatorMessageReceived: ['message'],
+  OperatorMessageRetracted: ['message'],
+  MessageReacted: ['message'],
+  OperatorMessageReacted: ['message'],
   OperatorMessageAccepted: NOTHING,
   OperatorMessageDisplayed: ['message'],
   MessageDisplayed: ['message'],
@@ -93,6 +97,13 @@ const text = (value: unknown): string => (typeof value === 'string' ? value : ''
 const texts = (value: unknown): readonly string[] =>
   Array.isArray(value) ? value.map(text) : [text(value)];
 
+/** The revision of an earlier message whose row the fact changes; undefined for every other fact. */
+function rowOf(type: string, { corrects, revision }: JsonObject): number | undefined {
+  const isAbout = type === 'OperatorMessageRetracted' || type === 'OperatorMessageReacted';
+  const earlier = isAbout ? revision : corrects;
+  return typeof earlier === 'number' ? earlier : undefined;
+}
+
 /** The stream events of one fact: one for each row that the fact changed, with the row as it is now. */
 export function streamEventsOf(
   { stream, revision, type, data, metadata }: RecordedEvent,
@@ -125,7 +136,7 @@ export function streamEventsOf(
     },
     message: () => {
       if (actor.kind !== 'visitor') return [];
-      const atRevision = rows.messages.at(tenant.id, name, revision);
+      const atRevision = rows.messages.at(tenant.id, name, rowOf(type, data) ?? revision);
       const ids = texts(data.messageIds ?? data.messageId);
       const messages = atRevision
         ? [atRevision]

@@ -16,7 +16,7 @@ export interface MessageView {
   readonly operator: string | null;
   /** Who wrote it in LHC's own pages; null if it was not written there. */
   readonly inLhc: InLhc | null;
-  /** null if the person was erased. */
+  /** The newest text; null if the person was erased, or the operator has taken the message back. */
   readonly body: string | null;
   /** In ms since 1970. */
   readonly at: number;
@@ -29,8 +29,14 @@ export interface MessageView {
   readonly reason: string | null;
   /** When the other side displayed it, in ms since 1970; null if that is not known. */
   readonly displayedAt: number | null;
-  /** The id of the operator's message that this one corrects. */
+  /** The id of the operator's message that this one corrects, if that one is not known. Release 0.1.0 knew none. */
   readonly replaces: string | null;
+  /** When the operator corrected it last, in ms since 1970; null if they did not. */
+  readonly correctedAt: number | null;
+  /** When the operator took it back, in ms since 1970; null if they did not. */
+  readonly retractedAt: number | null;
+  /** The reactions of the other side. */
+  readonly reactions: readonly string[];
   /** The revision of its fact on the visitor's stream. Messages are in this order. */
   readonly revision: number;
 }
@@ -59,11 +65,16 @@ const ORDER: Order = { name: 'revision', first: { sql: 'revision', type: 'number
 
 const VISIBLE: readonly MessageKind[] = ['chat', 'invitation'];
 
-const COLUMNS = `id, chat_id AS chatId, direction, kind, operator, ${IN_LHC_SELECTED}, body, at, state, reason,
-  displayed_at AS displayedAt, replaces, revision`;
+const COLUMNS = `id, chat_id AS chatId, direction, kind, operator, ${IN_LHC_SELECTED},
+  CASE WHEN retracted_at IS NULL THEN body END AS body, at, state, reason, displayed_at AS displayedAt, replaces,
+  corrected_at AS correctedAt, retracted_at AS retractedAt, reactions, revision`;
 
 // The columns above have the names of the view, and the table is STRICT.
-const viewOf = (row: Record<string, SQLOutputValue>) => withInLhc(row) as unknown as MessageView;
+const viewOf = ({ reactions, ...row }: Record<string, SQLOutputValue>) =>
+  ({
+    ...withInLhc(row),
+    reactions: typeof reactions === 'string' ? JSON.parse(reactions) : [],
+  }) as unknown as MessageView;
 
 export function messageQueries(db: DatabaseSync): MessageQueries {
   const at = db.prepare(

@@ -7,7 +7,7 @@ import type { Model } from './model.ts';
 
 /** Reads the visitor's row, so apply a fact to the visitors first. */
 export const MESSAGES: Model<ApplyVisitorFact> = {
-  version: 5,
+  version: 6,
   schema: `
     CREATE TABLE messages (
       tenant TEXT NOT NULL,
@@ -25,9 +25,17 @@ export const MESSAGES: Model<ApplyVisitorFact> = {
       reason TEXT,
       displayed_at INTEGER,
       replaces TEXT,
+      corrected_at INTEGER,
+      corrected_by INTEGER,
+      body_before TEXT,
+      retracted_at INTEGER,
+      retracted_by INTEGER,
+      reactions TEXT,
       PRIMARY KEY (tenant, visitor, revision)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX messages_by_id ON messages (tenant, visitor, id);
+    CREATE INDEX messages_corrected ON messages (tenant, visitor, corrected_by) WHERE corrected_by IS NOT NULL;
+    CREATE INDEX messages_retracted ON messages (tenant, visitor, retracted_by) WHERE retracted_by IS NOT NULL;
     CREATE INDEX messages_unseen ON messages (tenant, visitor, direction, revision)
       WHERE displayed_at IS NULL;
   `,
@@ -87,6 +95,29 @@ function prepare(db: DatabaseSync) {
       `UPDATE messages SET state = 'failed', reason = ?4 WHERE tenant = ?1 AND visitor = ?2 AND revision = ?3
          AND direction = 'operator'`,
     ),
+    // The newest text stands at the place of the first one. The log has all of them.
+    correct: db.prepare(
+      `UPDATE messages SET body_before = body, body = ?4, corrected_at = ?5, corrected_by = ?6
+         WHERE tenant = ?1 AND visitor = ?2 AND revision = ?3`,
+    ),
+    retract: db.prepare(
+      `UPDATE messages SET retracted_at = ?4, retracted_by = ?5 WHERE tenant = ?1 AND visitor = ?2 AND revision = ?3`,
+    ),
+    // LHC has refused the correction or the retraction: the visitor has what they had before.
+    takeBackCorrection: db.prepare(
+      `UPDATE messages SET body = body_before, corrected_at = NULL, corrected_by = NULL
+         WHERE tenant = ?1 AND visitor = ?2 AND corrected_by = ?3`,
+    ),
+    takeBackRetraction: db.prepare(
+      `UPDATE messages SET retracted_at = NULL, retracted_by = NULL
+         WHERE tenant = ?1 AND visitor = ?2 AND retracted_by = ?3`,
+    ),
+    react: db.prepare(
+      `UPDATE messages SET reactions = ?4 WHERE tenant = ?1 AND visitor = ?2 AND id = ?3 AND direction = 'visitor'`,
+    ),
+    reactToOperator: db.prepare(
+      'UPDATE messages SET reactions = ?4 WHERE tenant = ?1 AND visitor = ?2 AND revision = ?3',
+    ),
     erase: db.prepare('DELETE FROM messages WHERE tenant = ? AND visitor = ?'),
   };
 }
@@ -102,6 +133,10 @@ function insertOperatorMessage(
   insert.run(...row, replaces ?? null);
 }
 
+/** JSON; null if there are none, or the person was erased. */
+const reactionsOf = (personal: { reactions: string[] } | null | undefined): string | null =>
+  personal?.reactions.length ? JSON.stringify(personal.reactions) : null;
+
 function apply(statements: Statements, fact: OpenedVisitorFact, recorded: Recorded) {
   const { tenant, name, revision, at } = recorded;
   const setState = (ids: readonly string[], state: string, reason: string | null): void => {
@@ -115,12 +150,25 @@ function apply(statements: Statements, fact: OpenedVisitorFact, recorded: Record
       return;
     }
     case 'OperatorMessageReceived': {
-      const { operator, chatId, messageId: id, invitation, replaces } = fact.data;
+      const { operator, chatId, messageId: id, invitation, replaces, corrects } = fact.data;
       const kind = invitation ? 'invitation' : 'chat';
       const body = fact.personal?.body ?? null;
+      if (corrects !== undefined) {
+        statements.correct.run(tenant, name, corrects, body, at, revision);
+        return;
+      }
       const message = { id, chatId, kind, operator, body, replaces } as const;
       return insertOperatorMessage(statements, recorded, message);
     }
+    case 'OperatorMessageRetracted':
+      statements.retract.run(tenant, name, fact.data.revision, at, revision);
+      return;
+    case 'MessageReacted':
+      statements.react.run(tenant, name, fact.data.messageId, reactionsOf(fact.personal));
+      return;
+    case 'OperatorMessageReacted':
+      statements.reactToOperator.run(tenant, name, fact.data.revision, reactionsOf(fact.personal));
+      return;
     case 'NoteAdded': {
       const { operator, chatId, noteId: id } = fact.data;
       const body = fact.personal?.body ?? null;
@@ -162,6 +210,8 @@ function apply(statements: Statements, fact: OpenedVisitorFact, recorded: Record
       return;
     case 'LhcRefused':
       statements.setRefused.run(tenant, name, fact.data.revision, fact.data.code);
+      statements.takeBackCorrection.run(tenant, name, fact.data.revision);
+      statements.takeBackRetraction.run(tenant, name, fact.data.revision);
       return;
     case 'PersonalDataErased':
       statements.erase.run(tenant, name);

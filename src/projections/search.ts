@@ -15,15 +15,26 @@ export interface ApplyToSearch {
 
 /** Reads the rows of messages and chats. */
 export const SEARCH: Model<ApplyToSearch> = {
-  version: 3,
+  version: 4,
   schema: SEARCH_SCHEMA,
   tables: SEARCH_TABLES,
   apply: (db) => {
     const remove = remover(db);
     const add = adder(db);
+    const changed = changedBy(db);
+    /** The message that has its earlier text again, because LHC has refused a correction or a retraction of it. */
+    let restored: number | null = null;
     return {
-      before: (fact, recorded) => removeBefore(remove, fact, recorded),
-      after: (fact, recorded) => addAfter(add, fact, recorded),
+      before: (fact, recorded) => {
+        const { tenant, name } = recorded;
+        restored = fact.type === 'LhcRefused' ? changed(tenant, name, fact.data.revision) : null;
+        if (restored !== null) remove.one(tenant, name, restored);
+        removeBefore(remove, fact, recorded);
+      },
+      after: (fact, recorded) => {
+        if (restored !== null) add.message(recorded, restored);
+        addAfter(add, fact, recorded);
+      },
     };
   },
   hide: (db) => {
@@ -35,7 +46,7 @@ export const SEARCH: Model<ApplyToSearch> = {
 
 type Remove = ReturnType<typeof remover>;
 
-/** The text of a document. Messages and chats do not change theirs any more when they are documents. */
+/** The text of a document. A message whose text changes is taken out before. */
 const TEXT = `coalesce(
   (SELECT body FROM messages AS m WHERE m.tenant = d.tenant AND m.visitor = d.visitor AND m.revision = d.revision),
   (SELECT nick FROM chats AS c WHERE c.tenant = d.tenant AND c.visitor = d.visitor AND c.revision = d.revision),
@@ -59,11 +70,18 @@ function remover(db: DatabaseSync) {
     ),
     ofVisitor: remove('tenant = ? AND visitor = ?'),
     before: remove('tenant = ? AND visitor = ? AND revision < ?'),
+    one: remove('tenant = ? AND visitor = ? AND revision = ?'),
   };
 }
 
 function removeBefore(remove: Remove, fact: OpenedVisitorFact, { tenant, name }: Recorded) {
   switch (fact.type) {
+    case 'OperatorMessageReceived':
+      if (fact.data.corrects !== undefined) remove.one(tenant, name, fact.data.corrects);
+      return;
+    case 'OperatorMessageRetracted':
+      remove.one(tenant, name, fact.data.revision);
+      return;
     case 'PersonalDataErased':
       remove.ofVisitor(tenant, name);
       return;
@@ -76,19 +94,33 @@ function removeBefore(remove: Remove, fact: OpenedVisitorFact, { tenant, name }:
   }
 }
 
+/** @returns the revision of the message that was corrected or taken back by the fact at `revision`; null if there is none */
+function changedBy(db: DatabaseSync) {
+  const row = (column: 'corrected_by' | 'retracted_by') =>
+    db.prepare(
+      `SELECT revision FROM messages WHERE tenant = ? AND visitor = ? AND ${column} = ? AND ${column} IS NOT NULL`,
+    );
+  const [corrected, retracted] = [row('corrected_by'), row('retracted_by')];
+  return (tenant: string, visitor: string, revision: number): number | null => {
+    const found =
+      corrected.get(tenant, visitor, revision) ?? retracted.get(tenant, visitor, revision);
+    return found ? Number(found.revision) : null;
+  };
+}
+
 type Add = ReturnType<typeof adder>;
 
 function adder(db: DatabaseSync) {
   const write = documentWriter(db);
   const message = db.prepare(
-    'SELECT body FROM messages WHERE tenant = ? AND visitor = ? AND revision = ?',
+    `SELECT body FROM messages WHERE tenant = ? AND visitor = ? AND revision = ? AND retracted_at IS NULL`,
   );
   const chat = db.prepare(
     `SELECT revision, nick FROM chats WHERE tenant = ? AND visitor = ? AND chat_id = ?
      ORDER BY revision DESC LIMIT 1`,
   );
   return {
-    message({ tenant, name, revision }: Recorded): void {
+    message({ tenant, name }: Recorded, revision: number): void {
       const body = message.get(tenant, name, revision)?.body;
       if (typeof body !== 'string') return;
       write({ kind: 'messages', tenant, visitor: name, revision, text: body });
@@ -105,11 +137,12 @@ function adder(db: DatabaseSync) {
 function addAfter(add: Add, fact: OpenedVisitorFact, recorded: Recorded) {
   switch (fact.type) {
     case 'VisitorMessageSent':
-    case 'OperatorMessageReceived':
     case 'NoteAdded':
     case 'OperatorCommandSent':
     case 'MessageWrittenInLhc':
-      return add.message(recorded);
+      return add.message(recorded, recorded.revision);
+    case 'OperatorMessageReceived':
+      return add.message(recorded, fact.data.corrects ?? recorded.revision);
     case 'ChatClosed':
       return add.chat(recorded, fact.data.chatId);
     default:

@@ -18,6 +18,8 @@ export interface PersonalData {
   reasonOf(event: RecordedEvent): Promise<string | null>;
   /** The text of a message; null if its person was erased. */
   bodyOf(event: RecordedEvent): Promise<string | null>;
+  /** The reactions of a fact; null if its person was erased. */
+  reactionsOf(event: RecordedEvent): Promise<readonly string[] | null>;
   /** The page of the last page view, what was told last of the visitor, and the time of that page view. */
   profileOf(
     tenant: TenantId,
@@ -54,6 +56,10 @@ export function openPersonalData(store: EventStore, vault: Vault): PersonalData 
     async reasonOf(event) {
       const reason = (await open(event))?.reason;
       return typeof reason === 'string' ? reason : null;
+    },
+    async reactionsOf(event) {
+      const reactions = (await open(event))?.reactions;
+      return Array.isArray(reactions) ? reactions.filter((each) => typeof each === 'string') : null;
     },
     async profileOf(tenant, key, { context }) {
       const stream = streamOf(visitorRef(tenant, key));

@@ -1,6 +1,6 @@
 /**
- * What a visitor's client can do (XEP-0030), and its hash in every presence (XEP-0115). All visitors have the same, so a
- * client that knows it of one visitor asks nobody else.
+ * What a visitor's client can do (XEP-0030), and its hash in every presence (XEP-0115). All visitors of a tenant have the
+ * same, so a client that knows it of one visitor asks nobody else.
  */
 import { createHash } from 'node:crypto';
 import xml, { type Element } from '@xmpp/xml';
@@ -19,8 +19,11 @@ export interface Capabilities {
   readonly features: readonly string[];
 }
 
-/** A web chat. Encryption is missing on purpose: a visitor's browser has no keys. */
-export const VISITOR_CAPABILITIES: Capabilities = {
+/**
+ * A web chat of which LHC's extension can only add messages: LHC's REST API, and the older extension. A correction is a new
+ * message with a mark there. Encryption is missing on purpose: a visitor's browser has no keys.
+ */
+export const WORDS_CAPABILITIES: Capabilities = {
   identities: [{ category: 'client', type: 'web', name: 'Live Helper Chat' }],
   features: [
     DISCO_INFO,
@@ -31,6 +34,17 @@ export const VISITOR_CAPABILITIES: Capabilities = {
     'urn:xmpp:message-correct:0', // XEP-0308
     'urn:xmpp:ping', // XEP-0199
     'urn:xmpp:receipts', // XEP-0184: LHC has it
+    'urn:xmpp:reply:0', // XEP-0461
+  ],
+};
+
+/** What the web chat of an LHC with our extension can do. */
+export const VISITOR_CAPABILITIES: Capabilities = {
+  ...WORDS_CAPABILITIES,
+  features: [
+    ...WORDS_CAPABILITIES.features,
+    'urn:xmpp:message-retract:1', // XEP-0424
+    'urn:xmpp:reactions:0', // XEP-0444
   ],
 };
 
@@ -52,17 +66,29 @@ export function capsHash({ identities, features }: Capabilities): string {
     .digest('base64');
 }
 
-const VISITOR_HASH = capsHash(VISITOR_CAPABILITIES);
-const NODE_AND_HASH = `${CAPS_NODE}#${VISITOR_HASH}`;
+const KNOWN = new Map(
+  [VISITOR_CAPABILITIES, WORDS_CAPABILITIES].map((each) => [capsHash(each), each] as const),
+);
+const HASHES = new Map([...KNOWN].map(([hash, each]) => [each, hash] as const));
 
 /** The hash in a presence (XEP-0115 §4). */
-export const capsElement = (): Element =>
-  xml('c', { xmlns: CAPS, hash: 'sha-1', node: CAPS_NODE, ver: VISITOR_HASH });
+export const capsElement = (capabilities: Capabilities): Element =>
+  xml('c', {
+    xmlns: CAPS,
+    hash: 'sha-1',
+    node: CAPS_NODE,
+    ver: HASHES.get(capabilities) ?? capsHash(capabilities),
+  });
 
-/** The answer to a query (XEP-0030 §3); null for a node that a visitor does not have. */
+/**
+ * The answer to a query (XEP-0030 §3); null for a node that a visitor does not have. The node is that of the presence. A
+ * query without one gets what every visitor can do.
+ */
 export function discoInfo(node: string | undefined): Element | null {
-  if (node !== undefined && node !== NODE_AND_HASH) return null;
-  const { identities, features } = VISITOR_CAPABILITIES;
+  const hash = node?.startsWith(`${CAPS_NODE}#`) ? node.slice(CAPS_NODE.length + 1) : '';
+  const capabilities = node === undefined ? WORDS_CAPABILITIES : KNOWN.get(hash);
+  if (!capabilities) return null;
+  const { identities, features } = capabilities;
   return xml(
     'query',
     { xmlns: DISCO_INFO, ...(node !== undefined && { node }) },

@@ -12,6 +12,8 @@ export interface VisitorPresence {
   readonly status: string;
   /** XEP-0172, carried in the presence. */
   readonly nick: string;
+  /** LHC can show operators' words alone: no reactions, and it takes nothing back. The capabilities say so. */
+  readonly wordsAlone?: true;
 }
 
 /** A visitor's message to an operator. `id` is the stanza id and the XEP-0359 origin-id. */
@@ -30,6 +32,11 @@ export interface OutgoingMessage {
   readonly notice?: true;
   /** The body is the address of a file, and nothing else: clients show a picture, or offer a download (XEP-0066). */
   readonly isFile?: true;
+  /**
+   * The sender's reactions to the receiver's message `to` are these now (XEP-0444). The body is for clients that know no
+   * reactions; without one it is `''`.
+   */
+  readonly reactions?: { readonly to: string; readonly emojis: readonly string[] };
 }
 
 /** When a message was written. */

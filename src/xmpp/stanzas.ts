@@ -2,7 +2,7 @@
 import xml, { type Element } from '@xmpp/xml';
 import { AppError } from '../errors.ts';
 import { xmlText } from '../kit/xml-text.ts';
-import { capsElement } from './capabilities.ts';
+import { capsElement, VISITOR_CAPABILITIES, WORDS_CAPABILITIES } from './capabilities.ts';
 import { splitJid } from './jid.ts';
 import type {
   Acknowledgement,
@@ -18,8 +18,10 @@ const DELAY = 'urn:xmpp:delay'; // XEP-0203
 const HINTS = 'urn:xmpp:hints'; // XEP-0334
 const CHAT_MARKERS = 'urn:xmpp:chat-markers:0'; // XEP-0333
 const OOB = 'jabber:x:oob'; // XEP-0066
+const FALLBACK = 'urn:xmpp:fallback:0'; // XEP-0428
 const NICK = 'http://jabber.org/protocol/nick'; // XEP-0172
 const PING = 'urn:xmpp:ping'; // XEP-0199
+const REACTIONS = 'urn:xmpp:reactions:0'; // XEP-0444
 const RECEIPTS = 'urn:xmpp:receipts'; // XEP-0184
 const STANZA_ERRORS = 'urn:ietf:params:xml:ns:xmpp-stanzas'; // RFC 6120 §8.3.3
 const STANZA_IDS = 'urn:xmpp:sid:0'; // XEP-0359
@@ -46,11 +48,12 @@ export function assertFits({ id, body }: Pick<OutgoingMessage, 'id' | 'body'>): 
  * page, and the title of a page may have any characters.
  */
 export function messageStanza(message: OutgoingMessage): Element {
-  const { id, from, to, body, thread, delay, notice, isFile } = message;
+  const { id, from, to, body, thread, delay, notice, isFile, reactions } = message;
   return xml(
     'message',
     { type: 'chat', id: xmlText(id), from, to },
-    xml('body', {}, xmlText(body)),
+    body === '' ? undefined : xml('body', {}, xmlText(body)),
+    ...(reactions ? reactionElements(reactions, body !== '') : []),
     thread === undefined ? undefined : xml('thread', {}, xmlText(thread)),
     xml('origin-id', { xmlns: STANZA_IDS, id: xmlText(id) }),
     xml('unstyled', { xmlns: STYLING }),
@@ -61,6 +64,19 @@ export function messageStanza(message: OutgoingMessage): Element {
     xml('markable', { xmlns: CHAT_MARKERS }),
     notice || delay ? undefined : xml('active', { xmlns: CHAT_STATES }),
   );
+}
+
+/** XEP-0444, which asks for the hint to store it (XEP-0334). All of the text is for others (XEP-0428). */
+function reactionElements(
+  { to, emojis }: NonNullable<OutgoingMessage['reactions']>,
+  hasFallback: boolean,
+): (Element | undefined)[] {
+  const each = emojis.map((emoji) => xml('reaction', {}, xmlText(emoji)));
+  return [
+    xml('reactions', { xmlns: REACTIONS, id: xmlText(to) }, ...each),
+    hasFallback ? xml('fallback', { xmlns: FALLBACK, for: REACTIONS }, xml('body', {})) : undefined,
+    xml('store', { xmlns: HINTS }),
+  ];
 }
 
 /** A message to all in a chat room (XEP-0045 §7.4). */
@@ -124,14 +140,15 @@ export function chatStateStanza(from: string | undefined, to: string, state: Cha
  * An available presence of a visitor, with what their client can do (XEP-0115). Empty texts are left out.
  * @param to for this address alone (RFC 6121 §4.6); without it, for everybody
  */
-export function presenceStanza({ show, status, nick }: VisitorPresence, to?: string): Element {
+export function presenceStanza(presence: VisitorPresence, to?: string): Element {
+  const { show, status, nick } = presence;
   return xml(
     'presence',
     to === undefined ? {} : { to },
     show === undefined ? undefined : xml('show', {}, show),
     status === '' ? undefined : xml('status', {}, xmlText(status)),
     nick === '' ? undefined : xml('nick', { xmlns: NICK }, xmlText(nick)),
-    capsElement(),
+    capsElement(presence.wordsAlone ? WORDS_CAPABILITIES : VISITOR_CAPABILITIES),
   );
 }
 

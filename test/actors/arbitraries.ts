@@ -51,6 +51,18 @@ export const visitorCommand: fc.Arbitrary<VisitorCommand | Wake> = fc.oneof(
     .record({ operator, messageId, markable: fc.boolean() })
     .map((got): VisitorCommand => ({ type: 'ReceiveOperatorMessage', body: '', ...got })),
   fc
+    .record({ operator, messageId, replaces: messageId })
+    .map((got): VisitorCommand => ({ type: 'ReceiveOperatorMessage', body: '', ...got })),
+  fc
+    .record({ operator, messageId })
+    .map((got): VisitorCommand => ({ type: 'RetractOperatorMessage', ...got })),
+  fc
+    .record({ operator, messageId, reactions: fc.subarray(['👍', '🐢']) })
+    .map((got): VisitorCommand => ({ type: 'ReactToMessage', ...got })),
+  fc
+    .record({ messageId, reactions: fc.subarray(['👍', '🐢']) })
+    .map((got): VisitorCommand => ({ type: 'ReactToOperatorMessage', ...got })),
+  fc
     .record({ chatId, operator, reservation: fc.option(reservation) })
     .map((wish): VisitorCommand => ({ type: 'AssignChat', reason: 'least-loaded', ...wish })),
   fc

@@ -61,13 +61,29 @@ export const address = (
 export const receive = (
   operator = 'op1',
   messageId = 'o1',
-  wants: { receipt?: boolean; markable?: boolean; replaces?: string } = {},
+  wants: Partial<Extract<VisitorCommand, { type: 'ReceiveOperatorMessage' }>> = {},
 ): VisitorCommand => ({
   type: 'ReceiveOperatorMessage',
   operator: username(operator),
   messageId,
   body: 'How can I help?',
   ...wants,
+});
+export const retract = (operator = 'op1', messageId = 'o1'): VisitorCommand => ({
+  type: 'RetractOperatorMessage',
+  operator: username(operator),
+  messageId,
+});
+export const react = (operator = 'op1', messageId = 'm1', reactions = ['👍']): VisitorCommand => ({
+  type: 'ReactToMessage',
+  operator: username(operator),
+  messageId,
+  reactions,
+});
+export const reactToOperator = (messageId = 'o1', reactions = ['👍']): VisitorCommand => ({
+  type: 'ReactToOperatorMessage',
+  messageId,
+  reactions,
 });
 export const assignChat = (
   operator = 'op1',
@@ -379,6 +395,27 @@ export const operatorMessage = (
     ...(markable && { markable }),
   },
   personal: { body: 'How can I help?' },
+});
+/** A correction of the message at `corrects`. */
+export const correction = (
+  corrects: number,
+  messageId = 'o2',
+  replaces = 'o1',
+  chatId: string | null = 'c1',
+): VisitorFact => {
+  const { data, personal } = operatorMessage(chatId, 'op1', messageId) as Extract<
+    VisitorFact,
+    { type: 'OperatorMessageReceived' }
+  >;
+  return { type: 'OperatorMessageReceived', data: { ...data, replaces, corrects }, personal };
+};
+export const retracted = (
+  revision: number,
+  messageId = 'o1',
+  chatId: string | null = 'c1',
+): VisitorFact => ({
+  type: 'OperatorMessageRetracted',
+  data: { operator: username('op1'), messageId, revision, chatId },
 });
 /** The first message of an invitation. */
 export const invitingMessage = (operator = 'op1', messageId = 'o1'): VisitorFact => ({

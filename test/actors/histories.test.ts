@@ -30,6 +30,7 @@ import {
   TENANT_CANNED_TEXTS,
   TENANT_CONFIGURATION,
   TENANT_HISTORY,
+  VISITOR_ABOUT_HISTORY,
   VISITOR_ERASED_HISTORY,
   VISITOR_HISTORY,
   VISITOR_IN_LHC_HISTORY,
@@ -127,6 +128,7 @@ holds('visitor-erased', visitorDecider, VISITOR_ERASED_HISTORY);
 holds('visitor-retention', visitorDecider, VISITOR_RETENTION_HISTORY);
 holds('visitor-overflow', visitorDecider, VISITOR_OVERFLOW_HISTORY);
 holds('visitor-refused', visitorDecider, VISITOR_REFUSED_HISTORY);
+holds('visitor-about', visitorDecider, VISITOR_ABOUT_HISTORY);
 holds('operator', operatorDecider, OPERATOR_HISTORY);
 holds('operator-claim', operatorDecider, OPERATOR_CLAIM_HISTORY);
 holds('operator-presences', operatorDecider, OPERATOR_PRESENCES);

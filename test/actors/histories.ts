@@ -22,11 +22,14 @@ import {
   offerChat,
   openSession,
   overflowChat,
+  react,
+  reactToOperator,
   receive,
   refuseByLhc,
   register,
   release,
   reserve,
+  retract,
   SECOND,
   sendCommand,
   sendMessage,
@@ -286,6 +289,27 @@ export const VISITOR_REFUSED_HISTORY: Script<VisitorCommand> = [
   ],
   [SECOND, refuseByLhc({ operator: username('grace'), refused: { change: 'transfer' } })],
   [MINUTE, closeChat('c1')],
+];
+
+/** Messages that are corrected, taken back and reacted to; a command and an older message are not. */
+export const VISITOR_ABOUT_HISTORY: Script<VisitorCommand> = [
+  [SECOND, viewPage('home')],
+  [MINUTE, receive('ada', 'o1')],
+  [SECOND, receive('ada', 'o2', { replaces: 'o1' })],
+  [SECOND, startChat('c1', 'm1')],
+  [SECOND, { type: 'ReportMessageTaken', messageIds: ['m1'] }],
+  [SECOND, receive('ada', 'o3', { reply: { to: 'm1', plain: 'Yes' } })],
+  [SECOND, receive('ada', 'o4', { replaces: 'o3' })],
+  [SECOND, receive('ada', 'o5', { replaces: 'o4' })],
+  [SECOND, receive('ada', 'o6', { replaces: 'a-command' })],
+  [SECOND, react('ada', 'm1', ['👍', '🐢'])],
+  [SECOND, reactToOperator('o5', ['❤️'])],
+  [SECOND, reactToOperator('o3', [])],
+  [SECOND, retract('ada', 'o6')],
+  [SECOND, refuseByLhc({ operator: username('ada'), refused: { change: 'retract' } })],
+  [SECOND, react('ada', 'm1', [])],
+  [MINUTE, closeChat('c1')],
+  [SECOND, retract('ada', 'o2')],
 ];
 
 const day = (n: number): Script<OperatorCommand> => [

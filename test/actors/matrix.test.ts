@@ -32,6 +32,8 @@ import { stored } from './stream.ts';
 /** Commands that cause a new fact each time. Only the command id shows a repeat. */
 const NEW_EACH_TIME = [
   'ReceiveOperatorMessage',
+  'ReactToMessage',
+  'ReactToOperatorMessage',
   'RefuseMessage',
   'AskQuestion',
   'SetAvailability',

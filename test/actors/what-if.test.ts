@@ -113,6 +113,10 @@ test('visitor: what if, after revision 3', () => {
     { path: ['chatMessages'], before: 1, after: 2 },
     { path: ['firstWaiting'], before: 2, after: null },
     { path: ['endedChat'], before: null, after: { operator: 'op1', at: 1767312003000 } },
+    {
+      path: ['written', 0],
+      after: { hash: 'ouMRpApIcYGLB5V8', revision: 6, operator: 'op1', over: true },
+    },
     { path: ['lastSeen'], before: 1767225602000, after: 1767225603000 },
     { path: ['lastOperator'], before: null, after: 'op1' },
     { path: ['openMessages', 1], after: { id: 'm7', chatId: 'c1', revision: 4, taken: false } },

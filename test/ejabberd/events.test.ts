@@ -151,11 +151,7 @@ it('reports unsupported content without its text', async () => {
   say('u-silent', omemo(xml('payload', {}, 'AAAA')));
   say('u-keys', omemo());
   say('u-otr', xml('body', {}, '?OTRv23? somebody wants a private conversation'));
-  const reactions = { xmlns: 'urn:xmpp:reactions:0', id: 'm1' };
-  say('u-reaction', xml('reactions', reactions, xml('reaction', {}, '👍')));
-  say('u-withdrawn', xml('reactions', reactions));
-  const retract = xml('retract', { xmlns: 'urn:xmpp:message-retract:1', id: 'u-last' });
-  say('u-retraction', retract, xml('body', {}, 'This person wants to take back a message'));
+  say('u-nothing', xml('retract', { xmlns: 'urn:xmpp:message-retract:1' }));
   say('u-last', xml('body', {}, 'plain'));
   await receiver.event('message', ({ id }) => id === 'u-last');
   const to = { from: operator.jid, to: visitorJid };
@@ -164,14 +160,50 @@ it('reports unsupported content without its text', async () => {
     { ...to, id: 'u-omemo', what: 'encrypted' },
     { ...to, id: 'u-silent', what: 'encrypted' },
     { ...to, id: 'u-otr', what: 'encrypted' },
-    { ...to, id: 'u-reaction', what: 'reaction' },
-    { ...to, id: 'u-retraction', what: 'retraction' },
+    { ...to, id: 'u-nothing', what: 'retraction' },
   ]);
-  expect(JSON.stringify(unsupported)).not.toMatch(/OMEMO|OTR|take back/);
+  expect(JSON.stringify(unsupported)).not.toMatch(/OMEMO|OTR/);
   const messages = receiver.ofType('message').filter(({ id }) => id.startsWith('u-'));
   expect(messages.map(({ id }) => id)).toEqual(['u-last']);
   await operator.disconnect();
   await visitor.disconnect();
+});
+
+it('reports retractions, reactions and replies with the message that they are about', async () => {
+  const operator = await connectOperator({ ...login, username: 'op1' });
+  const say = (id: string, ...children: Element[]) =>
+    operator.sendStanza(xml('message', { to: visitorJid, type: 'chat', id }, ...children));
+  const reactions = { xmlns: 'urn:xmpp:reactions:0', id: 'm1' };
+  say('r-set', xml('reactions', reactions, xml('reaction', {}, '👍'), xml('reaction', {}, '🐢')));
+  say('r-gone', xml('reactions', reactions));
+  say('r-long', xml('reactions', reactions, xml('reaction', {}, '👍'.repeat(20))));
+  const retract = xml('retract', { xmlns: 'urn:xmpp:message-retract:1', id: 'r-sent' });
+  say('r-back', retract, xml('body', {}, 'This person wants to take back a message'));
+  const older = { xmlns: 'urn:xmpp:fasten:0', id: 'r-older' };
+  say('r-fasten', xml('apply-to', older, xml('retract', { xmlns: 'urn:xmpp:message-retract:0' })));
+  const fallback = { xmlns: 'urn:xmpp:fallback:0', for: 'urn:xmpp:reply:0' };
+  say(
+    'r-reply',
+    xml('body', {}, '> Do you?\nYes'),
+    xml('reply', { xmlns: 'urn:xmpp:reply:0', to: visitorJid, id: 'm1' }),
+    xml('fallback', fallback, xml('body', { start: '0', end: '10' })),
+  );
+  const to = { from: operator.jid, to: visitorJid };
+  expect(await receiver.event('message', ({ id }) => id === 'r-reply')).toMatchObject({
+    body: { '': '> Do you?\nYes' },
+    replyTo: 'm1',
+    quote: [0, 10],
+  });
+  expect(receiver.ofType('reaction')).toMatchObject([
+    { ...to, id: 'r-set', reactsTo: 'm1', reactions: ['👍', '🐢'] },
+    { ...to, id: 'r-gone', reactsTo: 'm1', reactions: [] },
+  ]);
+  expect(receiver.ofType('retraction')).toMatchObject([
+    { ...to, id: 'r-back', retracts: 'r-sent' },
+    { ...to, id: 'r-fasten', retracts: 'r-older' },
+  ]);
+  expect(JSON.stringify(receiver.ofType('retraction'))).not.toMatch(/take back/);
+  await operator.disconnect();
 });
 
 it('keeps the order of each operator, with a text of 64 kB and two hundred messages', async () => {

@@ -99,6 +99,9 @@ export const MESSAGE: MessageView = {
   reason: null,
   displayedAt: null,
   replaces: null,
+  correctedAt: null,
+  retractedAt: null,
+  reactions: [],
   revision: 3,
 };
 export const CANNED = { name: CannedName.parse('greeting'), text: 'Hello {visitor}' };

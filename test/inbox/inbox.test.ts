@@ -805,6 +805,118 @@ describe('an event', () => {
     expect(await asides()).toEqual([]);
   });
 
+  describe('about an earlier message', () => {
+    const ends = (from: string) => ({ from: `${from}@${HOST}/desk`, to: jidOf('1') });
+    const retraction = (from: string, retracts: string) =>
+      event('retraction', { ...ends(from), id: `r-${retracts}`, retracts });
+    const reaction = (from: string, reactions: string[], reactsTo = 'm1') =>
+      event('reaction', { ...ends(from), id: `e-${reactions.join('')}`, reactsTo, reactions });
+    const about = async () =>
+      (await rig.facts('visitor-acme.1')).flatMap(({ type, data }) =>
+        type === 'OperatorMessageRetracted' || type === 'MessageReacted'
+          ? [[type, data.messageId]]
+          : [],
+      );
+    const reasons = async () =>
+      (await rig.facts('operator-acme.op1')).flatMap(({ type, data }) =>
+        type === 'MessageRefused' ? [[data.retraction ?? false, data.reason]] : [],
+      );
+    beforeEach(async () => {
+      await registered('op1', 'op2');
+      await rig.toVisitor('1', startChat('c1', 'm1'));
+    });
+
+    it('is a fact once, however often it comes; what does not fit is answered with its reason', async () => {
+      const inbox = inboxOf();
+      await inbox.take([message('op1', '1', 'o1')]);
+      const taken = retraction('op1', 'o1');
+      await inbox.take([
+        on('s', 0, taken),
+        on('s', 1, { ...taken, seq: ++seq }), // a client that resumed
+        reaction('op1', ['👍', 'no emoji']),
+        reaction('op1', []),
+        reaction('op1', ['no emoji']),
+        reaction('op1', ['🐢'], 'o1'),
+        retraction('op1', 'o9'),
+        retraction('op2', 'o1'),
+        retraction('stranger', 'o1'),
+      ]);
+      expect(await about()).toEqual([
+        ['OperatorMessageRetracted', 'o1'],
+        ['MessageReacted', 'm1'],
+        ['MessageReacted', 'm1'],
+      ]);
+      expect(await reasons()).toEqual([
+        [false, 'visitors can be shown emojis alone'],
+        [false, 'visitors see reactions to their own last messages alone'],
+        [true, 'the visitor has no such message of yours'],
+      ]);
+      expect(await refusals('op2')).toEqual(['r-o1']);
+      expect(returned).toEqual([expect.objectContaining({ condition: 'forbidden' })]);
+    });
+
+    it('costs as much as a message', async () => {
+      const many = Array.from({ length: 300 }, () => reaction('op1', ['👍']));
+      await inboxOf().take([message('op1', '1', 'o1'), ...many]);
+      expect((await about()).length).toBeLessThan(250);
+      expect((await reasons()).length).toBe(1);
+      expect(returned.length).toBeGreaterThan(0);
+    });
+
+    it.each(['rest', 'xmppservice'] as const)(
+      'is refused where LHC can only add messages: %s',
+      async (callbackFlavour) => {
+        const rest = { restUser: 'u', restKey: 'k'.repeat(16) };
+        const keys = {
+          callbackUrl: 'https://lhc.test/',
+          ...(callbackFlavour === 'rest' && rest),
+        };
+        const tenants = createTenantDirectory([
+          tenantWith({ id: 'acme', host: HOST, apiKey: 'k'.repeat(16), callbackFlavour, ...keys }),
+        ]);
+        const inbox = inboxOf({}, undefined, silent, { tenants });
+        await inbox.take([message('op1', '1', 'o1')]);
+        await inbox.take([
+          retraction('op1', 'o1'),
+          reaction('op1', ['👍']),
+          reaction('op1', []), // it was never shown, so nothing has to be taken away
+        ]);
+        expect(await about()).toEqual([]);
+        expect(await reasons()).toEqual([
+          [true, 'the visitor has the message already'],
+          [false, 'visitors cannot see reactions; write a message instead'],
+        ]);
+      },
+    );
+
+    it('may quote it in front: the rest is the text, and a command is one', async () => {
+      const reply = (id: string, body: string, more: object) =>
+        event('message', { ...ends('op1'), id, body: { '': body }, replyTo: 'm1', ...more });
+      await inboxOf().take([
+        reply('o1', '👋 wrote\n/me nods', { quote: [0, 8] }),
+        reply('o2', 'all of it quotes', { quote: [0, 99] }),
+        reply('o3', 'in the middle', { quote: [3, 6] }),
+        reply('o4', 'nothing quotes', {}),
+        reply('o5', 'Ann wrote\n!note x', { quote: [0, 10] }),
+        reply('o6', 'Ann wrote\n!!x', { quote: [0, 10] }),
+      ]);
+      const texts = [];
+      for (const fact of await rig.facts('visitor-acme.1')) {
+        if (fact.type !== 'OperatorMessageReceived') continue;
+        const { body, plain } = (await rig.personal.of(fact)) ?? {};
+        texts.push([fact.data.replyTo, body, plain]);
+      }
+      expect(texts).toEqual([
+        ['m1', '👋 wrote\n* Name of op1 nods', '* Name of op1 nods'],
+        ['m1', 'all of it quotes', undefined],
+        ['m1', 'in the middle', undefined],
+        ['m1', 'nothing quotes', undefined],
+        ['m1', 'Ann wrote\n!x', '!x'],
+      ]);
+      expect((await rig.facts('visitor-acme.1')).map(({ type }) => type)).toContain('NoteAdded');
+    });
+  });
+
   it('of an unknown type is ignored, and so are accounts of no tenant', async () => {
     await inboxOf().take([
       event('operator.mood', { mood: 'good' }),

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import xml, { type Element } from '@xmpp/xml';
 import { afterAll, expect, it } from 'vitest';
 import { type Browser, startBrowser } from '../clients/chromium.ts';
 import { waitFor } from '../support/wait.ts';
@@ -53,6 +54,14 @@ function widgetIn(page: Browser) {
         { deadlineMs: SEEN_DEADLINE_MS, every: 200, what: () => `${text} in the widget: ${last}` },
       );
     },
+    async seesNot(text: string): Promise<void> {
+      const has = async () => (await shown()).includes(text);
+      const what = `${text} to go from the widget`;
+      await waitFor(async () => !(await has()), { deadlineMs: SEEN_DEADLINE_MS, every: 200, what });
+    },
+    /** The text of the last such element. */
+    text: (selector: string) =>
+      page.evaluate(`[...${inside}.querySelectorAll('${selector}')].at(-1)?.innerText.trim()`),
     /** The form that begins a chat. */
     async begin(name: string, question: string): Promise<void> {
       await fill('input[name=Username]', name);
@@ -117,6 +126,48 @@ it('the visitor sees that the operator types, and what they write', async () => 
   await anna.sees(/Olga is typing/);
   olga.send(jid, 'We have it.');
   await anna.sees('We have it.');
+});
+
+it('a reply, a reaction, a correction and a retraction are seen', async () => {
+  const size = await reads('Size 43');
+  const send = (id: string, ...children: Element[]) =>
+    olga.sendStanza(xml('message', { type: 'chat', to: jid, id }, ...children));
+  const react = (...emojis: string[]) =>
+    send(
+      `react-${emojis.length}`,
+      xml(
+        'reactions',
+        { xmlns: 'urn:xmpp:reactions:0', id: size.id },
+        ...emojis.map((emoji) => xml('reaction', {}, emoji)),
+      ),
+    );
+  send(
+    'reply',
+    xml('body', {}, '> Size 43\nIn a box of its own.'),
+    xml('reply', { xmlns: 'urn:xmpp:reply:0', id: size.id }),
+    xml(
+      'fallback',
+      { xmlns: 'urn:xmpp:fallback:0', for: 'urn:xmpp:reply:0' },
+      xml('body', { start: '0', end: '10' }),
+    ),
+  );
+  await anna.sees('In a box of its own.');
+  expect(await anna.text('blockquote')).toBe('Size 43');
+  react('👍', '🐢');
+  await anna.sees('🐢');
+  react();
+  await anna.seesNot('🐢');
+  const id = olga.send(jid, 'My pasword is 1234');
+  await anna.sees('My pasword is 1234');
+  send(
+    'corrected',
+    xml('body', {}, 'My password is 1234'),
+    xml('replace', { xmlns: 'urn:xmpp:message-correct:0', id }),
+  );
+  await anna.sees('My password is 1234');
+  send('taken', xml('retract', { xmlns: 'urn:xmpp:message-retract:1', id }));
+  await anna.seesNot('My password is 1234');
+  expect(olga.messages.filter(({ lines }) => /^Not |reaction/.test(lines))).toEqual([]);
 });
 
 it('the end of the chat is seen', async () => {

@@ -134,6 +134,61 @@ it('a correction takes the place of the words', async () => {
   await saidIs(chat.id, 'Do you have these in 43?', 'Yes, in black.', 'In red.');
 });
 
+it('a message is taken back: LHC has its own sentence there, and who may remove it removes the row', async () => {
+  const { jid, chat } = await answeredChat();
+  const retract = (id: string) =>
+    olga.sendStanza(
+      xml(
+        'message',
+        { type: 'chat', to: jid, id: `${id}-back` },
+        xml('retract', { xmlns: 'urn:xmpp:message-retract:1', id }),
+      ),
+    );
+  const first = await olga.sendAndAck(jid, 'My password is 1234.');
+  await saidIs(chat.id, 'Do you have these in 43?', 'Yes, in black.', 'My password is 1234.');
+  retract(first);
+  await saidIs(chat.id, 'Do you have these in 43?', 'Yes, in black.', 'Message was removed!');
+  const [{ id: role } = {}] = await lhc.sql(
+    'SELECT r.role_id AS id FROM lh_grouprole r JOIN lh_groupuser u ON u.group_id = r.group_id WHERE u.user_id = ?',
+    [olgaId],
+  );
+  await lhc.sql(
+    "INSERT INTO lh_rolefunction (role_id, module, `function`, limitation, type) VALUES (?, 'lhchat', 'removemsgop', '', 0)",
+    [Number(role)],
+  );
+  await lhc.sql('UPDATE lh_users SET cache_version = cache_version + 1', []);
+  const second = await olga.sendAndAck(jid, 'It is 5678.');
+  const said = ['Do you have these in 43?', 'Yes, in black.', 'Message was removed!'];
+  await saidIs(chat.id, ...said, 'It is 5678.');
+  retract(second);
+  await saidIs(chat.id, ...said);
+});
+
+it("a visitor's reaction shows at the message, and goes again", async () => {
+  const { visitor, jid, chat } = await answeredChat();
+  const { id } = await site.row(
+    'SELECT id FROM lh_msg WHERE chat_id = ? AND user_id = ?',
+    [chat.id, olgaId],
+    "the operator's message",
+  );
+  // As LHC's bots offer reactions. Those of a theme are kept in the same place.
+  await lhc.sql(
+    "UPDATE lh_msg SET meta_msg = JSON_SET(meta_msg, '$.content.reactions', JSON_OBJECT('content', 'thumb_up|1|thumb')) WHERE id = ?",
+    [Number(id)],
+  );
+  const reactions = () =>
+    olga.stanzas.flatMap((stanza) => {
+      const found = stanza.getChild('reactions', 'urn:xmpp:reactions:0');
+      const isTheirs = found && stanza.attrs.from?.split('/')[0] === jid;
+      return isTheirs ? [found.getChildren('reaction').map((each) => each.text())] : [];
+    });
+  await visitor.react(Number(id), 'thumb', '1');
+  await olga.waitFor(() => reactions().length === 1, 'the reaction');
+  await visitor.react(Number(id), 'thumb', '1');
+  await olga.waitFor(() => reactions().length === 2, 'that it is gone');
+  expect(reactions()).toEqual([['👍'], []]);
+});
+
 it('an invitation, further words, and the answer', async () => {
   const { visitor, jid } = await visitorOnPage();
   olga.send(jid, 'May I help you?');

@@ -18,6 +18,11 @@ const seen = { visitor: '{visitor}', lastSeen: '2026-01-01T00:00:00.000Z' };
 const state = { operator, at: '2026-01-01T00:00:00.000Z' };
 const outcome = { visitor: '{visitor}', chatId: '{chat}', messageId: '{message}' };
 const message = { id: 'm1', body: 'Grüße 👋\n"quoted" <b> [b] {args.msg}' };
+const reply = {
+  id: 'm3',
+  body: '> Hello\nYes',
+  replyTo: { messageId: '{message}', body: 'Yes' },
+};
 const correction = { id: 'm2', body: 'Corrected', replaces: 'm1' };
 
 const EXAMPLES: Examples = {
@@ -32,6 +37,7 @@ const EXAMPLES: Examples = {
   'chat.message': [
     { ...about, message },
     { ...about, message: correction },
+    { ...about, message: reply },
   ],
   'chat.assigned': [
     { ...about, reason: null },
@@ -78,6 +84,14 @@ const EXAMPLES: Examples = {
     { ...outcome, chatId: null, operator },
   ],
   'message.failed': [{ ...outcome, reason: 'service-unavailable' }],
+  'message.retracted': [
+    { ...outcome, messageId: 'm1', operator },
+    { ...outcome, chatId: null, messageId: 'm1', operator },
+  ],
+  'message.reaction': [
+    { ...outcome, operator, reactions: ['👍'] },
+    { ...outcome, operator, reactions: [] },
+  ],
   'visitor.failed': [{ visitor: '{visitor}', reason: 'conflict' }],
   'doctor.ping': [{}],
 };

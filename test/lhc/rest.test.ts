@@ -147,6 +147,24 @@ it('the away message is said as a bot’s, once, and accepts no chat', async () 
   expect(forms[0]?.msg).not.toMatch(/^!/);
 });
 
+it('a correction is a new message with a mark, because LHC’s REST API changes none', async () => {
+  const rows = lhc();
+  const { deliver } = delivery();
+  const { data, ...corrected } = message('b', '!close is a word');
+  await deliver(access, {
+    ...corrected,
+    data: { ...data, message: { ...data.message, replaces: 'm' } },
+  });
+  expect(rows.map(({ msg }) => msg)).toEqual(['\u270e !close is a word']);
+  const about = { visitor: '1', chatId: '7', operator: OLGA, messageId: 'm' };
+  for (const callback of [
+    { id: 'r', type: 'message.retracted', data: about },
+    { id: 'r', type: 'message.reaction', data: { ...about, reactions: ['👍'] } },
+  ] as const) {
+    expect(await deliver(access, callback)).toEqual({ outcome: 'unsupported' });
+  }
+});
+
 it('a message without its mark is told', async () => {
   lhc();
   await delivery().deliver(access, message('a', 'Hi'));

@@ -113,7 +113,9 @@ describe('the form', () => {
 
   it('says a correction as a message, and no words of a message as a command', () => {
     const message = { id: 'm2', body: 'at 10', replaces: 'm1' };
-    expect(fieldsOf({ type: 'chat.message', data: { ...about, message } }).body).toBe('at 10');
+    expect(fieldsOf({ type: 'chat.message', data: { ...about, message } }).body).toBe(
+      '\u270e at 10',
+    );
     for (const body of ['!close', ' \n!close']) {
       const text = fieldsOf(said(body)).body ?? '';
       expect(text.endsWith(body)).toBe(true);

@@ -16,7 +16,10 @@ const says = (messageId: string): VisitorCommand => ({
   chatId: null,
   body: `visitor: ${messageId}`,
 });
-const answers = (messageId: string, more: { replaces?: string } = {}): VisitorCommand => ({
+const answers = (
+  messageId: string,
+  more: { replaces?: string; body?: string } = {},
+): VisitorCommand => ({
   type: 'ReceiveOperatorMessage',
   operator: username('op'),
   messageId,
@@ -76,27 +79,51 @@ test('a list can have the messages of one chat', () => {
   expect(list({ chatId: 'c2' }).items).toEqual([]);
 });
 
-test('a correction has the id of the message that it replaces', async () => {
-  await log.visitor('corrected', {
-    type: 'ViewPage',
-    digest: 'd',
-    department: null,
-    delays,
-    profile: { page: '/' },
-  });
-  await log.visitor('corrected', answers('wrong'));
-  await log.visitor('corrected', answers('right', { replaces: 'wrong' }));
-  await live.projections.waitFor(await log.head(), 5000);
-  const { items } = live.projections.messages.list({
-    tenant: 'acme',
-    visitor: 'corrected',
-    limit: 9,
-  });
-  expect(items.map(({ id, replaces }) => [id, replaces])).toEqual([
-    ['wrong', null],
-    ['right', 'wrong'],
-  ]);
-  expect(list().items.every(({ replaces }) => replaces === null)).toBe(true);
+test('a message has its newest text, or none if it was taken back; what LHC refuses of that is undone', async () => {
+  const page = { type: 'ViewPage', digest: 'd', department: null, delays, profile: { page: '/' } };
+  const change = (command: VisitorCommand) => log.visitor('changed', command);
+  const refuse = (revision: number) =>
+    change({
+      type: 'ReportLhcRefusal',
+      operator: username('op'),
+      revision,
+      refused: { change: 'retract' },
+      chatId: null,
+      code: 'not-possible',
+      text: null,
+    });
+  const retract = (messageId: string) =>
+    change({ type: 'RetractOperatorMessage', operator: username('op'), messageId });
+  const row = async () => {
+    await live.projections.waitFor(await log.head(), 5000);
+    const { items } = live.projections.messages.list({
+      tenant: 'acme',
+      visitor: 'changed',
+      limit: 9,
+    });
+    expect(items.map(({ id }) => id)).toEqual(['first']);
+    const [{ body, correctedAt, retractedAt } = {}] = items;
+    return [body, correctedAt !== null, retractedAt !== null];
+  };
+  const found = (word: string) =>
+    live.projections.search.portion({ tenant: 'acme', in: 'messages', q: word, limit: 9 }).items
+      .length;
+  await change(page as VisitorCommand);
+  await change(answers('first', { body: 'unique zebra' })); // revision 2
+  await change(answers('second', { body: 'unique yak', replaces: 'first' }));
+  expect(await row()).toEqual(['unique yak', true, false]);
+  expect([found('zebra'), found('yak')]).toEqual([0, 1]);
+  await change(answers('third', { body: 'unique xerus', replaces: 'second' })); // revision 4
+  expect(await row()).toEqual(['unique xerus', true, false]);
+  await refuse(4);
+  expect(await row()).toEqual(['unique yak', false, false]);
+  expect([found('xerus'), found('yak')]).toEqual([0, 1]);
+  await retract('first'); // revision 6
+  expect(await row()).toEqual([null, false, true]);
+  expect(found('yak')).toBe(0);
+  await refuse(6);
+  expect(await row()).toEqual(['unique yak', false, false]);
+  expect(found('yak')).toBe(1);
 });
 
 test('a message of an operator that LHC has refused has failed, and no other with its id', async () => {

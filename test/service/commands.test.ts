@@ -374,7 +374,7 @@ it('a correction names the message that it corrects; a corrected command is a co
   correct(`late-${visitor}`, 'Hello!', `right-${visitor}`);
   await waitForText(
     olga,
-    /^Not delivered: no chat is open, and a correction does not invite the visitor/,
+    /^Not delivered: the chat is over in which you wrote what it corrects\.$/,
   );
 });
 

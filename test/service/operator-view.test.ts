@@ -406,11 +406,8 @@ it('content that a visitor cannot read does not reach LHC; the operator reads wh
   const fallback = xml('body', {}, 'I sent you an OMEMO encrypted message');
   say('e1', fallback, xml('encrypted', encrypted, xml('payload', {}, 'AAAA')));
   await waitForText(olga, '8', /^Not delivered: it is encrypted, .* switch encryption off/);
-  const reactions = { xmlns: 'urn:xmpp:reactions:0', id: 'first-8' };
-  say('e2', xml('reactions', reactions, xml('reaction', {}, '👍')));
-  await waitForText(olga, '8', /^Not delivered: visitors cannot see reactions; write a message/);
   say('e3', xml('retract', { xmlns: 'urn:xmpp:message-retract:1', id: 'e0' }));
-  await waitForText(olga, '8', 'Not taken back: the visitor has the message already.');
+  await waitForText(olga, '8', 'Not taken back: the visitor has no such message of yours.');
   olga.send(to, 'aesgcm://upload.test/a.jpg#00');
   await waitForText(olga, '8', /^Not delivered: it is an encrypted file, .* and send it again\.$/);
   olga.send(to, '/me looks');
@@ -420,4 +417,127 @@ it('content that a visitor cannot read does not reach LHC; the operator reads wh
   const callbacks = acme.callbacks('chat.message').filter(({ data }) => data.visitor === '8');
   expect(callbacks.map(({ data }) => data.message.body)).toEqual(['* looks', 'In plain then']);
   await end('8');
+});
+
+it('messages are corrected, taken back, answered and reacted to; nobody finds what was taken back', async () => {
+  const ABOUT = ['message.retracted', 'message.reaction'];
+  const done = { outcome: 'accepted', notice: { code: 'done' } };
+  acme.lhc.behave(({ callback }) => ({
+    kind: 'status',
+    status: 200,
+    ...(ABOUT.includes(callback?.type ?? '') && { body: done }),
+  }));
+  await acme.view('13', { page: 'https://shop.test/' });
+  await start('13', 'sales', 'Hello?');
+  await waitForText(olga, '13', 'Hello?');
+  const to = acme.visitorJid('13');
+  const sendStanza = (id: string, ...children: Element[]) =>
+    olga.sendStanza(xml('message', { type: 'chat', id, to }, ...children));
+  const correct = (id: string, replaces: string, body: string) =>
+    sendStanza(
+      id,
+      xml('body', {}, body),
+      xml('replace', { xmlns: 'urn:xmpp:message-correct:0', id: replaces }),
+    );
+  const react = (...emojis: string[]) =>
+    sendStanza(
+      `react-${emojis.length}`,
+      xml(
+        'reactions',
+        { xmlns: 'urn:xmpp:reactions:0', id: 'first-13' },
+        ...emojis.map((emoji) => xml('reaction', {}, emoji)),
+      ),
+    );
+
+  // A reply: its quotation is known, so a command behind it is one.
+  const reply = xml('reply', { xmlns: 'urn:xmpp:reply:0', id: 'first-13' });
+  const quotes = (end: string) =>
+    xml(
+      'fallback',
+      { xmlns: 'urn:xmpp:fallback:0', for: 'urn:xmpp:reply:0' },
+      xml('body', { start: '0', end }),
+    );
+  sendStanza('o1', xml('body', {}, '👋 wrote: Hello?\nGood day'), reply, quotes('16'));
+  const answer = await acme.callback('chat.message', ({ visitor }) => visitor === '13');
+  expect(answer.data.message).toEqual({
+    id: 'o1',
+    body: '👋 wrote: Hello?\nGood day',
+    replyTo: { messageId: 'first-13', body: 'Good day' },
+  });
+  sendStanza('o2', xml('body', {}, '👋 wrote: Hello?\n!hlep'), reply, quotes('16'));
+  await waitForText(olga, '13', /^Nothing was sent\. .* Did you mean !help\?/);
+
+  olga.send(to, 'My pasword is jabberwocky', 'o3');
+  olga.send(to, 'And a second one', 'o4');
+  correct('o5', 'o3', 'My password is jabberwocky');
+  correct('o6', 'o5', 'My password is bandersnatch');
+  correct('o7', 'o2', 'help yourself'); // what was no message is one now
+  const last = await acme.callback('chat.message', ({ message }) => message.id === 'o7');
+  expect(last.data.message).toEqual({ id: 'o7', body: 'help yourself' });
+  const corrections = acme
+    .callbacks('chat.message')
+    .filter(({ data }) => data.visitor === '13' && data.message.replaces !== undefined);
+  expect(corrections.map(({ data }) => data.message.replaces)).toEqual(['o3', 'o5']);
+  correct('o8', 'o4', '!close');
+  await waitForText(olga, '13', /^!close: the visitor has the message that you have corrected/);
+
+  const messages = async (): Promise<[string, string | null][]> => {
+    const { items } = await acme.ask('GET', '/visitors/13/messages');
+    return items.map((item: { id: string; body: string | null }) => [item.id, item.body]);
+  };
+  const found = async (word: string) =>
+    (await acme.ask('GET', `/search?in=messages&q=${word}`)).items.length;
+  await waitFor(async () => (await found('bandersnatch')) === 1, { what: 'the newest text' });
+  expect(await found('jabberwocky')).toBe(0);
+  sendStanza('o9', xml('retract', { xmlns: 'urn:xmpp:message-retract:1', id: 'o3' }));
+  const taken = await acme.callback('message.retracted', ({ visitor }) => visitor === '13');
+  expect(taken.data).toMatchObject({ chatId: 'c13', messageId: 'o3' });
+  await waitFor(async () => (await found('bandersnatch')) === 0, { what: 'the search to forget' });
+  expect(await messages()).toContainEqual(['o3', null]);
+  olga.send(to, '!history', 'o10');
+  const history = await waitForText(olga, '13', /^The last/);
+  expect(history.body).toMatch(/olga \(taken back\): …$/m);
+  expect(history.body).not.toMatch(/jabberwocky|bandersnatch/);
+
+  react('👍', '🐢');
+  react();
+  await acme.callback('message.reaction', ({ reactions }) => reactions.length === 0);
+  expect(acme.callbacks('message.reaction').map(({ data }) => data.reactions)).toEqual([
+    ['👍', '🐢'],
+    [],
+  ]);
+  // LHC says that it has done it: nothing is said of it here.
+  expect(textsFrom(olga, '13').filter((text) => /Not taken back|reaction/.test(text))).toEqual([]);
+
+  const reactions = () =>
+    olga.stanzas.flatMap((stanza) => {
+      const found = stanza.getChild('reactions', 'urn:xmpp:reactions:0');
+      return found && stanza.attrs.from?.startsWith(to)
+        ? [
+            {
+              of: found.attrs.id,
+              emojis: found.getChildren('reaction').map((each) => each.text()),
+              text: stanza.getChildText('body'),
+            },
+          ]
+        : [];
+    });
+  for (const emojis of [['❤️'], ['🐢'], []]) {
+    await acme.ask('POST', '/visitors/13/reactions', { messageId: 'o4', reactions: emojis });
+  }
+  await olga.waitFor(() => reactions().length === 3, 'three states of the reactions');
+  expect(reactions()).toEqual([
+    { of: 'o4', emojis: ['❤️'], text: ':: The visitor has reacted with ❤️' },
+    { of: 'o4', emojis: ['🐢'], text: null },
+    { of: 'o4', emojis: [], text: null },
+  ]);
+
+  // A receiver that does not know these callbacks accepts them, and nothing was done.
+  acme.lhc.behave({ kind: 'status', status: 200 });
+  sendStanza('o11', xml('retract', { xmlns: 'urn:xmpp:message-retract:1', id: 'o4' }));
+  await waitForText(olga, '13', /^Not taken back: LHC cannot do this\.$/);
+  await waitFor(async () => (await messages()).some(([id, body]) => id === 'o4' && body), {
+    what: 'the message that the visitor still has',
+  });
+  await end('13');
 });

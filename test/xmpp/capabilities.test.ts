@@ -5,6 +5,7 @@ import {
   capsHash,
   discoInfo,
   VISITOR_CAPABILITIES,
+  WORDS_CAPABILITIES,
 } from '../../src/xmpp/capabilities.ts';
 
 test('the hash is that of the example of XEP-0115 §5.2', () => {
@@ -32,18 +33,31 @@ test('identities and features are sorted by the bytes of their UTF-8', () => {
 });
 
 test('the answer to a query has what the hash in the presence stands for', () => {
-  const { node, ver, hash } = capsElement().attrs;
-  expect([node, ver, hash]).toEqual([CAPS_NODE, capsHash(VISITOR_CAPABILITIES), 'sha-1']);
-  const answer = discoInfo(`${node}#${ver}`);
-  const identities = answer?.getChildren('identity').map(({ attrs }) => attrs);
-  const features = answer?.getChildren('feature').map(({ attrs }) => attrs.var);
-  expect({ identities, features }).toEqual(VISITOR_CAPABILITIES);
-  expect(answer?.attrs.node).toBe(`${node}#${ver}`);
-  expect(discoInfo(undefined)?.attrs.node).toBeUndefined();
-  expect(discoInfo(`${node}#other`)).toBeNull();
+  const found = (node: string | undefined) => {
+    const answer = discoInfo(node);
+    expect(answer?.attrs.node).toBe(node);
+    return {
+      identities: answer?.getChildren('identity').map(({ attrs }) => attrs),
+      features: answer?.getChildren('feature').map(({ attrs }) => attrs.var),
+    };
+  };
+  for (const capabilities of [VISITOR_CAPABILITIES, WORDS_CAPABILITIES]) {
+    const { node, ver, hash } = capsElement(capabilities).attrs;
+    expect([node, ver, hash]).toEqual([CAPS_NODE, capsHash(capabilities), 'sha-1']);
+    expect(found(`${node}#${ver}`)).toEqual(capabilities);
+  }
+  expect(found(undefined)).toEqual(WORDS_CAPABILITIES);
+  for (const node of [`${CAPS_NODE}#other`, CAPS_NODE, 'other']) expect(discoInfo(node)).toBeNull();
 });
 
-test('a visitor takes receipts, markers, typing and corrections, and no encryption', () => {
+test('what LHC cannot show with words alone is not announced for it', () => {
+  const only = new Set(VISITOR_CAPABILITIES.features).difference(
+    new Set(WORDS_CAPABILITIES.features),
+  );
+  expect([...only].sort()).toEqual(['urn:xmpp:message-retract:1', 'urn:xmpp:reactions:0']);
+});
+
+test('a visitor takes receipts, markers, typing, corrections and replies, and no encryption', () => {
   const { features } = VISITOR_CAPABILITIES;
   expect(features).toEqual(
     expect.arrayContaining([
@@ -51,6 +65,7 @@ test('a visitor takes receipts, markers, typing and corrections, and no encrypti
       'urn:xmpp:chat-markers:0',
       'http://jabber.org/protocol/chatstates',
       'urn:xmpp:message-correct:0',
+      'urn:xmpp:reply:0',
     ]),
   );
   expect(features.join(' ')).not.toMatch(/omemo|axolotl|openpgp|\+notify/);

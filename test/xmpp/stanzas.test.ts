@@ -1,5 +1,9 @@
 import { expect, test } from 'vitest';
-import { capsElement } from '../../src/xmpp/capabilities.ts';
+import {
+  capsElement,
+  VISITOR_CAPABILITIES,
+  WORDS_CAPABILITIES,
+} from '../../src/xmpp/capabilities.ts';
 import {
   acknowledgementStanza,
   chatStateStanza,
@@ -56,6 +60,31 @@ test('receipts and markers name their message and ask to be stored', () => {
   );
 });
 
+test('reactions name the message; a text beside them is for clients that know none', () => {
+  const to = 'op1@xmpp.test';
+  const reacts = (body: string, emojis: string[]) =>
+    messageStanza({
+      id: 'line-1-x',
+      from: 'visitor.1@xmpp.test',
+      to,
+      body,
+      notice: true,
+      reactions: { to: 'o"1', emojis },
+    }).toString();
+  const end =
+    '<store xmlns="urn:xmpp:hints"/><origin-id xmlns="urn:xmpp:sid:0" id="line-1-x"/>' +
+    '<unstyled xmlns="urn:xmpp:styling:0"/><markable xmlns="urn:xmpp:chat-markers:0"/></message>';
+  const begin = `<message type="chat" id="line-1-x" from="visitor.1@xmpp.test" to="${to}">`;
+  expect(reacts(':: 👍', ['👍', '🐢'])).toBe(
+    `${begin}<body>:: 👍</body><reactions xmlns="urn:xmpp:reactions:0" id="o&quot;1">` +
+      '<reaction>👍</reaction><reaction>🐢</reaction></reactions>' +
+      `<fallback xmlns="urn:xmpp:fallback:0" for="urn:xmpp:reactions:0"><body/></fallback>${end}`,
+  );
+  expect(reacts('', [])).toBe(
+    `${begin}<reactions xmlns="urn:xmpp:reactions:0" id="o&quot;1"/>${end}`,
+  );
+});
+
 test('a vCard has any name and a picture', () => {
   const jid = 'visitor.1@xmpp.test';
   expect(vcardStanza(jid, { name: '<Zoë>\u0000', png: Buffer.from('png') }).toString()).toBe(
@@ -68,10 +97,13 @@ test('a vCard has any name and a picture', () => {
 test('a presence leaves out empty texts', () => {
   expect(presenceStanza({ show: 'away', status: '/a | LV', nick: 'Zoë' }).toString()).toBe(
     '<presence><show>away</show><status>/a | LV</status>' +
-      `<nick xmlns="http://jabber.org/protocol/nick">Zoë</nick>${capsElement()}</presence>`,
+      `<nick xmlns="http://jabber.org/protocol/nick">Zoë</nick>${capsElement(VISITOR_CAPABILITIES)}</presence>`,
   );
   expect(presenceStanza({ status: '', nick: '' }).toString()).toBe(
-    `<presence>${capsElement()}</presence>`,
+    `<presence>${capsElement(VISITOR_CAPABILITIES)}</presence>`,
+  );
+  expect(presenceStanza({ status: '', nick: '', wordsAlone: true }).toString()).toBe(
+    `<presence>${capsElement(WORDS_CAPABILITIES)}</presence>`,
   );
 });
 

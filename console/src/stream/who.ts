@@ -11,12 +11,15 @@ const OF_VISITORS: ReadonlySet<string> = new Set([
   'PageViewed',
   'ChatStarted',
   'VisitorMessageSent',
+  'OperatorMessageReacted',
 ]);
 
 /** What an operator did by writing or by their client. */
 const OF_OPERATORS: ReadonlySet<string> = new Set([
   'Invited',
   'OperatorMessageReceived',
+  'OperatorMessageRetracted',
+  'MessageReacted',
   'ChatAccepted',
   'NoteAdded',
   'OperatorCommandSent',

@@ -116,7 +116,7 @@ append_content({Type, Fields}, #message{id = Id, to = To, sub_els = Els}, Instan
     #{lserver := Host, jid := From} = State,
     Requests = case Type of
                    message -> mod_lhc_stanza:requests(Id, Els);
-                   unsupported -> []
+                   _ -> []
                end,
     Stream = mod_lhc_report:stream_fields(State),
     Event = mod_lhc_report:members(Host, Type, [{from, jid:encode(From)}, {to, mod_lhc_report:bare(To)} | Fields ++ Requests ++ Stream]),

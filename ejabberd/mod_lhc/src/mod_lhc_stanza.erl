@@ -6,7 +6,7 @@
 
 -export([fault/2, content/1, requests/2, signals/1, status/1]).
 %% For tests.
--export([unsupported/1, replaces/1, cut/2]).
+-export([unsupported/1, replaces/1, reply/1, cut/2]).
 
 -include("xmpp.hrl").
 
@@ -21,8 +21,11 @@
 -define(MAX_LANGUAGE_BYTES, 64).
 %% Receipts of one stanza: the last ones count.
 -define(MAX_RECEIPTS, 20).
+%% Reactions of one stanza, and the length of one in bytes. The longest emoji of Unicode 16 has 35.
+-define(MAX_REACTIONS, 20).
+-define(MAX_REACTION_BYTES, 64).
 
--type content() :: none | {message | unsupported, [mod_lhc_json:member()]}.
+-type content() :: none | {message | retraction | reaction | unsupported, [mod_lhc_json:member()]}.
 -type signal() :: {receipts, [binary()]} | {displayed, binary()} | {chat_state, composing | paused | active}.
 
 -export_type([signal/0]).
@@ -34,7 +37,8 @@
 fault(#message{id = Id, body = Body, sub_els = Els}, MaxText) ->
     Size = lists:sum([byte_size(Lang) + byte_size(Text) || #text{lang = Lang, data = Text} <- Body]),
     LongLanguage = lists:any(fun(#text{lang = Lang}) -> byte_size(Lang) > ?MAX_LANGUAGE_BYTES end, Body),
-    Replaced = replaces(Els),
+    Long = [What || {What, Other} <- others(Els), byte_size(Other) > ?MAX_ID_BYTES],
+    Reactions = reactions(Els),
     if
         Size > MaxText ->
             text("The message is too long: it has ~b bytes, and at most ~b are allowed", [Size, MaxText]);
@@ -44,12 +48,27 @@ fault(#message{id = Id, body = Body, sub_els = Els}, MaxText) ->
             text("The message has too many languages: at most ~b are allowed", [?MAX_LANGUAGES]);
         LongLanguage ->
             text("The name of a language is too long: at most ~b bytes are allowed", [?MAX_LANGUAGE_BYTES]);
+        Long =/= [] ->
+            text("The id of the ~s message is too long: at most ~b bytes are allowed", [hd(Long), ?MAX_ID_BYTES]);
+        length(Reactions) > ?MAX_REACTIONS ->
+            text("The message has too many reactions: at most ~b are allowed", [?MAX_REACTIONS]);
         true ->
-            case Replaced of
-                [{replaces, Other}] when byte_size(Other) > ?MAX_ID_BYTES ->
-                    text("The id of the corrected message is too long: at most ~b bytes are allowed", [?MAX_ID_BYTES]);
-                _ -> none
+            case [Reaction || Reaction <- Reactions, byte_size(Reaction) > ?MAX_REACTION_BYTES] of
+                [] -> none;
+                _ -> text("A reaction is too long: at most ~b bytes are allowed", [?MAX_REACTION_BYTES])
             end
+    end.
+
+%% The ids of other messages that the message names. The one that it replies to is left out of the event if it is too long.
+others(Els) ->
+    [{"corrected", Id} || {replaces, Id} <- replaces(Els)]
+        ++ [{"retracted", Id} || {retraction, Id} <- [retraction(Els)]]
+        ++ [{"other", Id} || {reaction, Id, _} <- [reaction(Els)]].
+
+reactions(Els) ->
+    case reaction(Els) of
+        {reaction, _, Reactions} -> Reactions;
+        none -> []
     end.
 
 text(Format, Values) ->
@@ -79,6 +98,16 @@ content(#message{type = headline}) ->
     none;
 content(#message{id = Id, body = Body, thread = Thread, sub_els = Els} = Message) ->
     case {unsupported(Message), Body} of
+        {retraction, _} ->
+            case retraction(Els) of
+                {retraction, Retracted} -> {retraction, [{id, Id}, {retracts, Retracted}]};
+                none -> {unsupported, [{id, Id}, {what, retraction}]}
+            end;
+        {reaction, _} ->
+            case reaction(Els) of
+                {reaction, Other, Reactions} -> {reaction, [{id, Id}, {reactsTo, Other}, {reactions, Reactions}]};
+                none -> {unsupported, [{id, Id}, {what, reaction}]}
+            end;
         {none, []} ->
             none;
         {none, _} ->
@@ -87,7 +116,7 @@ content(#message{id = Id, body = Body, thread = Thread, sub_els = Els} = Message
                            #message_thread{data = Data} when Data =/= <<>> -> [{thread, cut(Data, ?MAX_THREAD_BYTES)}];
                            _ -> []
                        end,
-            {message, [{id, Id}, {body, {Texts}} | ThreadId ++ replaces(Els)]};
+            {message, [{id, Id}, {body, {Texts}} | ThreadId ++ replaces(Els) ++ reply(Els)]};
         {What, _} ->
             {unsupported, [{id, Id}, {what, What}]}
     end.
@@ -99,13 +128,85 @@ replaces(Els) ->
                                      qualified_name(Xml) =:= {<<"urn:xmpp:message-correct:0">>, <<"replace">>},
                                      Id <- [fxml:get_tag_attr_s(<<"id">>, Xml)], Id =/= <<>>], 1).
 
-%% The kind of content that a visitor cannot be shown. Its text, if there is one, only says that the reader's client does
-%% not support it. The text of a reaction (XEP-0444) repeats the reaction, so that is an ordinary message.
+%% The message that this one replies to (XEP-0461 0.3), and which part of the text only quotes it (XEP-0428 0.2: from the
+%% first character to the one before the last, in characters of Unicode). Some clients have the namespace that an example of
+%% XEP-0461 has.
+-spec reply([term()]) -> [mod_lhc_json:member()].
+reply(Els) ->
+    Encoded = encoded(Els),
+    case [Id || Xml <- Encoded, qualified_name(Xml) =:= {<<"urn:xmpp:reply:0">>, <<"reply">>},
+                Id <- [fxml:get_tag_attr_s(<<"id">>, Xml)], Id =/= <<>>, byte_size(Id) =< ?MAX_ID_BYTES] of
+        [] -> [];
+        [Id | _] -> [{replyTo, Id} | lists:sublist(lists:flatmap(fun quote/1, Encoded), 1)]
+    end.
+
+quote(Xml) ->
+    Name = qualified_name(Xml),
+    IsFallback = lists:member(Name, [{<<"urn:xmpp:fallback:0">>, <<"fallback">>},
+                                     {<<"urn:xmpp:feature-fallback:0">>, <<"fallback">>}]),
+    case IsFallback andalso fxml:get_tag_attr_s(<<"for">>, Xml) =:= <<"urn:xmpp:reply:0">> andalso fxml:get_subtag(Xml, <<"body">>) of
+        #xmlel{} = Body ->
+            case [position(fxml:get_tag_attr_s(Attribute, Body)) || Attribute <- [<<"start">>, <<"end">>]] of
+                [Start, End] when is_integer(Start), is_integer(End), Start < End -> [{quote, [Start, End]}];
+                _ -> []
+            end;
+        _ -> []
+    end.
+
+%% A text is shorter than this by far.
+position(Digits) when byte_size(Digits) =< 9 ->
+    try binary_to_integer(Digits) of
+        Number when Number >= 0 -> Number;
+        _ -> none
+    catch error:badarg -> none
+    end;
+position(_) ->
+    none.
+
+%% The message that is taken back (XEP-0424), in the form of version 0.4 and in the one before it.
+retraction(Els) ->
+    Ids = [fxml:get_tag_attr_s(<<"id">>, Xml) || Xml <- encoded(Els), is_retraction(qualified_name(Xml), Xml)],
+    case [Id || Id <- Ids, Id =/= <<>>] of
+        [] -> none;
+        [Id | _] -> {retraction, Id}
+    end.
+
+is_retraction({<<"urn:xmpp:message-retract:", _/binary>>, <<"retract">>}, _) -> true;
+is_retraction({<<"urn:xmpp:fasten:0">>, <<"apply-to">>}, Xml) -> fxml:get_subtag(Xml, <<"retract">>) =/= false;
+is_retraction(_, _) -> false.
+
+%% All reactions to a message that stand now (XEP-0444), in order and each once.
+reaction(Els) ->
+    case [{Id, Xml} || Xml <- encoded(Els), qualified_name(Xml) =:= {<<"urn:xmpp:reactions:0">>, <<"reactions">>},
+                       Id <- [fxml:get_tag_attr_s(<<"id">>, Xml)], Id =/= <<>>] of
+        [] -> none;
+        [{Id, #xmlel{children = Children}} | _] ->
+            All = [fxml:get_tag_cdata(Child) || #xmlel{name = <<"reaction">>} = Child <- Children],
+            {reaction, Id, lists:foldl(fun(Text, Acc) ->
+                                               case Text =:= <<>> orelse lists:member(Text, Acc) of
+                                                   true -> Acc;
+                                                   false -> Acc ++ [Text]
+                                               end
+                                       end, [], lists:sublist(All, ?MAX_REACTIONS + 1))}
+    end.
+
+%% The kind of content that is no text for the visitor. Its text, if there is one, only says that the reader's client does
+%% not support it. A reaction (XEP-0444) with a text that is not marked as that is an ordinary message.
 -spec unsupported(message()) -> none | encrypted | retraction | reaction.
-unsupported(#message{body = Body, sub_els = Els}) ->
+unsupported(#message{body = Texts, sub_els = Els}) ->
+    Encoded = encoded(Els),
+    Body = case lists:any(fun is_reaction_fallback/1, Encoded) of
+               true -> [];
+               false -> Texts
+           end,
     Otr = lists:any(fun(#text{data = <<"?OTR", _/binary>>}) -> true; (_) -> false end, Body),
-    Kinds = [encrypted || Otr] ++ [unsupported(qualified_name(Xml), Xml, Body) || Xml <- encoded(Els)],
+    Kinds = [encrypted || Otr] ++ [unsupported(qualified_name(Xml), Xml, Body) || Xml <- Encoded],
     hd([Kind || Kind <- Kinds, Kind =/= none] ++ [none]).
+
+%% The whole text is for clients that do not know reactions (XEP-0428).
+is_reaction_fallback(Xml) ->
+    qualified_name(Xml) =:= {<<"urn:xmpp:fallback:0">>, <<"fallback">>}
+        andalso fxml:get_tag_attr_s(<<"for">>, Xml) =:= <<"urn:xmpp:reactions:0">>.
 
 %% OpenPGP (XEP-0373, XEP-0027), explicit encryption (XEP-0380), OMEMO (XEP-0384) in its old and current namespace,
 %% retractions (XEP-0424) in their current form and the one before version 0.4.
@@ -116,7 +217,7 @@ unsupported({<<"eu.siacs.conversations.axolotl">>, <<"encrypted">>}, Xml, Body) 
 unsupported({<<"urn:xmpp:omemo:", _/binary>>, <<"encrypted">>}, Xml, Body) -> omemo(Xml, Body);
 unsupported({<<"urn:xmpp:message-retract:", _/binary>>, <<"retract">>}, _, _) -> retraction;
 unsupported({<<"urn:xmpp:fasten:0">>, <<"apply-to">>}, Xml, _) -> if_has(<<"retract">>, Xml, retraction);
-unsupported({<<"urn:xmpp:reactions:0">>, <<"reactions">>}, Xml, []) -> if_has(<<"reaction">>, Xml, reaction);
+unsupported({<<"urn:xmpp:reactions:0">>, <<"reactions">>}, _, []) -> reaction;
 unsupported(_, _, _) -> none.
 
 %% Without a text and without a payload the element carries only keys.

@@ -3,7 +3,8 @@
 
 -module(mod_lhc_pure_tests).
 
--export([json_test/0, json_boolean_test/0, requests_test/0, replaces_test/0, unsupported_test/0, uuid_test/0,
+-export([json_test/0, json_boolean_test/0, requests_test/0, replaces_test/0, reply_test/0, unsupported_test/0,
+         retraction_test/0, reaction_test/0, uuid_test/0,
          signature_test/0, webhook_id_test/0, backoff_test/0, life_test/0, one_ping_test/0, shared_ping_test/0,
          unknown_ping_test/0, periodic_test/0, lost_ping_test/0, receipt_test/0, messages_bound_test/0,
          ping_id_test/0, long_ping_id_test/0, visitor_names_test/0, desk_names_test/0, seen_address_test/0, operator_names_test/0, bucket_test/0,
@@ -68,7 +69,57 @@ unsupported_test() ->
     Reaction = xml(<<"reactions">>, <<"urn:xmpp:reactions:0">>, [], [xml(<<"reaction">>, <<>>)]),
     reaction = Kind([], [Reaction]),
     none = Kind(Text, [Reaction]),
-    none = Kind([], [xml(<<"reactions">>, <<"urn:xmpp:reactions:0">>)]).
+    reaction = Kind(Text, [Reaction, fallback(<<"urn:xmpp:reactions:0">>, [])]),
+    none = Kind(Text, [Reaction, fallback(<<"urn:xmpp:reply:0">>, [])]),
+    reaction = Kind([], [xml(<<"reactions">>, <<"urn:xmpp:reactions:0">>)]).
+
+%% Which message is taken back; what names none is content that cannot be passed on.
+retraction_test() ->
+    Content = fun(El) -> mod_lhc_stanza:content(#message{id = <<"i">>, body = [#text{data = <<"x">>}], sub_els = [El]}) end,
+    {retraction, [{id, <<"i">>}, {retracts, <<"m1">>}]} =
+        Content(xml(<<"retract">>, <<"urn:xmpp:message-retract:1">>, [{<<"id">>, <<"m1">>}], [])),
+    {retraction, [{id, <<"i">>}, {retracts, <<"m2">>}]} =
+        Content(xml(<<"apply-to">>, <<"urn:xmpp:fasten:0">>, [{<<"id">>, <<"m2">>}],
+                    [xml(<<"retract">>, <<"urn:xmpp:message-retract:0">>)])),
+    {unsupported, [{id, <<"i">>}, {what, retraction}]} = Content(xml(<<"retract">>, <<"urn:xmpp:message-retract:1">>)),
+    Long = binary:copy(<<"x">>, 257),
+    <<"The id of the retracted message is too long", _/binary>> =
+        mod_lhc_stanza:fault(#message{sub_els = [xml(<<"retract">>, <<"urn:xmpp:message-retract:1">>, [{<<"id">>, Long}], [])]}, 100).
+
+%% The whole set, in order and each once; none is a removal.
+reaction_test() ->
+    Message = fun(Texts) ->
+                      Children = [#xmlel{name = <<"reaction">>, children = [{xmlcdata, Text}]} || Text <- Texts],
+                      #message{id = <<"i">>, sub_els = [xml(<<"reactions">>, <<"urn:xmpp:reactions:0">>, [{<<"id">>, <<"m1">>}], Children)]}
+              end,
+    Reactions = fun(Texts) ->
+                        {reaction, [{id, <<"i">>}, {reactsTo, <<"m1">>}, {reactions, Found}]} = mod_lhc_stanza:content(Message(Texts)),
+                        none = mod_lhc_stanza:fault(Message(Texts), 100),
+                        Found
+                end,
+    [] = Reactions([]),
+    [<<"b">>, <<"a">>] = Reactions([<<"b">>, <<"a">>, <<"b">>, <<>>]),
+    <<"The message has too many reactions", _/binary>> =
+        mod_lhc_stanza:fault(Message([integer_to_binary(N) || N <- lists:seq(1, 30)]), 100),
+    <<"A reaction is too long", _/binary>> = mod_lhc_stanza:fault(Message([binary:copy(<<"x">>, 65)]), 100),
+    {unsupported, [{id, <<"i">>}, {what, reaction}]} =
+        mod_lhc_stanza:content(#message{id = <<"i">>, sub_els = [xml(<<"reactions">>, <<"urn:xmpp:reactions:0">>)]}).
+
+reply_test() ->
+    Reply = xml(<<"reply">>, <<"urn:xmpp:reply:0">>, [{<<"id">>, <<"m1">>}], []),
+    Quote = fun(Start, End) ->
+                    Part = #xmlel{name = <<"body">>, attrs = [{<<"start">>, Start}, {<<"end">>, End}]},
+                    mod_lhc_stanza:reply([Reply, fallback(<<"urn:xmpp:reply:0">>, [Part])])
+            end,
+    [] = mod_lhc_stanza:reply([xml(<<"reply">>, <<"urn:xmpp:reply:0">>)]),
+    [{replyTo, <<"m1">>}] = mod_lhc_stanza:reply([Reply]),
+    [{replyTo, <<"m1">>}, {quote, [0, 12]}] = Quote(<<"0">>, <<"12">>),
+    [[{replyTo, <<"m1">>}] = Quote(Start, End) || {Start, End} <- [{<<>>, <<>>}, {<<"-1">>, <<"3">>}, {<<"a">>, <<"3">>},
+                                                                    {<<"3">>, <<"3">>}, {<<"0">>, <<"1234567890">>}]],
+    [{replyTo, <<"m1">>}] = mod_lhc_stanza:reply([Reply, fallback(<<"urn:xmpp:reactions:0">>, [])]).
+
+fallback(For, Children) ->
+    xml(<<"fallback">>, <<"urn:xmpp:fallback:0">>, [{<<"for">>, For}], Children).
 
 uuid_test() ->
     Text = mod_lhc_uuid:text(mod_lhc_uuid:new()),

@@ -20,6 +20,7 @@ final class ConformanceTest extends TestCase
         'onlineuser.before_store_chat' => ['online_user'],
         'chat.chat_transfered' => ['chat', 'transfer'],
         'chat.close' => ['chat', 'user_data'],
+        'chat.reaction_visitor' => ['chat', 'msg'],
         'user.user_created' => ['userData'],
         'user.user_modified' => ['userData'],
         'user.deleted' => ['userData'],

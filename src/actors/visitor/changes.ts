@@ -20,6 +20,14 @@ import {
 } from './message-changes.ts';
 import { type Facet, toldAfter } from './profile.ts';
 import type { VisitorContext, VisitorKept } from './state.ts';
+import {
+  endWritten,
+  keepWritten,
+  NOTHING_WRITTEN,
+  reactToWritten,
+  refuseWritten,
+  retractWritten,
+} from './written.ts';
 
 /** Delays of a visitor without a fact that has any. */
 export const DEFAULT_DELAYS: VisitorDelays = {
@@ -52,6 +60,7 @@ const RESET_BY_CLEAN_UP = {
   firstWaiting: null,
   endedChat: null,
   markable: [],
+  ...NOTHING_WRITTEN,
   ...NOTHING_ADDRESSED,
 } satisfies Partial<VisitorContext>;
 
@@ -126,6 +135,8 @@ const PERSONAL: Record<keyof VisitorPersonal, true> = {
   ChatClosed: true,
   VisitorMessageSent: true,
   OperatorMessageReceived: true,
+  MessageReacted: true,
+  OperatorMessageReacted: true,
   NoteAdded: true,
   OperatorCommandSent: true,
   LhcAnswered: true,
@@ -144,6 +155,8 @@ function eraseAll(context: VisitorContext, generation: number): Change {
     erasure: { ...erasure, generation, clean: true },
     openMessages: [],
     settledMessages: settledMessages.map(([hash, revision]) => [hash, revision]),
+    written: [],
+    writtenBefore: context.writtenBefore || context.written.length > 0,
   };
 }
 
@@ -191,14 +204,21 @@ function changeBy(context: VisitorContext, event: VisitorEvent): Change {
     case 'ChatTransferred':
     case 'ChatTakenInLhc':
     case 'VisitorNotified':
-    case 'ChatClosed':
       return changeChat(context, event);
+    case 'ChatClosed':
+      return { ...changeChat(context, event), ...endWritten(context) };
     case 'VisitorMessageSent':
       return keepMessage(context, event);
     case 'ReservationRevoked':
       return revokeReservation(context.revokedReservations, event.data.reservation);
     case 'OperatorMessageReceived':
-      return keepMarkable(context, event);
+      return { ...keepMarkable(context, event), ...keepWritten(context, event) };
+    case 'OperatorMessageRetracted':
+      return retractWritten(context, event);
+    case 'OperatorMessageReacted':
+      return reactToWritten(context, event);
+    case 'LhcRefused':
+      return refuseWritten(context, event);
     case 'OperatorMessageDisplayed':
       return displayMarkable(context, event.data.messageId);
     case 'MessageTaken':
@@ -223,11 +243,11 @@ function changeBy(context: VisitorContext, event: VisitorEvent): Change {
     }
     // Reactors send these to LHC or to the operator.
     case 'OperatorMessageAccepted':
+    case 'MessageReacted':
     case 'NoteAdded':
     case 'OperatorCommandSent':
     case 'LhcAnswered':
     case 'MessageWrittenInLhc':
-    case 'LhcRefused':
     // The inviter stays: LHC may still show the invitation.
     case 'InvitationExpired':
       return {};

@@ -1,16 +1,18 @@
 /** Decisions about a conversation: starting and closing a chat, messages. */
 import type { Username } from '../ids.ts';
 import { type DecisionContext, refuse } from '../machine/decider.ts';
+import { type AboutMessage, decideAboutMessage, isKnown } from './about-messages.ts';
 import { isByLhc } from './addressed.ts';
 import { chatAssigned, chatClosed } from './chat-facts.ts';
 import type { CloseParty, VisitorFact, VisitorFile } from './facts.ts';
 import { inLhcToo } from './in-lhc.ts';
-import { isForeign, openChat, refuseForeign } from './open-chat.ts';
+import { hasAnswered, isForeign, openChat, refuseForeign } from './open-chat.ts';
 import { ownChat } from './own-chat.ts';
 import { answerOfPicked } from './picked.ts';
 import { isSent, otherMessage, visitorMessageSent } from './sent-messages.ts';
-import type { Chat, VisitorContext, VisitorState } from './state.ts';
+import type { Chat, VisitorContext, VisitorState, WrittenMessage } from './state.ts';
 import { decideWithLhc, type LhcCommand } from './with-lhc.ts';
+import { ownMessage } from './written.ts';
 
 export type ConversationCommand =
   | {
@@ -44,10 +46,13 @@ export type ConversationCommand =
       markable?: boolean;
       /** The id of the message that this one corrects (XEP-0308). */
       replaces?: string;
+      /** The id of the message that it replies to (XEP-0461), and the text without the quotation of that one. */
+      reply?: { to: string; plain: string };
       /** The chat of a visitor who is known by it alone: once it is over, LHC has nobody to invite. */
       onlyChat?: string;
     }
   | LhcCommand
+  | AboutMessage
   /**
    * @param operator the operator who closes it by `!close`. `chatId` null: the open chat
    * @param name of the person in LHC who closes it
@@ -125,6 +130,18 @@ function sendMessage(context: VisitorContext, command: CommandOf<'SendMessage'>)
   return messageSent(context, id, { ...command, id: command.messageId });
 }
 
+/** @returns the message that is corrected; null if the visitor has none of this id @throws {AppError} `refused` */
+function correctable(
+  context: VisitorContext,
+  operator: Username,
+  replaces: string,
+): WrittenMessage | null {
+  const known = ownMessage(context, operator, replaces);
+  if (known?.retracted) return refuse('you have taken the message back that it corrects');
+  if (known?.over) return refuse('the chat is over in which you wrote what it corrects');
+  return known;
+}
+
 /** An answer accepts the chat if it has no operator or is offered to this one. @param now ms since 1970 */
 function acceptByMessage(
   context: VisitorContext,
@@ -149,8 +166,10 @@ function receive(
   command: CommandOf<'ReceiveOperatorMessage'>,
   { now }: DecisionContext,
 ): VisitorFact[] {
-  const { operator, messageId, body, receipt, markable, replaces, onlyChat } = command;
+  const { operator, messageId, body, receipt, markable, replaces, reply, onlyChat } = command;
   const { chat, inviter } = context;
+  const corrected = replaces === undefined ? null : correctable(context, operator, replaces);
+  const replyTo = reply && isKnown(context, reply.to) ? reply.to : undefined;
   const message = (invitation: boolean, invites = false): VisitorFact => ({
     type: 'OperatorMessageReceived',
     data: {
@@ -160,11 +179,20 @@ function receive(
       invitation,
       ...(receipt && { receipt }),
       ...(markable && { markable }),
-      ...(replaces !== undefined && { replaces }),
+      // What corrects no message of theirs is one like any other.
+      ...(replaces !== undefined && corrected && { replaces, corrects: corrected.revision }),
+      ...(replyTo !== undefined && { replyTo }),
       ...(invites && { invites }),
     },
-    personal: { body },
+    personal: {
+      body,
+      ...(reply && replyTo !== undefined && reply.plain !== body && { plain: reply.plain }),
+    },
   });
+  if (chat && corrected && !isByLhc(context) && !hasAnswered(chat, operator)) {
+    if (isForeign(chat, operator)) return refuseForeign(chat);
+    return refuse('you do not have this chat; write it as a new message to answer');
+  }
   if (chat) return [...acceptByMessage(context, chat, operator, now), message(false)];
   if (presence !== 'online') return refuse('this visitor has left');
   if (onlyChat !== undefined && context.lastChatId === onlyChat) {
@@ -221,6 +249,10 @@ export function decideConversation(
       return receive(state, command, decision);
     case 'CloseChat':
       return closeChat(context, command, decision);
+    case 'RetractOperatorMessage':
+    case 'ReactToMessage':
+    case 'ReactToOperatorMessage':
+      return decideAboutMessage(context, command);
     default:
       return decideWithLhc(state, command, decision);
   }

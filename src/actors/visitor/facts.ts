@@ -43,7 +43,7 @@ export type VisitorNotice = 'closed' | 'full';
 /** What LHC has refused to do: something that an operator wrote, or what they did with a chat. */
 export type RefusedByLhc =
   | { messageId: string; command?: string }
-  | { change: 'accept' | 'transfer' | 'close' };
+  | { change: 'accept' | 'transfer' | 'close' | 'retract' | 'react' };
 
 /** Facts by type, with their data. Personal data is encrypted in a part of its own ({@link VisitorPersonal}). */
 export type VisitorFacts = {
@@ -214,10 +214,39 @@ export type VisitorFacts = {
     /** The client asked for a receipt (XEP-0184), and for a displayed marker (XEP-0333). */
     receipt?: true;
     markable?: true;
-    /** The id of the corrected message (XEP-0308), as the client gave it. No such message may have arrived. */
+    /**
+     * The id of the corrected message (XEP-0308), as the client gave it: of the first text, or of an earlier correction. In
+     * facts of release 0.1.0 no such message may have arrived.
+     */
     replaces?: string;
+    /** Revision of the fact with the first text. Absent in facts of release 0.1.0. */
+    corrects?: number;
+    /** The id of the message that this one replies to (XEP-0461): the visitor's, or an operator's. */
+    replyTo?: string;
     /** The first message of an invitation. */
     invites?: true;
+  };
+  /**
+   * The operator takes a message back (XEP-0424). `messageId`: its id, or that of a correction, as the client gave it.
+   * `revision`: of the fact with the first text.
+   */
+  OperatorMessageRetracted: {
+    operator: Username;
+    messageId: string;
+    revision: number;
+    chatId: string | null;
+  };
+  /** The operator's reactions to the visitor's message are these now (XEP-0444); none if they were removed. */
+  MessageReacted: { operator: Username; messageId: string; chatId: string };
+  /**
+   * The visitor's reactions to a message of this operator are these now. `revision`: of the fact with its first text.
+   * `first`: the first ones, so a client that knows no reactions shows a line.
+   */
+  OperatorMessageReacted: {
+    operator: Username;
+    messageId: string;
+    revision: number;
+    first?: true;
   };
   /** LHC has accepted the message. The operator's client now gets the receipt that it asked for. */
   OperatorMessageAccepted: { operator: Username; messageId: string };
@@ -299,7 +328,10 @@ export type VisitorPersonal = {
   ChatClosed: { name?: string; reason?: string };
   /** `file`: the body is the address of this file, and nothing else. */
   VisitorMessageSent: { body: string; file?: VisitorFile };
-  OperatorMessageReceived: { body: string };
+  /** `plain`: without the quotation before a reply, if there is one. */
+  OperatorMessageReceived: { body: string; plain?: string };
+  MessageReacted: { reactions: string[] };
+  OperatorMessageReacted: { reactions: string[] };
   NoteAdded: { body: string };
   OperatorCommandSent: { text: string };
   LhcAnswered: { text?: string };

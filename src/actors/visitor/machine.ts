@@ -86,8 +86,11 @@ export const visitorMachine = setup({
     MessageFailed: { actions: 'change' },
     MessageDisplayed: { actions: 'change' },
     OperatorMessageDisplayed: { actions: 'change' },
+    OperatorMessageRetracted: { actions: 'change' },
+    OperatorMessageReacted: { actions: 'change' },
     // These change nothing, but an action is needed (docs/xstate.md, gotcha 3).
     OperatorMessageAccepted: { actions: 'change' },
+    MessageReacted: { actions: 'change' },
     NoteAdded: { actions: 'change' },
     OperatorCommandSent: { actions: 'change' },
     LhcAnswered: { actions: 'change' },

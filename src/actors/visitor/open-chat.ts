@@ -31,6 +31,10 @@ export function refuseForeign({ operator, accepted, inLhc }: Chat): never {
   );
 }
 
+/** True if this operator has the chat, and has answered it. */
+export const hasAnswered = ({ operator: owner, accepted }: Chat, operator: Username): boolean =>
+  owner === operator && accepted;
+
 /** True if another operator has the chat or is asked alone, or somebody in LHC. */
 export const isForeign = ({ operator: owner, inLhc }: Chat, operator: Username): boolean =>
   inLhc !== null || (owner !== null && owner !== operator);

@@ -68,7 +68,9 @@ const unassignReason = z.enum([
   'refused',
 ]);
 const refusedMessage = z.strictObject({ messageId: text, command: text.exactOptional() });
-const refusedChange = z.strictObject({ change: z.enum(['accept', 'transfer', 'close']) });
+const refusedChange = z.strictObject({
+  change: z.enum(['accept', 'transfer', 'close', 'retract', 'react']),
+});
 const refused = z.union([refusedMessage, refusedChange]);
 const refusal = { operator: Username, revision, code: text, chatId: textOrNull };
 
@@ -128,7 +130,21 @@ export const VISITOR_COMMANDS = {
     receipt: z.boolean().exactOptional(),
     markable: z.boolean().exactOptional(),
     replaces: text.exactOptional(),
+    reply: z.strictObject({ to: text, plain: text }).exactOptional(),
     onlyChat: text.exactOptional(),
+  }),
+  RetractOperatorMessage: command('RetractOperatorMessage', {
+    operator: Username,
+    messageId: text,
+  }),
+  ReactToMessage: command('ReactToMessage', {
+    operator: Username,
+    messageId: text,
+    reactions: z.array(text),
+  }),
+  ReactToOperatorMessage: command('ReactToOperatorMessage', {
+    messageId: text,
+    reactions: z.array(text),
   }),
   AddNote: command('AddNote', { operator: Username, noteId: text, body: text }),
   SendOperatorCommand: command('SendOperatorCommand', {
@@ -360,9 +376,25 @@ export const VISITOR_FACTS = {
       receipt: flag.exactOptional(),
       markable: flag.exactOptional(),
       replaces: text.exactOptional(),
+      corrects: revision.exactOptional(),
+      replyTo: text.exactOptional(),
       invites: flag.exactOptional(),
     },
-    { body: text },
+    { body: text, plain: text.exactOptional() },
+  ),
+  OperatorMessageRetracted: fact({
+    operator: Username,
+    messageId: text,
+    revision,
+    chatId: textOrNull,
+  }),
+  MessageReacted: factWith(
+    { operator: Username, messageId: text, chatId: text },
+    { reactions: z.array(text) },
+  ),
+  OperatorMessageReacted: factWith(
+    { operator: Username, messageId: text, revision, first: flag.exactOptional() },
+    { reactions: z.array(text) },
   ),
   OperatorMessageAccepted: fact({ operator: Username, messageId: text }),
   OperatorMessageDisplayed: fact({ operator: Username, messageId: text }),

@@ -101,6 +101,22 @@ export type Chat = {
 /** An operator's message whose client asked for a displayed marker (XEP-0333), by the hash of its id. */
 export type Markable = { hash: string; operator: Username };
 
+/** An operator's message to the visitor, so that it can be corrected, taken back or reacted to. */
+export type WrittenMessage = {
+  /** Of its id. Ids of operators' messages are not unique; the newest counts. */
+  hash: string;
+  revision: number;
+  operator: Username;
+  /** The hash of the id of its last correction. */
+  corrected?: string;
+  /** Its chat or invitation is over. */
+  over?: true;
+  /** Revision of the fact by which it was taken back. */
+  retracted?: number;
+  /** The visitor has reacted to it. */
+  reacted?: true;
+};
+
 /** How far a visitor's personal data is erased (docs/adr/0049). */
 export type Erasure = {
   /** Erasures so far. New facts are sealed with the data key of this generation. */
@@ -150,6 +166,10 @@ export type VisitorContext = {
   endedChat: { operator: Username; at: number } | null;
   /** The last messages whose clients asked for a displayed marker. */
   markable: Markable[];
+  /** Operators' last messages. */
+  written: WrittenMessage[];
+  /** There were messages that are not in `written` any more. */
+  writtenBefore: boolean;
   /** Revision of the visitor's newest message that an operator's client has displayed. Markers only move forwards. */
   displayedRevision: number | null;
   /** Reservations that were revoked or are used up. An assignment with one of them is refused. */

@@ -15,6 +15,9 @@ export const MAX_TITLE_CHARACTERS = 1_024;
 /** A country or a time zone at most. */
 export const MAX_REGION_CHARACTERS = 64;
 export const MAX_REASON_CHARACTERS = 200;
+/** Reactions of a visitor to one message, and the length of one in UTF-16 units. */
+export const MAX_REACTIONS = 20;
+export const MAX_REACTION_CHARACTERS = 64;
 /** The id of an operator's message at most: mod_lhc passes on no more. */
 export const MAX_STANZA_ID_CHARACTERS = 1_024;
 const MAX_FILE_NAME_CHARACTERS = 255;
@@ -175,15 +178,26 @@ export const OperatorMessage = z
   .strictObject({ id: MessageId, lhcUserId: AuthorInLhc, name: nameInLhc, body: MessageBody })
   .openapi('OperatorMessage');
 
-export const Displayed = z
+/** An operator's client makes the id, and a stanza's id can be any text (RFC 6120 §8.1.3). */
+const StanzaId = z
+  .string()
+  .min(1, 'is empty')
+  .max(MAX_STANZA_ID_CHARACTERS, `is longer than ${MAX_STANZA_ID_CHARACTERS} characters`)
+  .openapi({
+    description: "The id of the operator's message, from `chat.message` or `visitor.invited`",
+  });
+
+export const Displayed = z.strictObject({ messageId: StanzaId }).openapi('Displayed');
+
+export const Reactions = z
   .strictObject({
-    // An operator's client makes the id, and a stanza's id can be any text (RFC 6120 §8.1.3).
-    messageId: z
-      .string()
-      .min(1, 'is empty')
-      .max(MAX_STANZA_ID_CHARACTERS, `is longer than ${MAX_STANZA_ID_CHARACTERS} characters`)
+    messageId: StanzaId,
+    reactions: z
+      .array(filledLine(MAX_REACTION_CHARACTERS))
+      .max(MAX_REACTIONS)
       .openapi({
-        description: "The id of the operator's message, from `chat.message` or `visitor.invited`",
+        example: ['👍'],
+        description: 'All that there are now, as emoji. None if they were removed',
       }),
   })
-  .openapi('Displayed');
+  .openapi('Reactions');

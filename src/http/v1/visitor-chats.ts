@@ -15,6 +15,7 @@ import { addCommand } from '../frame/tenant-commands.ts';
 import {
   CloseChat,
   Displayed,
+  Reactions,
   SendMessage,
   StartChat,
   TransferChat,
@@ -247,6 +248,32 @@ export function addVisitorChats(
     (call) => {
       const { messageId } = call.body;
       const command: VisitorCommand = { type: 'ReportOperatorMessageDisplayed', messageId };
+      return commandVisitor(call.caller, call.params.key, command, originOf(api, call));
+    },
+  );
+
+  addCommand(
+    api,
+    {
+      method: 'post',
+      path: `${path}/reactions`,
+      operationId: 'react',
+      tag,
+      summary: "The visitor reacts to an operator's message",
+      description:
+        "The operator's client shows it at the message (XEP-0444); one that knows no reactions shows a line, once for each message. A message that is unknown changes nothing.",
+      access,
+      params: Visitor,
+      body: Reactions,
+      command: true,
+      urgent: true,
+      success: ACCEPTED,
+      problems: [404],
+    },
+    (call) => {
+      const { messageId } = call.body;
+      const reactions = [...new Set(call.body.reactions)];
+      const command: VisitorCommand = { type: 'ReactToOperatorMessage', messageId, reactions };
       return commandVisitor(call.caller, call.params.key, command, originOf(api, call));
     },
   );

@@ -59,7 +59,10 @@ const Message = z
       .openapi({ description: '`note` and `command` are for LHC; the visitor does not see them' }),
     operator: z.string().nullable(),
     inLhc: InLhc,
-    body: z.string().nullable(),
+    body: z
+      .string()
+      .nullable()
+      .openapi({ description: 'The newest text; null if it was taken back or erased' }),
     at: z.number().openapi({ description: 'ms since 1970' }),
     state: z.enum(['sent', 'taken', 'delivered', 'failed', 'received']).openapi({
       description:
@@ -76,6 +79,17 @@ const Message = z
       .string()
       .nullable()
       .openapi({ description: "The id of the operator's message that this message corrects" }),
+    correctedAt: z
+      .number()
+      .nullable()
+      .openapi({ description: 'When its operator corrected it last, in ms since 1970' }),
+    retractedAt: z
+      .number()
+      .nullable()
+      .openapi({ description: 'When its operator took it back, in ms since 1970' }),
+    reactions: z
+      .array(z.string())
+      .openapi({ description: 'The reactions of the other side, as emoji' }),
     revision: z.number(),
   } satisfies Record<keyof MessageView, z.ZodType>)
   .openapi('Message');

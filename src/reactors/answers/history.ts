@@ -31,10 +31,20 @@ interface Line {
   readonly chatId: string | null;
 }
 
+/** In histories of release 0.1.0 a correction is a message of its own. */
 const authorOf = (
   { operator, replaces }: VisitorFacts['OperatorMessageReceived'],
   nameOf: NameOf,
 ): string => (replaces === undefined ? nameOf(operator) : `${nameOf(operator)} (corrected)`);
+
+/** What became of messages after they were written, by the revisions of their facts. */
+interface Later {
+  /** Those that LHC has refused. */
+  readonly refused: ReadonlySet<number>;
+  readonly retracted: ReadonlySet<number>;
+  /** The last corrections. */
+  readonly corrected: ReadonlyMap<number, RecordedEvent>;
+}
 
 /** The author and chat of a fact that belongs into the history; null for other facts. */
 function lineOf(fact: VisitorFact, visitor: string, nameOf: NameOf): Line | null {
@@ -70,21 +80,38 @@ interface HistoryOptions {
   readonly names: Pick<OperatorNames, 'of'>;
 }
 
-/** @returns the newest first. `refused`: revisions of those that LHC has refused */
+/** @returns the newest first. A correction that LHC has not refused stands at the place of what it corrects */
 async function lastMessages(
   { store }: HistoryOptions,
   stream: string,
   count: number,
-): Promise<{ readonly found: RecordedEvent[]; readonly refused: ReadonlySet<number> }> {
+): Promise<Later & { readonly found: RecordedEvent[] }> {
   const found: RecordedEvent[] = [];
   const refused = new Set<number>();
+  const retracted = new Set<number>();
+  const corrected = new Map<number, RecordedEvent>();
   for await (const event of backwards(store, stream, { most: HISTORY_SEARCH_MAX_FACTS })) {
     const fact = visitorFact(event);
-    if (fact?.type === 'LhcRefused') refused.add(fact.data.revision);
-    if (fact && lineOf(fact, '', String)) found.push(event);
+    if (!fact) continue;
+    const stands = !refused.has(event.revision);
+    if (fact.type === 'LhcRefused') refused.add(fact.data.revision);
+    if (fact.type === 'OperatorMessageRetracted' && stands) retracted.add(fact.data.revision);
+    if (fact.type === 'OperatorMessageReceived' && fact.data.corrects !== undefined) {
+      const { corrects } = fact.data;
+      if (stands && !corrected.has(corrects)) corrected.set(corrects, event);
+      continue;
+    }
+    if (lineOf(fact, '', String)) found.push(event);
     if (found.length === count) break;
   }
-  return { found, refused };
+  return { found, refused, retracted, corrected };
+}
+
+/** What stands behind the author's name. */
+function markOf({ refused, retracted, corrected }: Later, revision: number): string {
+  if (retracted.has(revision)) return ' (taken back)';
+  if (refused.has(revision)) return ' (not delivered)';
+  return corrected.has(revision) ? ' (corrected)' : '';
 }
 
 function bodyIn(opened: JsonObject | null): string {
@@ -103,7 +130,7 @@ export const createHistory =
   async (tenant, key, count) => {
     const state = await options.actors.visitor(tenant, key).state();
     const stream = streamOf(visitorRef(tenant, key));
-    const { found: events, refused } = await lastMessages(options, stream, count);
+    const { found: events, ...later } = await lastMessages(options, stream, count);
     if (!state || events.length === 0) return ['No messages yet.'];
     const { profile } = await options.personal.profileOf(tenant, key, state);
     const visitor = visitorAs(key, profile);
@@ -120,8 +147,12 @@ export const createHistory =
       heading = next;
       const opened = await options.personal.of(event);
       const author = typeof line.author === 'string' ? line.author : line.author(opened);
-      const mark = refused.has(event.revision) ? ' (not delivered)' : '';
-      lines.push(`${timeOf(at)} ${author}${mark}: ${bodyIn(opened)}`);
+      const mark = markOf(later, event.revision);
+      const newest = later.corrected.get(event.revision);
+      const text = newest ? await options.personal.of(newest) : opened;
+      // The colleague who asks reads what the visitor sees.
+      const body = later.retracted.has(event.revision) ? '…' : bodyIn(text);
+      lines.push(`${timeOf(at)} ${author}${mark}: ${body}`);
     }
     return textsOf(lines, events.length);
   };

@@ -42,6 +42,22 @@ export type Unread = (
 
 type Store = Pick<EventStore, 'readStream'>;
 
+/** Notes revisions of messages, and of corrections and retractions, that the visitor does not have. Read backwards. */
+function leaveOut(leftOut: Set<number>, event: RecordedEvent, fact: VisitorFact): void {
+  const isRetraction = fact.type === 'OperatorMessageRetracted' && !leftOut.has(event.revision);
+  if (fact.type === 'LhcRefused' || isRetraction) leftOut.add(fact.data.revision);
+}
+
+/** What was refused or taken back, and a correction of what was taken back. */
+const isLeftOut = (
+  leftOut: ReadonlySet<number>,
+  { revision }: RecordedEvent,
+  fact: VisitorFact,
+): boolean => {
+  const corrects = fact.type === 'OperatorMessageReceived' ? fact.data.corrects : undefined;
+  return leftOut.has(revision) || (corrects !== undefined && leftOut.has(corrects));
+};
+
 async function lastMessages(
   store: Store,
   { stream, chat, startRevision }: ChatInLog,
@@ -70,8 +86,8 @@ async function lastMessages(
       // An operator who was only asked may have missed the last messages. They come again, with the same ids.
       if (fact.data.withdrawnFrom?.includes(operator)) atLoss ??= found.length;
     }
-    if (fact.type === 'LhcRefused') refused.add(fact.data.revision);
-    if (isMessage(fact) && !refused.has(event.revision)) found.push(event);
+    leaveOut(refused, event, fact);
+    if (isMessage(fact) && !isLeftOut(refused, event, fact)) found.push(event);
     if (found.length >= UNREAD_MAX_MESSAGES || fact.type === 'Invited') break;
   }
   return { found, hadChat };
@@ -127,8 +143,8 @@ export async function missedBy(
     }
     if (event.revision >= message) continue;
     if (showedAll(fact, operator, got)) return found(true);
-    if (fact.type === 'LhcRefused') refused.add(fact.data.revision);
-    if (isMessage(fact) && !refused.has(event.revision)) messages.push(event);
+    leaveOut(refused, event, fact);
+    if (isMessage(fact) && !isLeftOut(refused, event, fact)) messages.push(event);
     if (messages.length >= UNREAD_MAX_MESSAGES || fact.type === 'Invited') break;
   }
   return found(false);

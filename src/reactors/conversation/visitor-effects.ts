@@ -10,9 +10,10 @@ import type { Actors, ActorView } from '../../runtime/ports.ts';
 import type { Answers } from '../answers/answers.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
+import { marked } from '../texts/mark.ts';
 import { openByAnswer, sendAddressed } from './addressed-messages.ts';
 import type { Broadcast } from './broadcast.ts';
-import { type Delivery, lineOf, type Sender } from './delivery.ts';
+import { type Delivery, lineIdOf, lineOf, type Sender } from './delivery.ts';
 import { showFromLhc } from './lines-from-lhc.ts';
 import { writeNotices } from './notices.ts';
 import { type Opened, type Opening, opensAt } from './opening.ts';
@@ -32,7 +33,7 @@ const unowned: Outcome = { kind: 'parked', reason: 'no operator has the chat' };
 export interface VisitorEffectParts {
   readonly actors: Pick<Actors, 'visitor'>;
   readonly store: Pick<EventStore, 'readStream'>;
-  readonly personal: Pick<PersonalData, 'of' | 'reasonOf' | 'profileOf'>;
+  readonly personal: Pick<PersonalData, 'of' | 'reasonOf' | 'reactionsOf' | 'profileOf'>;
   readonly files: VisitorFiles;
   readonly names: Pick<OperatorNames, 'of'>;
   readonly answers: Pick<Answers, 'confirmationsOf'>;
@@ -222,6 +223,26 @@ async function performVisitorFact(
 }
 
 /**
+ * The visitor's reactions to a message of an operator. Clients that know none show a line at the first ones, and at no
+ * change of them: a visitor may click as often as they like.
+ */
+async function showReactions(
+  { personal, delivery }: VisitorEffectParts,
+  sender: Sender,
+  event: RecordedEvent,
+  { operator, messageId, first }: VisitorFacts['OperatorMessageReacted'],
+): Promise<void> {
+  const emojis = await personal.reactionsOf(event);
+  if (!emojis) return; // erased with the visitor
+  await delivery.send(sender, operator, {
+    id: lineIdOf(event.revision, event.id),
+    body: first ? marked(`The visitor has reacted with ${emojis.join(' ')}`) : '',
+    notice: true,
+    reactions: { to: messageId, emojis },
+  });
+}
+
+/**
  * Performs what a visitor's fact calls for.
  * @param again a person sends it again, out of order
  */
@@ -244,6 +265,10 @@ export async function performVisitorEvent(
   if (fact.type === 'MessageWrittenInLhc') {
     const lookMs = await showFromLhc(parts, sender, state, event, fact.data, again);
     return lookMs > 0 ? behindOpening(lookMs) : done;
+  }
+  if (fact.type === 'OperatorMessageReacted') {
+    await showReactions(parts, sender, event, fact.data);
+    return done;
   }
   const waitMs = await performVisitorFact(parts, sender, state, event, fact);
   if (waitMs > 0 && !again) return behindOpening(waitMs);

@@ -42,7 +42,10 @@ export interface Said {
   readonly file: { readonly name: string } | null;
 }
 
-/** The messages among these facts; those whose text was erased are left out. */
+/**
+ * The messages among these facts, in order; those whose text was erased are left out. A corrected one has its newest text,
+ * and stands where it was written.
+ */
 export async function saidIn(
   personal: Pick<PersonalData, 'of'>,
   events: readonly RecordedEvent[],
@@ -64,8 +67,11 @@ export async function saidIn(
       const { messageId } = fact.data;
       said.push({ ...nobody, event, body, messageId, file: fileIn(opened) });
     } else if (fact.type === 'OperatorMessageReceived') {
-      const { operator, replaces } = fact.data;
-      said.push({ ...nobody, event, body, operator, isCorrection: replaces !== undefined });
+      const { operator, replaces, corrects } = fact.data;
+      const first = said.findIndex((each) => each.event.revision === corrects);
+      const corrected = said[first];
+      if (corrected) said[first] = { ...corrected, body, isCorrection: true };
+      else said.push({ ...nobody, event, body, operator, isCorrection: replaces !== undefined });
     } else if (fact.type === 'MessageWrittenInLhc') {
       const inLhc = { ...fact.data, name: nameIn(opened) };
       said.push({ ...nobody, event, body, operator: fact.data.operator ?? null, inLhc });

@@ -7,8 +7,8 @@ import { visitorFact } from '../../actors/facts.ts';
 import { actorOf, type Username } from '../../actors/ids.ts';
 import type { RefusedByLhc, VisitorFact } from '../../actors/visitor/facts.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
-import type { Said } from '../../lhc/callback-answer.ts';
-import type { RefusalCode } from '../../lhc/callback-types.ts';
+import type { InWords, Said } from '../../lhc/callback-answer.ts';
+import type { Done, RefusalCode } from '../../lhc/callback-types.ts';
 import type { Actors } from '../../runtime/ports.ts';
 
 /** What an operator has written, in a fact. `command` without its `!`. */
@@ -35,11 +35,23 @@ export function writtenIn(event: RecordedEvent): Written | null {
   }
 }
 
+/** What an operator has taken back, in a fact; null if it has none. */
+export function retractionIn(event: RecordedEvent): (Written & { retraction: true }) | null {
+  const fact = visitorFact(event);
+  if (fact?.type !== 'OperatorMessageRetracted') return null;
+  const { operator, messageId } = fact.data;
+  return { operator, messageId, retraction: true };
+}
+
 /** An operator's deed in a fact, and who it is. */
 interface Deed {
   readonly operator: Username;
   readonly refused: RefusedByLhc;
 }
+
+const DONE: Done = 'done';
+/** LHC has not said that it has done it. */
+const UNCONFIRMED: RefusalCode = 'not-possible';
 
 /** A chat that LHC does not have any more cannot be closed there, and need not be. */
 const OVER: ReadonlySet<string> = new Set<RefusalCode>([
@@ -56,6 +68,10 @@ function deedOf(event: RecordedEvent, fact: VisitorFact, code: string): Deed | n
     return { operator, refused };
   }
   switch (fact.type) {
+    case 'OperatorMessageRetracted':
+      return { operator: fact.data.operator, refused: { change: 'retract' } };
+    case 'MessageReacted':
+      return { operator: fact.data.operator, refused: { change: 'react' } };
     case 'ChatAccepted':
       return { operator: fact.data.operator, refused: { change: 'accept' } };
     case 'ChatTransferred': {
@@ -72,6 +88,13 @@ function deedOf(event: RecordedEvent, fact: VisitorFact, code: string): Deed | n
   }
 }
 
+/** LHC's refusal; null if it has done what it was told. Older receivers accept without doing it. */
+function refusalIn(fact: VisitorFact, answer: Said): InWords | null {
+  if (answer.outcome === 'refused') return answer.refusal;
+  const needsWord = fact.type === 'OperatorMessageRetracted' || fact.type === 'MessageReacted';
+  return needsWord && answer.notice?.code !== DONE ? { code: UNCONFIRMED, text: null } : null;
+}
+
 /**
  * Writes down what LHC has answered to the callback of a fact. A client that asked for a receipt (XEP-0184) gets it for a
  * message that LHC has accepted. May be called again for the same fact.
@@ -86,8 +109,9 @@ export async function reportAnswer(
   if (actor?.kind !== 'visitor' || !fact) return;
   const visitor = actors.visitor(actor.tenant, actor.name);
   const originOf = (what: string) => ({ commandId: `${what}:${event.id}` });
-  if (answer.outcome === 'refused') {
-    const { code, text } = answer.refusal;
+  const refusal = refusalIn(fact, answer);
+  if (refusal) {
+    const { code, text } = refusal;
     const deed = deedOf(event, fact, code);
     if (!deed) return;
     const chatId = 'chatId' in fact.data ? (fact.data.chatId ?? null) : null;
@@ -105,12 +129,14 @@ export async function reportAnswer(
     await visitor.send(report, originOf('refused'));
     return;
   }
+  if (answer.outcome === 'refused') return;
   if (fact.type === 'OperatorMessageReceived' && fact.data.receipt) {
     const { operator, messageId } = fact.data;
     const report = { type: 'ReportOperatorMessageAccepted', operator, messageId } as const;
     await visitor.send(report, originOf('accepted'));
   }
   const { notice } = answer;
+  if (notice?.code === DONE) return;
   const reader = notice && deedOf(event, fact, '')?.operator;
   if (!reader) return;
   const { code, text } = notice;

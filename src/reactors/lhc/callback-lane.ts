@@ -22,7 +22,7 @@ import type { CallbackClient } from '../../lhc/callback-client.ts';
 import type { Callback } from '../../lhc/callback-types.ts';
 import type { Destination, Outcome } from '../../runtime/lanes/destination.ts';
 import { withoutTenant } from '../../runtime/lanes/unknown-tenant.ts';
-import { reportAnswer, writtenIn } from './answers.ts';
+import { reportAnswer, retractionIn, writtenIn } from './answers.ts';
 import { type Draft, type DraftOptions, draftsOf, LHC_FILTER, operatorOf } from './drafts.ts';
 import { FILE_REFUSED, withOperatorFiles } from './operator-files.ts';
 
@@ -163,7 +163,7 @@ async function reportFailure(
   cause: string,
 ): Promise<void> {
   const actor = actorOf(event.stream);
-  const written = writtenIn(event);
+  const written = writtenIn(event) ?? retractionIn(event);
   if (actor?.kind !== 'visitor' || !written) return;
   const { operator, ...what } = written;
   const reason = cause === UNKNOWN_TO_LHC ? cause : NOT_TAKEN;

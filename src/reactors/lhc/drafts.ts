@@ -47,14 +47,33 @@ async function visitorDrafts(
   if (!fact || callbackFor(fact, flavour) === null) return [];
   switch (fact.type) {
     case 'OperatorMessageReceived': {
-      const { messageId, chatId, invitation, replaces } = fact.data;
-      const body = await personal.bodyOf(event);
-      if (body === null) return [];
-      const message = { id: messageId, body, ...(replaces !== undefined && { replaces }) };
+      const { messageId, chatId, invitation, replaces, replyTo } = fact.data;
+      const opened = await personal.of(event);
+      if (typeof opened?.body !== 'string') return [];
+      const { body, plain } = opened;
+      const withoutQuote = typeof plain === 'string' ? plain : body;
+      const message = {
+        id: messageId,
+        body,
+        ...(replaces !== undefined && { replaces }),
+        ...(replyTo !== undefined && { replyTo: { messageId: replyTo, body: withoutQuote } }),
+      };
       const data = { visitor, operator: await operator(fact.data.operator), message };
       return invitation || chatId === null
         ? [{ type: 'visitor.invited', data }]
         : [{ type: 'chat.message', data: { ...data, chatId } }];
+    }
+    case 'OperatorMessageRetracted': {
+      const { chatId, messageId } = fact.data;
+      const data = { visitor, chatId, messageId, operator: await operator(fact.data.operator) };
+      return [{ type: 'message.retracted', data }];
+    }
+    case 'MessageReacted': {
+      const { chatId, messageId } = fact.data;
+      const reactions = await personal.reactionsOf(event);
+      if (!reactions) return [];
+      const data = { visitor, chatId, messageId, operator: await operator(fact.data.operator) };
+      return [{ type: 'message.reaction', data: { ...data, reactions } }];
     }
     case 'InvitationExpired': {
       const { operator: inviter, reason } = fact.data;

@@ -227,12 +227,15 @@ export function createNodeHelper(options: {
           inBackground(lookForInvitation(tenant, visitor));
           break;
         case 'chat.message':
+        case 'message.retracted':
+        case 'message.reaction':
         case 'chat.accepted':
         case 'chat.transferred':
         case 'chat.closed': {
           const op = OPERATIONS[type];
           // The data of these types has it; a draft loses the link between the two.
-          toChat(tenant, (data as { chatId: string }).chatId, { op });
+          const { chatId } = data as { chatId: string | null };
+          if (chatId !== null) toChat(tenant, chatId, { op });
           break;
         }
       }
@@ -273,6 +276,9 @@ export function createNodeHelper(options: {
 /** What makes the widget look. */
 const OPERATIONS = {
   'chat.message': 'cmsg',
+  // With its next look it fetches the row that has changed.
+  'message.retracted': 'cmsg',
+  'message.reaction': 'cmsg',
   'chat.accepted': 'schange',
   'chat.transferred': 'schange',
   'chat.closed': 'cclose',

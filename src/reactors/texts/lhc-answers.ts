@@ -31,6 +31,8 @@ const CHANGES = {
   accept: (chat: string) => `LHC has not given you ${chat}`,
   transfer: (chat: string) => `LHC has not transferred ${chat}`,
   close: (chat: string) => `LHC has not closed ${chat}`,
+  retract: () => 'Not taken back',
+  react: () => 'The visitor does not see your reaction',
 } as const;
 
 /** The reason of a refusal. @param text LHC's own words; null if there are none, or they were erased */

@@ -1,5 +1,6 @@
 /** A visitor in an operator's contact list: name, show and status text. */
 import type { Username, VisitorKey } from '../../actors/ids.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { statusWithoutChat } from '../../actors/visitor/lhc-view.ts';
 import type { Profile } from '../../actors/visitor/profile.ts';
 import type { VisitorState } from '../../actors/visitor/state.ts';
@@ -124,12 +125,17 @@ function lhcText(
  *
  * The local time is the time of the last page view, so the status changes only when something happens.
  * @param show whether a visitor who waits has `chat` as well
+ * @param flavour of the tenant's LHC: without our extension it can show words alone
  */
 export function presenceOf(
   key: VisitorKey,
   { profile, at }: { profile: Profile; at: number },
   state: VisitorState,
-  { show, ...people }: People & { readonly show: boolean },
+  {
+    show,
+    flavour,
+    ...people
+  }: People & { readonly show: boolean; readonly flavour: Tenant['callbackFlavour'] },
 ): VisitorPresence {
   const { chat } = state.context;
   const text =
@@ -139,5 +145,10 @@ export function presenceOf(
   const status = cut(text, STATUS_MAX_LENGTH);
   const nick = nickOf(key, profile);
   const waits = state.conversation === 'waiting' && !chat?.left && !chat?.inLhc;
-  return waits && show ? { show: 'chat', status, nick } : { status, nick };
+  return {
+    ...(waits && show && { show: 'chat' }),
+    status,
+    nick,
+    ...(flavour !== 'native' && { wordsAlone: true }),
+  };
 }

@@ -32,6 +32,11 @@ export const createLooks =
     const inLhc = await personal.ownerInLhc(id, key, state, nameOf);
     return {
       state,
-      presence: presenceOf(key, profile, state, { nameOf, inLhc, ...tenant.presence }),
+      presence: presenceOf(key, profile, state, {
+        nameOf,
+        inLhc,
+        ...tenant.presence,
+        flavour: tenant.callbackFlavour,
+      }),
     };
   };

@@ -15,6 +15,7 @@ import {
   chatUnassigned,
   cleanedUp,
   closeChat,
+  correction,
   DELAYS,
   delivered,
   HOUR,
@@ -208,16 +209,13 @@ describe('an invitation', () => {
   });
 
   it('can be corrected, and never begins with a correction', () => {
-    const correction = receive('op1', 'o2', { replaces: 'o1' });
-    const { data, ...said } = operatorMessage(null, 'op1', 'o2');
-    const corrected = { ...said, data: { ...data, replaces: 'o1' } } as VisitorFact;
     visitor()
       .given([arrived(), invited(), operatorMessage(null)])
-      .when(correction)
-      .then([corrected]);
+      .when(receive('op1', 'o2', { replaces: 'o1' }))
+      .then([correction(2, 'o2', 'o1', null)]);
     visitor()
       .given([...chatting, operatorMessage(), chatClosed()])
-      .when(correction)
+      .when(receive('op1', 'o2', { replaces: 'a-command' }))
       .refused(/a correction does not invite the visitor/);
   });
 

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
 import { presenceOf } from '../../../src/reactors/texts/presence-text.ts';
-import { DELAYS, startChat } from '../../actors/facts.ts';
+import { DELAYS, refuseByLhc, retract, startChat } from '../../actors/facts.ts';
 import { username, visitorKey } from '../../support/names.ts';
 import { HOST, jidOf } from '../../support/rig.ts';
 import { waitFor } from '../../support/wait.ts';
-import { type MessageLane, openMessageLane } from './lane.ts';
+import { type MessageLane, openMessageLane, STREAM } from './lane.ts';
 
 let lane: MessageLane;
 beforeEach(async () => {
@@ -32,6 +32,42 @@ const visitorMessages = (operator: string) =>
     .read(operator)
     .filter(({ notice }) => !notice)
     .map(({ id }) => id);
+
+it('a transcript has the newest text of a message, and none of what was taken back', async () => {
+  const correct = (replaces: string, body: string) =>
+    lane.rig.toVisitor('1', {
+      type: 'ReceiveOperatorMessage',
+      operator: username('olga'),
+      messageId: `${body}-id`,
+      body,
+      replaces,
+    });
+  await conversation();
+  await lane.answer('olga', 'o2');
+  await lane.answer('olga', 'o3');
+  await correct('o1', 'first');
+  await correct('o1', 'second');
+  await correct('o2', 'withdrawn');
+  await lane.rig.toVisitor('1', retract('olga', 'o2'));
+  await lane.rig.toVisitor('1', retract('olga', 'o3'));
+  // LHC has not done it: the visitor has this one.
+  const refused = (await lane.rig.facts(STREAM)).at(-1)?.revision ?? 0;
+  await lane.rig.toVisitor(
+    '1',
+    refuseByLhc({
+      operator: username('olga'),
+      revision: refused,
+      refused: { change: 'retract' },
+      code: 'not-possible',
+    }),
+  );
+  await lane.transfer('olga', { operator: 'pia' });
+  await lane.run();
+  const said = lane.read('pia').flatMap(({ body }) => body.split('\n'));
+  expect(
+    said.filter((line) => /^:: \d\d:\d\d olga/.test(line)).map((line) => line.slice(9)),
+  ).toEqual(['olga (corrected): second', 'olga: o3']);
+});
 
 describe('the introduction', () => {
   it('names what others choose: a visitor and a page cannot speak for the service', async () => {
@@ -170,7 +206,13 @@ describe('the introduction', () => {
     const line = 'Waiting · T\nChat #c1 (sales)\n';
     const seen = { profile: { title: 'T', page: long(500 - line.length) }, at: 0 };
     const shown =
-      of && presenceOf(visitorKey('1'), seen, of, { nameOf: String, inLhc: null, show: true });
+      of &&
+      presenceOf(visitorKey('1'), seen, of, {
+        nameOf: String,
+        inLhc: null,
+        show: true,
+        flavour: 'native',
+      });
     expect(shown?.status).toBe(line + 'x'.repeat(499 - line.length));
   });
 

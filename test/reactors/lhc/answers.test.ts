@@ -3,7 +3,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { VisitorCommand } from '../../../src/actors/visitor/decisions.ts';
 import type { DeliveryOutcome } from '../../../src/lhc/delivery.ts';
 import { createCallbacks } from '../../../src/reactors/lhc/callback-lane.ts';
-import { acceptChat, closeChat, receive, register, startChat } from '../../actors/facts.ts';
+import {
+  acceptChat,
+  closeChat,
+  react,
+  receive,
+  register,
+  retract,
+  startChat,
+} from '../../actors/facts.ts';
 import { fakeLhc } from '../../support/fake-lhc.ts';
 import { username } from '../../support/names.ts';
 import { type MessageLane, openMessageLane, STREAM } from '../conversation/lane.ts';
@@ -75,6 +83,44 @@ const openChat = async () => {
   await lane.run();
   lane.ejabberd.messages.length = 0;
 };
+
+describe('what LHC has to say that it has done', () => {
+  const taken = async () => {
+    await openChat();
+    await visitor(retract('op1', 'o1'));
+    await visitor(react('op1', 'm1'));
+    await callbacks();
+  };
+
+  it('is silent if it was done, and is told once', async () => {
+    answers['message.retracted'] = says('done');
+    answers['message.reaction'] = says('done');
+    await taken();
+    expect(await lines()).toEqual([]);
+    expect(await factsOf('LhcRefused')).toEqual([]);
+    const operator = { username: 'op1', lhcUserId: 7 };
+    const chat = { visitor: '1', chatId: 'c1', operator };
+    expect(lhc.accepted.slice(-2).map(({ type, data }) => [type, data])).toEqual([
+      ['message.retracted', { ...chat, messageId: 'o1' }],
+      ['message.reaction', { ...chat, messageId: 'm1', reactions: ['👍'] }],
+    ]);
+  });
+
+  it.each([
+    ['accepts without a word, as one that does not know them', { outcome: 'accepted' }, '.'],
+    ['says something else', says('answer', 'Hm'), '.'],
+    ['refuses', refuses('not-possible', 'No such row'), ': No such row.'],
+  ] as const)('was not done if LHC %s', async (_, answer, end) => {
+    answers['message.retracted'] = answer as DeliveryOutcome;
+    answers['message.reaction'] = answer as DeliveryOutcome;
+    await taken();
+    await callbacks();
+    expect(await lines()).toEqual([
+      `Not taken back: LHC cannot do this${end}`,
+      `The visitor does not see your reaction: LHC cannot do this${end}`,
+    ]);
+  });
+});
 
 describe('a refusal', () => {
   it.each([

@@ -15,8 +15,10 @@ import { soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import {
   assignChat,
   closeChat,
+  react,
   receive,
   register,
+  retract,
   startChat,
   viewPage,
 } from '../../actors/facts.ts';
@@ -92,15 +94,19 @@ describe('a widget looks', () => {
   it('after LHC has accepted what is new: an invitation, an answer, a message, the end', async () => {
     await say('7', { ...viewPage(), profile: { page: '/', vid: VID } } as VisitorCommand);
     await say('7', receive('op1', 'i1'), startChat('41', 'm1'), assignChat('op1', null, '41'));
-    await say('7', receive('op1', 'o1'), closeChat('41', 'operator'));
+    await say('7', receive('op1', 'o1'), retract('op1', 'o1'), react('op1', 'm1'));
+    await say('7', closeChat('41', 'operator'));
     const lhc = fakeLhc();
     lhc.state.answer = async () => ({ outcome: 'retry', reason: 'answered 500' });
     await run(make(), lhc);
     expect(published).toEqual([]);
     await run(make());
-    await waitFor(() => published.length === 4);
+    await waitFor(() => published.length === 6);
     expect(published.toSorted()).toEqual([
       'chat_41 {"op":"cclose"}',
+      // The message, that it was taken back, and the reaction.
+      'chat_41 {"op":"cmsg"}',
+      'chat_41 {"op":"cmsg"}',
       'chat_41 {"op":"cmsg"}',
       'chat_41 {"op":"schange"}',
       `uo_${VID} {"op":"check_message"}`,

@@ -21,7 +21,12 @@ function shown(conversation: VisitorState['conversation'], profile: Profile, sho
   const state: VisitorState = { presence: 'online', conversation, offer: 'none', context };
   const names: Record<string, string> = { op1: 'Paula', op2: 'Tom' };
   const nameOf = (name: string) => names[name] ?? name;
-  return presenceOf(key, { profile, at: 0 }, state, { nameOf, inLhc: null, show });
+  return presenceOf(key, { profile, at: 0 }, state, {
+    nameOf,
+    inLhc: null,
+    show,
+    flavour: 'native',
+  });
 }
 const page = 'https://shop.test/shoes?size=43';
 const profile: Profile = { page, title: 'Blue shoes', city: 'Rome', country: 'Italy', visits: 2 };
@@ -34,7 +39,8 @@ describe('the status of a visitor whose chat somebody in LHC has', () => {
   ] as const)('in the state %s begins with %j, and nobody has to answer', (conversation, line) => {
     const context = { chat: { ...chat, operator: null, inLhc: lhc } } as unknown as VisitorContext; // the fields that count
     const state: VisitorState = { presence: 'online', conversation, offer: 'none', context };
-    const people = { nameOf: String, inLhc: 'Olga, in LHC', show: true };
+    const flavour = 'native' as const;
+    const people = { nameOf: String, inLhc: 'Olga, in LHC', show: true, flavour };
     const shows = presenceOf(key, { profile, at: 0 }, state, people);
     expect(shows.status.split('\n', 1)).toEqual([line]);
     expect(shows.show).toBeUndefined();

@@ -59,6 +59,13 @@ final class ChatChangesTest extends Sending
         self::assertSame(['Olga', 'Olga P.', 'Bot'], array_column(array_column(array_slice(self::$service->requests(), 1, 3), 'body'), 'name'));
     }
 
+    public function testAQuotationOfLhcIsOneInPlainText(): void
+    {
+        $chat = $this->knownChat();
+        $this->message($chat, "[quote=5]Do you\nship?[/quote] I meant abroad");
+        self::assertSame(["messages > Do you\n> ship?\nI meant abroad"], $this->changed($chat));
+    }
+
     public function testAVisitorsFilesAreMessagesOfTheirOwnThatAnOperatorCanOpenWithoutASession(): void
     {
         $chat = $this->knownChat();

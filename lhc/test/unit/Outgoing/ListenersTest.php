@@ -136,6 +136,34 @@ final class ListenersTest extends Sending
         }
     }
 
+    public function testTheVisitorsReactionsAreToldAsTheyAreWhenTheyAreSent(): void
+    {
+        $chat = $this->knownChat();
+        $react = function (int $user, string $id, array $current) use ($chat): array {
+            $content = ['xmppchat' => ['id' => $id], 'reactions' => ['current' => $current]];
+            $msg = $this->message($chat, $id, $user);
+            $this->database->run('INSERT INTO lhc_xmppchat_message (visitor, xmpp_id, msg_id, chat_id) VALUES (?, ?, ?, ?)', [(string) $chat->online_user_id, "{$id}-corrected", $msg->id, $chat->id]);
+            // LHC dispatches this before it saves.
+            $this->dispatch('chat.reaction_visitor', ['reaction_identifier' => 'thumb', 'reaction_value' => '1', 'action' => 'add', 'msg' => &$msg, 'chat' => &$chat]);
+            self::assertSame([], array_filter($this->outbox(), static fn (array $row): bool => $row['kind'] === 'reaction'));
+            $msg->meta_msg = json_encode(['content' => $content]);
+            $msg->saveThis();
+            $this->extension->shutdown()->keepViews();
+            $before = count(self::$service->requests());
+            $this->send();
+            return array_column(array_slice(self::$service->requests(), $before), 'body');
+        };
+        self::assertSame([['messageId' => 'a', 'reactions' => ['👍', '🐢', '❤️']]], $react(7, 'a', ['thumb' => '1', '1F422' => '1', '27640000FE0F' => '1', 'made-up' => '1']));
+        self::assertSame([['messageId' => 'b', 'reactions' => []]], $react(7, 'b', []));
+        // A bot's message, and one that was written in LHC's own pages.
+        self::assertSame([], $react(-2, 'c', ['thumb' => '1']));
+        $olga = $this->operator();
+        $own = $this->message($chat, 'from LHC', (int) $olga->id);
+        $this->dispatch('chat.reaction_visitor', ['msg' => &$own, 'chat' => &$chat]);
+        $this->extension->shutdown()->keepViews();
+        self::assertSame([], array_filter($this->changed($chat), static fn (string $said): bool => str_contains($said, 'reactions')));
+    }
+
     public function testATableThatIsMissingDoesNotHurtLhcsTransaction(): void
     {
         $chat = $this->chat($this->visitor());

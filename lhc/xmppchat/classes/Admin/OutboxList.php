@@ -80,6 +80,7 @@ final class OutboxList
             Outbox::VIEW => Words::t('page view'),
             Outbox::CHAT => Words::t('chat'),
             Outbox::SHOWN => Words::t('messages were seen'),
+            Outbox::REACTION => Words::t('a reaction'),
             Outbox::REQUEST => Words::t('a request that was refused'),
             default => $kind,
         };

@@ -14,6 +14,7 @@ final class Corrections
     /**
      * @param string $id       of the correction
      * @param string $replaces of the message that is corrected
+     * @param string $quote    in front of the text (Quotes)
      * @return bool false if LHC never got that one: then this is a message like any other
      */
     public function correct(
@@ -23,6 +24,7 @@ final class Corrections
         string $id,
         string $text,
         string $replaces,
+        string $quote = '',
     ): bool {
         $rowId = $this->ids->row($visitor, $replaces);
         $row = $rowId === null || $rowId === 0 ? false : \erLhcoreClassModelmsg::fetch($rowId, false);
@@ -31,10 +33,17 @@ final class Corrections
         }
         $text = Rows::neutral($text);
         Rows::guardrails($text, (int) $chat->dep_id);
-        $text = $this->inInvitation($chat, $row, $replaces, $id, $text);
+        $text = $this->inInvitation($chat, $row, $replaces, $id, $quote . $text);
         $this->ids->remember($visitor, $id, (int) $row->id, (int) $chat->id);
+        $this->edit($chat, $row, $user, $text);
+        return true;
+    }
+
+    /** Changes the text of a row as LHC's page does. */
+    public function edit(\erLhcoreClassModelChat $chat, \erLhcoreClassModelmsg $row, \erLhcoreClassModelUser $user, string $text): void
+    {
         if ($row->msg === $text) {
-            return true;
+            return;
         }
         $before = $row->msg;
         $row->msg = $text;
@@ -51,7 +60,19 @@ final class Corrections
         $chat->updateThis(['update' => ['operation', ...Typing::FIELDS]]);
         $dispatcher->dispatch('chat.message_updated', ['msg' => &$row, 'chat' => &$chat]);
         $dispatcher->dispatch('chat.message_updated_admin', ['user' => $user, 'msg' => &$row, 'chat' => &$chat]);
-        return true;
+    }
+
+    /** What is left of the row without this message: the other words of an invitation that it was a part of. */
+    public function without(\erLhcoreClassModelChat $chat, \erLhcoreClassModelmsg $row, string $id): string
+    {
+        [$online, $invitation] = $this->invitation($chat, $row, $id);
+        if ($online === null || $invitation === null) {
+            return '';
+        }
+        $left = $invitation->without($id);
+        $left->keepParts($online);
+        $online->saveThis();
+        return $left->text();
     }
 
     /** If the row was an invitation of several messages: its whole text, with this one corrected. */
@@ -62,15 +83,27 @@ final class Corrections
         string $id,
         string $text,
     ): string {
-        $online = $this->visitors->online((string) $chat->online_user_id);
-        $invitation = $online === null ? null : Invitation::of($online);
-        if ($online === null || $invitation === null || !$invitation->has($replaces) || $invitation->text() !== trim($row->msg)) {
+        [$online, $invitation] = $this->invitation($chat, $row, $replaces);
+        if ($online === null || $invitation === null) {
             return $text;
         }
         $corrected = $invitation->corrected($replaces, $id, $text);
         $corrected->keepParts($online);
         $online->saveThis();
         return $corrected->text();
+    }
+
+    /**
+     * The invitation that the row was, with who was invited.
+     *
+     * @return array{?\erLhcoreClassModelChatOnlineUser, ?Invitation} nulls if it was none, or not with this message
+     */
+    private function invitation(\erLhcoreClassModelChat $chat, \erLhcoreClassModelmsg $row, string $id): array
+    {
+        $online = $this->visitors->online((string) $chat->online_user_id);
+        $invitation = $online === null ? null : Invitation::of($online);
+        $isOf = $invitation !== null && $invitation->has($id) && $invitation->text() === trim($row->msg);
+        return $isOf ? [$online, $invitation] : [null, null];
     }
 
     /** What LHC's operators see beside the row: that it was changed, and what it was. */

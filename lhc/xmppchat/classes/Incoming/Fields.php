@@ -52,6 +52,24 @@ final class Fields
     }
 
     /**
+     * @return list<string>
+     * @throws Malformed if it is missing, no list of texts, or too long
+     */
+    public function texts(string $name, int $most, int $maxBytes): array
+    {
+        $values = $this->values[$name] ?? null;
+        if (!is_array($values) || !array_is_list($values) || count($values) > $most) {
+            throw new Malformed($this->path . $name, "must be a list of at most {$most} texts");
+        }
+        foreach ($values as $value) {
+            if (!is_string($value) || $value === '' || strlen($value) > $maxBytes) {
+                throw new Malformed($this->path . $name, "must have texts of 1 to {$maxBytes} bytes");
+            }
+        }
+        return $values;
+    }
+
+    /**
      * @return ?int null if it is null
      * @throws Malformed if it is missing, or no whole number above 0
      */

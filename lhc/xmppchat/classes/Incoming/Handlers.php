@@ -26,6 +26,8 @@ final class Handlers
         'message.delivered',
         'message.displayed',
         'message.failed',
+        'message.retracted',
+        'message.reaction',
         'operator.online',
         'operator.offline',
         // The row itself is what the connection test looks for.
@@ -77,6 +79,8 @@ final class Handlers
             'message.delivered' => $this->ticks()->delivered($callback),
             'message.displayed' => $this->ticks()->displayed($callback),
             'message.failed' => $this->ticks()->failed($callback),
+            'message.retracted' => $this->retractions()->retracted($callback),
+            'message.reaction' => (new Reactions($this->database, $this->visitors, $this->operators))->reacted($callback),
             'operator.online', 'operator.alive' => (new Presence($this->operators))->online($callback),
             'operator.offline' => (new Presence($this->operators))->offline($callback),
             'operator.typing' => (new Typing($this->database, $this->visitors, $this->operators))->typing($callback),
@@ -100,7 +104,13 @@ final class Handlers
             new Corrections($this->ids, $this->visitors),
             $this->invitations(),
             $this->files,
+            new Quotes($this->database, $this->ids),
         );
+    }
+
+    private function retractions(): Retractions
+    {
+        return new Retractions($this->visitors, $this->operators, $this->ids, new Corrections($this->ids, $this->visitors));
     }
 
     private function placement(): Placement

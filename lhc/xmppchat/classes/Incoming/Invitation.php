@@ -128,6 +128,17 @@ final class Invitation
         return $this->parted($parts);
     }
 
+    /** Without one of its messages. */
+    public function without(string $id): self
+    {
+        $position = $this->position($id);
+        $parts = $this->parts;
+        if ($position !== null) {
+            array_splice($parts, $position, 1);
+        }
+        return $this->parted($parts);
+    }
+
     /** Writes it to the visitor's fields; the caller saves them. */
     public function writeTo(\erLhcoreClassModelChatOnlineUser $visitor): void
     {

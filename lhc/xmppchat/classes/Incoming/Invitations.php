@@ -109,7 +109,8 @@ final class Invitations
         return $wasShown && !self::helperPushes() ? Answer::notice('not-shown-yet') : Answer::accepted();
     }
 
-    private static function takeDown(\erLhcoreClassModelChatOnlineUser $online): void
+    /** Takes it off the visitor's screen. */
+    public static function takeDown(\erLhcoreClassModelChatOnlineUser $online): void
     {
         if ((int) $online->message_seen === 0) {
             $online->message_seen = 1;

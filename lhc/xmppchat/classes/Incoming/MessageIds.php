@@ -46,6 +46,24 @@ final class MessageIds
         return $row === null ? null : (int) $row;
     }
 
+    /** The first row of an operator in a chat with this text. */
+    public function rowWith(int $chatId, int $userId, string $text): ?int
+    {
+        $row = $this->database->value(
+            'SELECT id FROM lh_msg WHERE chat_id = ? AND user_id = ? AND TRIM(msg) = ? ORDER BY id LIMIT 1',
+            [$chatId, $userId, $text],
+        );
+        return $row === null ? null : (int) $row;
+    }
+
+    /** The row of any message of this chat that the service knows by this id. */
+    public function rowIn(int $chatId, string $visitor, string $id): ?int
+    {
+        $rowId = self::ours((string) preg_replace('/\.[1-9]$/D', '', $id)) ?? $this->row($visitor, $id);
+        $found = $this->database->value('SELECT id FROM lh_msg WHERE id = ? AND chat_id = ?', [$rowId ?? 0, $chatId]);
+        return $found === null ? null : (int) $found;
+    }
+
     /** The row of a visitor's message, which the service knows as `lhc-{row}`; null if the id is none of ours. */
     public static function ours(string $messageId): ?int
     {

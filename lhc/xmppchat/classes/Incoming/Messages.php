@@ -19,29 +19,37 @@ final class Messages
         private readonly Corrections $corrections,
         private readonly Invitations $invitations,
         private readonly Files $files,
+        private readonly Quotes $quotes,
     ) {
     }
 
     public function message(Callback $callback): Answer
     {
-        [$id, $text, $replaces] = self::parts($callback->data->object('message'));
+        $message = $callback->data->object('message');
+        [$id, $text, $replaces] = self::parts($message);
+        $reply = $message->optionalObject('replyTo');
         $visitor = $this->visitors->key($callback);
         $chat = $this->visitors->chat($callback);
         $user = $this->operators->actIn($chat, $callback->data->object('operator'));
-        if ($replaces !== null && $this->corrections->correct($chat, $user, $visitor, $id, $text, $replaces)) {
+        $quote = $reply === null ? '' : $this->quotes->of($chat, $visitor, $reply->text('messageId', self::ID_MAX_BYTES));
+        if ($reply !== null && $quote !== '') {
+            $text = trim($reply->text('body', self::TEXT_MAX_BYTES));
+        }
+        if ($replaces !== null && $this->corrections->correct($chat, $user, $visitor, $id, $text, $replaces, $quote)) {
             return Answer::accepted();
         }
         if (!Visitors::isOpen($chat)) {
             return $this->invitations->insteadOf($visitor, $user, $id, $text);
         }
-        $this->say($chat, $user, $visitor, $id, $this->files->placed($text, $chat, $user), true);
+        $this->say($chat, $user, $visitor, $id, $this->files->placed($text, $chat, $user), true, $quote);
         return Answer::accepted();
     }
 
     /**
      * Writes an operator's message into an open chat, as LHC's page does.
      *
-     * @param bool $accepts whether a chat that waits, or that a bot has, becomes theirs by it
+     * @param bool   $accepts whether a chat that waits, or that a bot has, becomes theirs by it
+     * @param string $quote   what it replies to, to stand in front of it
      */
     public function say(
         \erLhcoreClassModelChat $chat,
@@ -50,8 +58,9 @@ final class Messages
         string $id,
         string $text,
         bool $accepts,
+        string $quote = '',
     ): void {
-        $row = $this->rows->said($chat, $user, $text, $visitor, $id);
+        $row = $this->rows->said($chat, $user, $text, $visitor, $id, $quote);
         $fields = ['last_op_msg_time', 'last_msg_id', 'has_unread_op_messages', 'unread_op_messages_informed', ...Typing::FIELDS];
         $chat->last_op_msg_time = time();
         $chat->last_msg_id = max((int) $chat->last_msg_id, (int) $row->id);

@@ -22,6 +22,7 @@ final class Rows
      *
      * @param string $visitor the visitor's key
      * @param string $id      the message's id in the service
+     * @param string $quote   in front of the text (Quotes)
      * @throws Refused if LHC's administrator lets nobody write such a text
      */
     public function said(
@@ -30,11 +31,12 @@ final class Rows
         string $text,
         string $visitor,
         string $id,
+        string $quote = '',
     ): \erLhcoreClassModelmsg {
         $text = self::neutral($text);
         self::guardrails($text, (int) $chat->dep_id);
         $row = new \erLhcoreClassModelmsg();
-        $row->msg = $text;
+        $row->msg = $quote . $text;
         $row->chat_id = $chat->id;
         $row->user_id = $user->id;
         $row->time = time();

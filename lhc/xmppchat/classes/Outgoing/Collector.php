@@ -5,12 +5,16 @@ declare(strict_types=1);
 namespace XmppChat\Lhc\Outgoing;
 
 use XmppChat\Lhc\Database;
+use XmppChat\Lhc\Emoji;
 
 /** Makes a batch of what waits in the outbox, oldest first. */
 final class Collector
 {
     /** Hints that marks carry, beside "changed". */
     private const HINTS = ['by', 'name', 'transferUser', 'transferDepartment'];
+
+    /** Reactions to one message at most, as the API takes them. */
+    private const REACTIONS_MAX = 20;
 
     public function __construct(
         private readonly Database $database,
@@ -61,6 +65,7 @@ final class Collector
         $steps = match ($row['kind']) {
             Outbox::VIEW => [$this->view($row)],
             Outbox::SHOWN => $this->shown($row),
+            Outbox::REACTION => $this->reacted($row),
             Outbox::REQUEST => $this->again($row),
             default => [],
         };
@@ -93,6 +98,38 @@ final class Collector
             return [];
         }
         return [new Step(self::id($row), "visitors/{$seen['visitor']}/displayed", ['messageId' => (string) $seen['xmpp_id']])];
+    }
+
+    /**
+     * The visitor's reactions to a message of an XMPP operator, as they are now.
+     *
+     * @param array<string, mixed> $row
+     * @return list<Step>
+     */
+    private function reacted(array $row): array
+    {
+        $message = $this->database->row(
+            "SELECT x.visitor, x.xmpp_id, m.meta_msg FROM lh_msg m JOIN lhc_xmppchat_message x ON x.msg_id = m.id
+             WHERE m.id = ? AND m.chat_id = ? AND x.xmpp_id NOT LIKE '~%' AND x.xmpp_id NOT LIKE 'sha256-%' LIMIT 1",
+            [(int) ($row['payload']['message'] ?? 0), $row['chat_id']],
+        );
+        if ($message === null) {
+            return [];
+        }
+        $meta = json_decode((string) $message['meta_msg'], true, 32);
+        $content = is_array($meta) && is_array($meta['content'] ?? null) ? $meta['content'] : [];
+        // Clients look for the first id of a message that was corrected.
+        $first = $content['xmppchat']['id'] ?? null;
+        $current = is_array($content['reactions']['current'] ?? null) ? $content['reactions']['current'] : [];
+        $emoji = array_map(
+            static fn (int|string $name, mixed $value): ?string => Emoji::fromLhc((string) $name, is_scalar($value) ? (string) $value : ''),
+            array_keys($current),
+            $current,
+        );
+        return [new Step(self::id($row), "visitors/{$message['visitor']}/reactions", [
+            'messageId' => is_string($first) && $first !== '' ? $first : (string) $message['xmpp_id'],
+            'reactions' => array_slice(array_values(array_unique(array_filter($emoji))), 0, self::REACTIONS_MAX),
+        ])];
     }
 
     /**

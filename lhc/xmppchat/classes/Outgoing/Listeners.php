@@ -69,6 +69,7 @@ final class Listeners
         $this->listen($dispatcher, 'chat.delete', fn (array $call) => $this->mark(self::chat($call), ['by' => 'operator']));
         $this->listen($dispatcher, 'chat.messages_read', $this->seen(...));
         $this->listen($dispatcher, 'chat.validstatus_chat', $this->typing(...));
+        $this->listen($dispatcher, 'chat.reaction_visitor', $this->reacted(...));
     }
 
     /** @param callable(array<string, mixed>): mixed $work */
@@ -175,6 +176,16 @@ final class Listeners
         if ($chat !== null) {
             $this->extension->outbox()->add(Outbox::SHOWN, self::keyOf($chat), (int) $chat->id);
             $this->extension->shutdown()->afterChange();
+        }
+    }
+
+    /** LHC has no transaction here, and dispatches this before it saves. @param array<string, mixed> $call */
+    private function reacted(array $call): void
+    {
+        $chat = self::chat($call);
+        $message = $call['msg'] ?? null;
+        if ($chat !== null && is_object($message) && (int) $message->id > 0 && (int) $message->user_id > 0) {
+            $this->extension->shutdown()->afterReaction(self::keyOf($chat), (int) $chat->id, (int) $message->id);
         }
     }
 

@@ -21,6 +21,8 @@ final class Outbox
     public const CHAT = 'chat';
     /** A mark: the visitor has seen messages of this chat. */
     public const SHOWN = 'shown';
+    /** A mark: the visitor has reacted to a message of an operator. */
+    public const REACTION = 'reaction';
     /** One request that the service refused, kept for a person. */
     public const REQUEST = 'request';
 
@@ -152,10 +154,10 @@ final class Outbox
     }
 
     /**
-     * Holds the bounds: marks that a later mark of the same chat makes needless, then page views beyond `ROWS_MAX`,
+     * Holds the bounds: marks that a later mark of the same chat makes needless, then page views and reactions beyond `ROWS_MAX`,
      * then failed rows beyond `FAILED_MAX`. Reads first and deletes by id, so it locks no gap that a listener needs.
      *
-     * @return int page views that were dropped
+     * @return int page views and reactions that were dropped
      */
     public function trim(): int
     {
@@ -173,7 +175,7 @@ final class Outbox
         }
         if ($excess > 0) {
             $views = $this->ids(
-                'SELECT id FROM ' . self::TABLE . " WHERE kind = 'view' AND state = 0
+                'SELECT id FROM ' . self::TABLE . " WHERE kind IN ('view', 'reaction') AND state = 0
                  ORDER BY id LIMIT " . min($excess, self::DELETE_MAX),
             );
             $this->removeMany($views);

@@ -21,6 +21,8 @@ final class Shutdown
     private bool $urgent = false;
     /** @var list<array{string, array<string, mixed>}> page views with their visitors, not in the outbox yet */
     private array $views = [];
+    /** @var array<int, array{string, int}> by message, the visitor who has reacted to it, and its chat; not in the outbox yet */
+    private array $reactions = [];
     /** @var array<int, array{bool, string}> by chat, whether the visitor types, and what */
     private array $typing = [];
 
@@ -46,6 +48,13 @@ final class Shutdown
     {
         $this->urgent = true;
         $this->register();
+    }
+
+    /** LHC saves a reaction after it has told of it. */
+    public function afterReaction(string $visitor, int $chatId, int $messageId): void
+    {
+        $this->reactions[$messageId] = [$visitor, $chatId];
+        $this->afterChange();
     }
 
     /** @param string $preview what the visitor has typed; empty if nobody is to see it */
@@ -94,7 +103,7 @@ final class Shutdown
     }
 
     /**
-     * Puts this request's page views into the outbox.
+     * Puts this request's page views and reactions into the outbox.
      *
      * @return bool whether the outbox's bounds have to be looked at
      */
@@ -106,6 +115,10 @@ final class Shutdown
             $trims = $trims || $id % self::TRIM_EACH === 0;
         }
         $this->views = [];
+        foreach ($this->reactions as $messageId => [$visitor, $chatId]) {
+            $this->extension->outbox()->add(Outbox::REACTION, $visitor, $chatId, ['message' => $messageId]);
+        }
+        $this->reactions = [];
         return $trims;
     }
 }

@@ -93,6 +93,12 @@ final class Words
     /** @return list<string> */
     private static function parts(string $text): array
     {
+        // A quotation of LHC's pages, as people write one in plain text.
+        $text = (string) preg_replace_callback(
+            '#\[quote(?:="?\d{1,18}"?)?\](.*?)\[/quote\]\s*#is',
+            static fn (array $found): string => (string) preg_replace('/^/m', '> ', trim($found[1])) . "\n",
+            $text,
+        );
         // XML carries none of these, and in JSON they would take six times their place.
         $text = trim((string) preg_replace('/[\x00-\x08\x0B\x0C\x0E-\x1F]/', '', $text));
         $parts = [];

@@ -952,6 +952,10 @@
       <translation>ihr Host hat keine öffentliche Adresse</translation>
     </message>
     <message>
+      <source>a reaction</source>
+      <translation>eine Reaktion</translation>
+    </message>
+    <message>
       <source>messages were seen</source>
       <translation>Nachrichten wurden gesehen</translation>
     </message>

@@ -952,6 +952,10 @@
       <translation>its host has no public address</translation>
     </message>
     <message>
+      <source>a reaction</source>
+      <translation>a reaction</translation>
+    </message>
+    <message>
       <source>messages were seen</source>
       <translation>messages were seen</translation>
     </message>

@@ -1,0 +1,79 @@
+/** Decisions about messages that were sent before: an operator takes one back; operator or visitor react to one. */
+import type { Username } from '../ids.ts';
+import { refuse } from '../machine/decider.ts';
+import type { VisitorFact } from './facts.ts';
+import { revisionOf } from './message-changes.ts';
+import { hasAnswered, isForeign, refuseForeign } from './open-chat.ts';
+import type { VisitorContext } from './state.ts';
+import { ownMessage, writtenMessage } from './written.ts';
+
+export type AboutMessage =
+  /** @param messageId of the message that is taken back */
+  | { type: 'RetractOperatorMessage'; operator: Username; messageId: string }
+  /** @param messageId of the visitor's message @param reactions all that there are now */
+  | { type: 'ReactToMessage'; operator: Username; messageId: string; reactions: string[] }
+  /** The visitor reacts. @param messageId of an operator's message */
+  | { type: 'ReactToOperatorMessage'; messageId: string; reactions: string[] };
+
+type CommandOf<T extends AboutMessage['type']> = Extract<AboutMessage, { type: T }>;
+
+/** True if the visitor or an operator has sent a message with this id lately. */
+export const isKnown = (context: VisitorContext, id: string): boolean =>
+  revisionOf(context, id) !== null || writtenMessage(context, id) !== undefined;
+
+function retract(
+  context: VisitorContext,
+  { operator, messageId }: CommandOf<'RetractOperatorMessage'>,
+): VisitorFact[] {
+  const known = ownMessage(context, operator, messageId);
+  if (!known) return refuse('the visitor has no such message of yours');
+  if (known.retracted) return [];
+  const { revision, over } = known;
+  const chatId = over ? null : (context.chat?.id ?? null);
+  return [{ type: 'OperatorMessageRetracted', data: { operator, messageId, revision, chatId } }];
+}
+
+/** A reaction must not accept a chat: nobody would have said anything. */
+function react(
+  context: VisitorContext,
+  { operator, messageId, reactions }: CommandOf<'ReactToMessage'>,
+): VisitorFact[] {
+  const { chat } = context;
+  if (!chat) return refuse('the chat is over');
+  if (isForeign(chat, operator)) return refuseForeign(chat);
+  if (!hasAnswered(chat, operator)) return refuse('answer the chat first, with a message');
+  if (revisionOf(context, messageId) === null) {
+    return refuse('visitors see reactions to their own last messages alone');
+  }
+  return [
+    {
+      type: 'MessageReacted',
+      data: { operator, messageId, chatId: chat.id },
+      personal: { reactions },
+    },
+  ];
+}
+
+/** What the service does not know any more was said long ago, and nobody is told. */
+function reactToOperator(
+  context: VisitorContext,
+  { messageId, reactions }: CommandOf<'ReactToOperatorMessage'>,
+): VisitorFact[] {
+  const known = writtenMessage(context, messageId);
+  if (!known || known.retracted || (!known.reacted && reactions.length === 0)) return [];
+  const { operator, revision, reacted } = known;
+  const data = { operator, messageId, revision, ...(!reacted && { first: true as const }) };
+  return [{ type: 'OperatorMessageReacted', data, personal: { reactions } }];
+}
+
+/** The facts that a command causes; none for a repeat. @throws {AppError} `refused` with the reason */
+export function decideAboutMessage(context: VisitorContext, command: AboutMessage): VisitorFact[] {
+  switch (command.type) {
+    case 'RetractOperatorMessage':
+      return retract(context, command);
+    case 'ReactToMessage':
+      return react(context, command);
+    case 'ReactToOperatorMessage':
+      return reactToOperator(context, command);
+  }
+}
