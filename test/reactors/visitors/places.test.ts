@@ -174,6 +174,7 @@ describe('by the component', () => {
     await world.idle();
     expect([...ejabberd.contacts.keys()]).toEqual([asContact('9')]);
     const kept = world.reconciler.kept().get(ACME);
+    expect(kept).toMatchObject({ strangers: 1 });
     expect(kept && keptAccountsText(kept)).toContain('belong to log another log');
   });
 
