@@ -81,7 +81,7 @@ export function callbackFor(fact: VisitorFact, flavour: Flavour): CallbackType |
   switch (fact.type) {
     case 'OperatorMessageReceived':
       return fact.data.invitation || fact.data.chatId === null ? 'visitor.invited' : 'chat.message';
-    // Nothing else can do it. The operator has read so (src/inbox/messages.ts).
+    // Nothing else can do it. The operator has read so (src/inbox/about-messages.ts).
     case 'OperatorMessageRetracted':
       return flavour === 'native' ? 'message.retracted' : null;
     case 'MessageReacted':

@@ -1,4 +1,4 @@
-/** Turns each event of mod_lhc into commands to visitors and operators. Messages have a file of their own (messages.ts). */
+/** Turns each event of mod_lhc into commands to visitors and operators. Messages have files of their own (messages.ts and others). */
 import { receivingSessions } from '../actors/operator/availability.ts';
 import type { OperatorCommand } from '../actors/operator/decisions.ts';
 import type { Show } from '../actors/operator/machine.ts';
@@ -6,19 +6,13 @@ import type { VisitorCommand } from '../actors/visitor/decisions.ts';
 import { isRejected } from '../errors.ts';
 import type { EventStore } from '../eventstore/port.ts';
 import type { Origin } from '../runtime/ports.ts';
+import { handleAboutMessage, handleUnsupported } from './about-messages.ts';
 import { type Budgets, createTenantBudgets } from './budget.ts';
 import { displayedMessage } from './displayed.ts';
 import type { WebhookEvent, WebhookEventOf } from './events.ts';
-import {
-  giveUpMessage,
-  handleAboutMessage,
-  handleMessage,
-  handleUnsupported,
-  type Letter,
-  type MessageParts,
-  sendAgain,
-  text,
-} from './messages.ts';
+import { giveUpMessage, type Letter, text } from './given-up.ts';
+import type { MessageParts } from './message-parts.ts';
+import { handleMessage, sendAgain } from './messages.ts';
 import {
   type CarryOut,
   type CarryOutOptions,

@@ -23,7 +23,7 @@ import type { Inbox } from '../runtime/ports.ts';
 import { createWebhookCommands, type WebhookCommandOptions } from './commands.ts';
 import { createDrops } from './drops.ts';
 import { isKnownType, Numbered, WebhookEvent } from './events.ts';
-import type { Letter } from './messages.ts';
+import type { Letter } from './given-up.ts';
 
 /** Tries of one event within its batch. */
 export const EVENT_TRIES = 3;

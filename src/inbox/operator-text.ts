@@ -2,6 +2,7 @@
  * What an operator's text says to a visitor, who has a web page and no XMPP client: conventions in bodies are carried over
  * in words or taken out, and nothing goes out that nobody sees.
  */
+import { isBlank } from './operator-commands/words.ts';
 
 /** OTR's offer in white space (Off-the-Record Messaging v3, "Tagged plaintext messages"): a base tag, and a tag for each version. */
 const OTR_OFFER = /\x20\t\x20\x20\t{4}(?:\x20\t){3}\x20\x20(?:[\x20\t]{8})*/g;
@@ -126,3 +127,9 @@ export const withoutAction = (action: string, name: string | null): string =>
     ACTION,
     (_, quotation: string) => `${quotation}* ${name === null ? '' : `${name} `}`,
   );
+
+/** One text from bodies in several languages: without a language first, and one that is not blank if there is any. */
+export function textOf(body: Readonly<Record<string, string>>): string {
+  const texts = [body[''] ?? '', ...Object.values(body)];
+  return texts.find((text) => !isBlank(text)) ?? texts.find((text) => text !== '') ?? '';
+}
