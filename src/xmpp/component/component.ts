@@ -22,19 +22,14 @@ import {
   messageStanza,
   returnedStanza,
 } from '../stanzas.ts';
-import {
-  type ContactPage,
-  contactPage,
-  contactPresence,
-  contactsIq,
-  listIq,
-  visitorAddress,
-} from './contact-stanzas.ts';
+import { type ContactRequests, createContactRequests } from './contact-requests.ts';
+import { contactPresence, visitorAddress } from './contact-stanzas.ts';
 import { Contacts } from './contacts.ts';
+import { INBOUND_PING, InboundCheck } from './inbound-check.ts';
 import { Inbox, isAccountOf } from './inbox.ts';
 import { COMPONENT_RETRY, KeptStream } from './kept-stream.ts';
 import { ComponentOutgoing } from './outgoing.ts';
-import { createRequests } from './requests.ts';
+import { createRequests, type Requests } from './requests.ts';
 import { createStarts } from './starts.ts';
 import type { ComponentListener } from './stream.ts';
 
@@ -42,10 +37,6 @@ import type { ComponentListener } from './stream.ts';
 export const COMPONENT_PING_INTERVAL_MS = 30_000;
 /** The default time within which ejabberd has to answer a ping. */
 export const COMPONENT_PING_DEADLINE_MS = 20_000;
-/** Contacts on one page of a list: mod_lhc's bound. */
-export const CONTACTS_PER_PAGE = 500;
-/** Pages of one list, at most. mod_lhc's own bound is some thousand contacts. */
-const MOST_PAGES = 1_000;
 const SHORTEST_CHECK_MS = 50;
 
 export interface ComponentOptions {
@@ -97,15 +88,6 @@ type Settings = Required<
 > &
   ComponentOptions;
 
-/** Conditions of an IQ with contacts that one of them may have caused. */
-const MAY_BE_ONE: ReadonlySet<string> = new Set([
-  'bad-request',
-  'item-not-found',
-  'jid-malformed',
-  'not-acceptable',
-  'resource-constraint',
-]);
-
 class Component implements ComponentTransport {
   readonly unshown: ComponentTransport['unshown'];
   readonly #settings: Settings;
@@ -115,7 +97,8 @@ class Component implements ComponentTransport {
   readonly #contacts: Contacts;
   readonly #inbox: Inbox;
   readonly #listeners: TransportListener[] = [];
-  readonly #requests;
+  readonly #requests: Requests;
+  readonly #contactRequests: ContactRequests;
   readonly #starts = createStarts((jid) => {
     if (this.isOnline(jid)) this.#tell((listener) => listener.sessionStarted(jid));
   });
@@ -123,10 +106,8 @@ class Component implements ComponentTransport {
   readonly #stream: KeptStream;
   /** What comes to visitors comes here, if that is another one. */
   readonly #inbound: KeptStream | undefined;
+  readonly #inboundCheck: InboundCheck;
   readonly #timer: NodeJS.Timeout;
-  /** A ping of the inbound stream waits for its answer since this time; undefined: none does. */
-  #inboundPingedAt: number | undefined;
-  #inboundHeardAt = 0;
   #closed = false;
 
   constructor(options: ComponentOptions) {
@@ -151,8 +132,10 @@ class Component implements ComponentTransport {
       pingDeadlineMs,
     });
     this.#requests = createRequests((iq) => this.#outgoing.write(iq), settings.requestDeadlineMs);
+    const addresses = { from: this.#own, to: host };
+    this.#contactRequests = createContactRequests(this.#requests, addresses);
     this.#contacts = new Contacts({
-      send: (entries) => this.#sendContacts(entries),
+      send: (entries) => this.#contactRequests.send(entries),
       photoOf: (jid) => photoOf(settings.pictureSeed(jid)),
       onShown: (jid) => {
         if (this.#outgoing.isUp) this.#tell((listener) => listener.sessionStarted(jid));
@@ -179,6 +162,7 @@ class Component implements ComponentTransport {
       returnMessage: async (message) =>
         this.#write(returnedStanza(message), message.from, message.to),
     };
+    this.#inboundCheck = new InboundCheck({ own: this.#own, host, pingIntervalMs, pingDeadlineMs });
     this.#stream = this.#keep(this.#own, {
       onUp: (stream) => {
         this.#outgoing.attach(stream);
@@ -192,10 +176,7 @@ class Component implements ComponentTransport {
       ownDomain === undefined
         ? undefined
         : this.#keep(domain, {
-            onUp: () => {
-              this.#inboundPingedAt = undefined;
-              this.#inboundHeardAt = performance.now();
-            },
+            onUp: () => this.#inboundCheck.heard(performance.now()),
             onDown: () => undefined,
           });
     const shorterMs = Math.min(pingIntervalMs, pingDeadlineMs);
@@ -265,16 +246,8 @@ class Component implements ComponentTransport {
     this.#listeners.push(listener);
   }
 
-  async *contacts(instance: string): AsyncGenerator<readonly Contact[]> {
-    let after = '';
-    for (let pages = 0; pages < MOST_PAGES; pages++) {
-      const { contacts, more } = await this.#page(instance, after);
-      yield contacts;
-      const last = contacts.at(-1)?.jid;
-      if (!more || last === undefined) return;
-      after = last;
-    }
-    throw new AppError('unavailable', `mod_lhc lists more than ${MOST_PAGES} pages of contacts`);
+  contacts(instance: string): AsyncGenerator<readonly Contact[]> {
+    return this.#contactRequests.list(instance);
   }
 
   found(jid: string, hash: string | null): void {
@@ -326,41 +299,20 @@ class Component implements ComponentTransport {
     const now = performance.now();
     this.#outgoing.check(now);
     this.#contacts.sweep(now);
-    this.#checkInbound(now);
-  }
-
-  /** Its ping is answered to the other stream, which is this process's alone. So both have to be there. */
-  #checkInbound(now: number): void {
-    const stream = this.#inbound?.stream;
-    if (!stream || !this.#outgoing.isUp) {
-      this.#inboundPingedAt = undefined;
-      return;
-    }
-    const { pingIntervalMs, pingDeadlineMs, host } = this.#settings;
-    if (this.#inboundPingedAt === undefined) {
-      if (now - this.#inboundHeardAt < pingIntervalMs) return;
-      this.#inboundPingedAt = now;
-      stream.send(
-        `<iq type='get' id='${INBOUND_PING}' from='${this.#own}' to='${host}'><ping xmlns='urn:xmpp:ping'/></iq>`,
-      );
-    } else if (now - this.#inboundPingedAt > pingDeadlineMs) {
-      this.#inboundPingedAt = undefined;
-      stream.destroy(`no answer to a ping within ${pingDeadlineMs} ms`);
-    }
+    // A ping of that stream is answered to this process's own one. So both have to be there.
+    this.#inboundCheck.check(now, this.#outgoing.isUp ? this.#inbound?.stream : undefined);
   }
 
   #heard(stanza: Element, domain: string): void {
     const now = performance.now();
     if (domain === this.#own) this.#outgoing.heard();
-    if (this.#inbound && domain !== this.#own) this.#inboundHeardAt = now;
+    else this.#inboundCheck.heard(now, false);
     const { id = '', from, type } = stanza.attrs;
     const { host } = this.#settings;
     if (stanza.name === 'iq' && (type === 'result' || type === 'error')) {
       if (from !== undefined && from !== host) return;
-      if (id === INBOUND_PING) {
-        this.#inboundPingedAt = undefined;
-        this.#inboundHeardAt = now;
-      } else if (!this.#outgoing.answered(id)) this.#requests.answered(stanza);
+      if (id === INBOUND_PING) this.#inboundCheck.heard(now);
+      else if (!this.#outgoing.answered(id)) this.#requests.answered(stanza);
     } else if (stanza.name !== 'message') this.#inbox.heard(stanza, now);
     else if (type === 'error') this.#returned(stanza);
   }
@@ -405,25 +357,6 @@ class Component implements ComponentTransport {
     await this.#outgoing.send(stanza.toString(), sent, returnable);
   }
 
-  async #sendContacts(entries: readonly string[]): Promise<void> {
-    const answer = await this.#requests.ask((id) =>
-      contactsIq({ id, from: this.#own, to: this.#settings.host }, entries),
-    );
-    if (answer.attrs.type === 'error') throw contactsError(answer);
-  }
-
-  async #page(instance: string, after: string): Promise<ContactPage> {
-    const answer = await this.#requests.ask((id) =>
-      listIq(
-        { id, from: this.#own, to: this.#settings.host },
-        { instance, after, max: CONTACTS_PER_PAGE },
-      ),
-    );
-    const page = answer.attrs.type === 'error' ? null : contactPage(answer);
-    if (!page) throw contactsError(answer);
-    return page;
-  }
-
   #assertOwn(jid: string): void {
     if (this.#closed) throw new AppError('unavailable', 'The transport is closed.');
     if (!this.#settings.owns(jid)) {
@@ -449,23 +382,4 @@ class Component implements ComponentTransport {
   }
 }
 
-const INBOUND_PING = 'inbound-ping';
-
 const photoOf = (seed: string): string => createHash('sha1').update(avatarOf(seed)).digest('hex');
-
-/** Why mod_lhc did not take contacts, or list them. */
-function contactsError(answer: Element): AppError {
-  const { code, details } = returnedError(answer);
-  const condition = String(details.condition);
-  const text =
-    answer.getChild('error')?.getChildText('text', 'urn:ietf:params:xml:ns:xmpp-stanzas') ?? '';
-  const isUnknown = condition === 'service-unavailable' || condition === 'feature-not-implemented';
-  const reason = isUnknown
-    ? 'the mod_lhc of this ejabberd knows no contacts: it has to be newer'
-    : `mod_lhc does not take the contacts: ${condition}${text && ` (${text.slice(0, 200)})`}`;
-  return new AppError(code, reason, {
-    condition,
-    returned: true,
-    mayBeOne: MAY_BE_ONE.has(condition),
-  });
-}
