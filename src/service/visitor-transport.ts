@@ -83,7 +83,7 @@ export function createVisitorTransport(
       if (host !== null && !components.table.isUp(host)) throw notConnected(host);
       return toSend(jid).online(jid, presence);
     },
-    offline: async (jid) => of(jid)?.offline(jid),
+    offline: async (jid, isForGood) => of(jid)?.offline(jid, isForGood),
     release: (jid, withinMs) => of(jid)?.release(jid, withinMs),
     async releaseAll(withinMs) {
       await Promise.all(every().map((each) => each.releaseAll(withinMs)));

@@ -99,8 +99,12 @@ export interface VisitorTransport {
    * @returns false if nothing had to be sent
    */
   online(jid: string, presence: VisitorPresence): Promise<boolean>;
-  /** Ends the session with an unavailable presence. Resolves when it has ended; does nothing if there is none. */
-  offline(jid: string): Promise<void>;
+  /**
+   * Ends the session with an unavailable presence. Resolves when it has ended; does nothing if there is none.
+   * @param isForGood by the component, what operators have stored of the visitor in their rosters goes too. An account's
+   *   removal does not depend on it
+   */
+  offline(jid: string, isForGood?: boolean): Promise<void>;
   /**
    * Prepares the hand-over of this visitor to another process. The session stays connected and is no longer used, until
    * ejabberd ends it because the other process has logged in. {@link online} cancels the hand-over and goes on with the

@@ -94,6 +94,12 @@ it('a visitor’s day: seen, invited, in a chat, handed over, closed, and gone',
   await acme.ask('POST', '/visitors/1/chats/c1/close', { by: 'visitor' });
   await pia.disconnect();
 
+  // A name of the operator's own is stored in their roster, and goes with the visitor.
+  const item = xml('item', { jid, name: 'Shoes' });
+  const stored = await olga.request(
+    xml('iq', { type: 'set' }, xml('query', 'jabber:iq:roster', item)),
+  );
+  expect(stored.attrs.type).toBe('result');
   await acme.ask('POST', '/visitors/1/timeout');
   await olga.waitFor(() => contact(jid)?.available === false, 'the contact to be offline');
   await waitFor(async () => !(await onRoster(jid)), { what: 'the contact to be off the roster' });

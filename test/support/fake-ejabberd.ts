@@ -205,9 +205,10 @@ export function fakeEjabberd() {
       if (!last) notifyStarted(jid);
       return JSON.stringify(last) !== JSON.stringify(presence);
     },
-    offline: async (jid) => {
+    offline: async (jid, isForGood = false) => {
       if (isAtComponent(jid)) {
-        if (contacts.has(jid)) await toComponent('gone', jid);
+        if (isForGood) await toComponent('gone for good', jid);
+        else if (contacts.has(jid)) await toComponent('gone', jid);
         contacts.delete(jid);
       } else await call('offline', jid);
       present.delete(jid);

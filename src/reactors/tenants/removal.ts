@@ -281,7 +281,7 @@ async function accounts(options: TenantRemovalOptions, { tenant, mayGoOn }: Work
   const limited = createLimiter(SENT_AWAY_AT_ONCE);
   const remove = async (jid: string) => {
     if (!mayGoOn()) return;
-    if (bareJid(jid)?.host !== tenant.host) return transport.offline(jid);
+    if (bareJid(jid)?.host !== tenant.host) return transport.offline(jid, true);
     await admin.leaveGroup(jid, rosterGroups(tenant).visitors);
     await admin.unregister(jid);
   };

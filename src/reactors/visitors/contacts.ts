@@ -42,19 +42,19 @@ export function createVisitorContacts(
   /** Those that mod_lhc may have. */
   const there = new Set<string>();
 
-  async function withdraw({ visitor, jid, attempt }: Work): Promise<void> {
+  async function withdraw({ visitor, jid, attempt }: Work, isForGood = false): Promise<void> {
     if (!owns(visitor)) throw new HandedOver(jid);
     const wasThere = there.has(jid);
     await attempt.step(
       'remove the contact',
-      () => transport.offline(jid),
+      () => transport.offline(jid, isForGood),
       () => !wasThere,
     );
     there.delete(jid);
   }
 
-  async function hide(work: Work): Promise<void> {
-    await withdraw(work);
+  async function hide(work: Work, isForGood = false): Promise<void> {
+    await withdraw(work, isForGood);
     await reports.hidden(work);
   }
 
@@ -74,9 +74,9 @@ export function createVisitorContacts(
       );
       if (!state.context.loggedIn) await reports.shown(work);
     },
-    hide,
-    remove: hide,
-    leave: withdraw,
+    hide: (work) => hide(work),
+    remove: (work) => hide(work, true),
+    leave: (work) => withdraw(work, true),
     found(jid, hash) {
       if (hash === null) there.delete(jid);
       else there.add(jid);

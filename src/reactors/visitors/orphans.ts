@@ -30,7 +30,7 @@ export async function removeOrphanContact(
 ): Promise<void> {
   const { contacts, transport } = options;
   await withOrphan(options, tenant, visitor, async () => {
-    await transport.offline(jid);
+    await transport.offline(jid, true);
     contacts.forget(jid);
   });
 }

@@ -191,8 +191,8 @@ class Component implements ComponentTransport {
     return this.#contacts.show(jid, presence);
   }
 
-  offline(jid: string): Promise<void> {
-    return this.#contacts.hide(jid);
+  offline(jid: string, isForGood = false): Promise<void> {
+    return this.#contacts.hide(jid, isForGood);
   }
 
   release(jid: string, withinMs: number): void {

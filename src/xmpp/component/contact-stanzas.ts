@@ -66,7 +66,9 @@ export function contactXml(contact: ShownContact, hash: string): string {
   return element.toString();
 }
 
-export const goneXml = (jid: string): string => xml('gone', { jid }).toString();
+/** An entry of {@link contactsIq}. @param isForGood operators' rosters forget what they have stored of the contact, too */
+export const goneXml = (jid: string, isForGood: boolean): string =>
+  xml('gone', { jid, ...(isForGood && { forget: 'true' }) }).toString();
 
 /** Changes contacts, all or none. @param entries of {@link contactXml} and {@link goneXml}: at most 100 */
 export function contactsIq(

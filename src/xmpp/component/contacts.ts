@@ -36,6 +36,8 @@ interface Entry {
   /** Of `presence`. */
   hash: string | null;
   photo: string;
+  /** Nothing is to stay of the contact. */
+  isForGood: boolean;
   /** The hash that mod_lhc has; null: it has no such contact; undefined: nobody knows. */
   has: string | null | undefined;
   /** It is in an IQ that has no answer yet. */
@@ -72,16 +74,23 @@ export class Contacts {
     const entry = this.#entryOf(jid);
     this.#unrelease(entry);
     entry.presence = presence;
+    entry.isForGood = false;
     entry.photo ||= this.#options.photoOf(jid);
     entry.hash = contactHash({ jid, presence, photo: entry.photo });
     return this.#want(entry);
   }
 
-  /** Resolves when mod_lhc has no such contact any more. */
-  async hide(jid: string): Promise<void> {
-    const entry = this.#entries.get(jid);
+  /**
+   * Resolves when mod_lhc has no such contact any more.
+   * @param isForGood nothing is to stay of the contact, in operators' rosters either
+   */
+  async hide(jid: string, isForGood = false): Promise<void> {
+    const entry = isForGood ? this.#entryOf(jid) : this.#entries.get(jid);
     if (!entry) return;
     this.#unrelease(entry);
+    // mod_lhc has to be told, whether it has the contact or not.
+    if (isForGood && !entry.isForGood) entry.has = undefined;
+    entry.isForGood ||= isForGood;
     entry.presence = null;
     entry.hash = null;
     entry.isTold = false;
@@ -94,6 +103,7 @@ export class Contacts {
     if (!known && hash === null) return;
     const entry = known ?? this.#entryOf(jid);
     if (entry.isSending) return; // that answer is newer
+    if (entry.isForGood) return; // it has to be sent, whatever there is
     entry.has = hash;
     const isNeeded = entry.presence !== null && entry.releasedUntil === undefined;
     if (isNeeded && entry.hash !== hash) this.#mark(entry);
@@ -183,6 +193,7 @@ export class Contacts {
         presence: null,
         hash: null,
         photo: '',
+        isForGood: false,
         has: undefined,
         isSending: false,
         isTold: false,
@@ -242,7 +253,12 @@ export class Contacts {
     const batch: Batch = [];
     let bytes = 0;
     for (const entry of chosen) {
-      const part = { entry, hash: entry.hash, xml: xmlOf(entry) };
+      const part = {
+        entry,
+        hash: entry.hash,
+        isForGood: entry.isForGood,
+        xml: xmlOf(entry),
+      };
       bytes += Buffer.byteLength(part.xml);
       if (batch.length > 0 && bytes > CONTACTS_IQ_BYTES) break;
       batch.push(part);
@@ -284,10 +300,11 @@ export class Contacts {
     }
   }
 
-  #taken({ entry, hash }: Batch[number]): void {
+  #taken({ entry, hash, isForGood }: Batch[number]): void {
     this.#isBack(entry);
-    entry.has = entry.releasedUntil === undefined ? hash : undefined;
-    if (entry.releasedUntil === undefined && entry.hash !== hash) this.#mark(entry);
+    const isKnown = entry.releasedUntil === undefined && (isForGood || !entry.isForGood);
+    entry.has = isKnown ? hash : undefined;
+    if (entry.releasedUntil === undefined && entry.has !== entry.hash) this.#mark(entry);
     this.#settle(entry);
   }
 
@@ -329,13 +346,20 @@ export class Contacts {
   }
 }
 
-type Batch = { readonly entry: Entry; readonly hash: string | null; readonly xml: string }[];
+type Batch = {
+  readonly entry: Entry;
+  readonly hash: string | null;
+  readonly isForGood: boolean;
+  readonly xml: string;
+}[];
 
 const isShown = ({ presence, has, releasedUntil }: Entry): boolean =>
   presence !== null && releasedUntil === undefined && has !== undefined && has !== null;
 
-const xmlOf = ({ jid, presence, hash, photo }: Entry): string =>
-  presence === null || hash === null ? goneXml(jid) : contactXml({ jid, presence, photo }, hash);
+const xmlOf = ({ jid, presence, hash, photo, isForGood }: Entry): string =>
+  presence === null || hash === null
+    ? goneXml(jid, isForGood)
+    : contactXml({ jid, presence, photo }, hash);
 
 /** A caller need not wait. */
 function withoutWarning<T>(resolvers: PromiseWithResolvers<T>): PromiseWithResolvers<T> {

@@ -142,7 +142,10 @@ describe('by the component', () => {
     expect(await rig.types(`visitor-${ACME}.1`)).toEqual(['VisitorArrived', 'LoggedIn']);
     await rig.toVisitor('1', { type: 'CleanUp' });
     await idle();
-    expect(changesIn(world)).toEqual([`contact ${asContact('1')}`, `gone ${asContact('1')}`]);
+    expect(changesIn(world)).toEqual([
+      `contact ${asContact('1')}`,
+      `gone for good ${asContact('1')}`,
+    ]);
     expect(await rig.types(`visitor-${ACME}.1`)).toEqual([
       'VisitorArrived',
       'LoggedIn',
@@ -163,7 +166,7 @@ describe('by the component', () => {
     expect(changesIn(again).sort()).toEqual([
       `contact ${asContact('2')}`,
       `contact ${asContact('3')}`,
-      `gone ${asContact('9')}`,
+      `gone for good ${asContact('9')}`,
     ]);
   });
 
@@ -244,7 +247,7 @@ describe('a change of the transport', () => {
               `setVisitorCard ${inAccount('1')}`,
               `joinGroup ${inAccount('1')}`,
               `online ${inAccount('1')}`,
-              `gone ${asContact('1')}`,
+              `gone for good ${asContact('1')}`,
             ],
       );
       // Nobody was away meanwhile.

@@ -367,3 +367,48 @@ test('whatever happens, mod_lhc has what was wanted last, when all is answered',
     { numRuns: 300 },
   );
 });
+
+describe('a contact that goes for good', () => {
+  const gone = `<gone jid="${jidOf(1)}" forget="true"/>`;
+  const sent = (iqs: readonly { readonly entries: readonly string[] }[]) =>
+    iqs.flatMap(({ entries }) => entries.filter((entry) => entry.startsWith('<gone')));
+
+  test('is told so, whether mod_lhc has it or not', async () => {
+    const { contacts, iqs, turn, settle } = world();
+    contacts.attach();
+    const done = contacts.hide(jidOf(1), true);
+    await turn();
+    expect(sent(iqs)).toEqual([gone]);
+    await settle();
+    await done;
+    contacts.found(jidOf(1), null);
+    expect(contacts.isSettled).toBe(true);
+  });
+
+  test('is told so after it has gone, and while an answer is on its way', async () => {
+    const { contacts, iqs, turn, settle } = world();
+    contacts.attach();
+    void contacts.show(jidOf(1), look('here'));
+    await settle();
+    const hidden = contacts.hide(jidOf(1));
+    await turn();
+    const done = contacts.hide(jidOf(1), true);
+    contacts.found(jidOf(1), null);
+    iqs[0]?.answer();
+    await turn();
+    expect(sent(iqs)).toEqual([`<gone jid="${jidOf(1)}"/>`, gone]);
+    await settle();
+    await Promise.all([hidden, done]);
+  });
+
+  test('and comes back has nothing forgotten', async () => {
+    const { contacts, iqs, settle, there } = world();
+    contacts.attach();
+    const done = outcome(contacts.hide(jidOf(1), true));
+    void contacts.show(jidOf(1), look('back'));
+    await settle();
+    expect(await done).toBeUndefined();
+    expect(sent(iqs)).toEqual([]);
+    expect(there.get(jidOf(1))).toBe('back');
+  });
+});
