@@ -136,7 +136,7 @@ async function logIn(scene: Scene, tenant: string, arrivals: Arrivals): Promise<
   if (answer.status !== 200 && answer.status !== 202) {
     throw new Error(`the operator of ${tenant}: ${answer.status} ${JSON.stringify(answer.body)}`);
   }
-  const operator: Operator = { online: new Set(), stanzas: 0, stream: undefined as never };
+  const seenBy = { online: new Set<string>(), stanzas: 0 };
   const stream = await openStream(
     {
       service: ejabberd.xmpp,
@@ -149,13 +149,13 @@ async function logIn(scene: Scene, tenant: string, arrivals: Arrivals): Promise<
     },
     {
       stanza({ name, attrs: { id, from = '', type } }) {
-        operator.stanzas += 1;
+        seenBy.stanzas += 1;
         if (name === 'message' && id !== undefined) arrivals.get(id)?.(performance.now());
         // Every visitor, and nothing else, begins so.
         if (name !== 'presence' || !from.startsWith('visitor.')) return;
         const visitor = from.split('/', 1)[0] ?? '';
-        if (type === 'unavailable') operator.online.delete(visitor);
-        else if (type === undefined) operator.online.add(visitor);
+        if (type === 'unavailable') seenBy.online.delete(visitor);
+        else if (type === undefined) seenBy.online.add(visitor);
       },
       lost: (reason) => {
         if (!over) console.error(`the operator of ${tenant} was logged out: ${reason.message}`);
@@ -166,7 +166,7 @@ async function logIn(scene: Scene, tenant: string, arrivals: Arrivals): Promise<
     xml('iq', { type: 'get', id: 'roster' }, xml('query', { xmlns: 'jabber:iq:roster' })),
   );
   stream.send(xml('presence'));
-  return Object.assign(operator, { stream });
+  return Object.assign(seenBy, { stream });
 }
 
 /** Page views of the visitors `0…visitors` of each tenant, as fast as they are answered. */

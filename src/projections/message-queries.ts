@@ -69,7 +69,7 @@ const COLUMNS = `id, chat_id AS chatId, direction, kind, operator, ${IN_LHC_SELE
   CASE WHEN retracted_at IS NULL THEN body END AS body, at, state, reason, displayed_at AS displayedAt, replaces,
   corrected_at AS correctedAt, retracted_at AS retractedAt, reactions, revision`;
 
-// The columns above have the names of the view, and the table is STRICT.
+// The columns above have the names of the view, the table is STRICT, and `reactions` is JSON that messages.ts writes.
 const viewOf = ({ reactions, ...row }: Record<string, SQLOutputValue>) =>
   ({
     ...withInLhc(row),

@@ -10,13 +10,12 @@
  * the next owner's logins to replace (docs/adr/0012). A process that gains a partition compares it with ejabberd at once.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { actorOf, personOf, type TenantId, type Transport } from '../../actors/ids.ts';
+import { actorOf, personOf, type TenantId } from '../../actors/ids.ts';
 import { tenantsNotKnown } from '../../actors/tenant/directory.ts';
 import { changesLook } from '../../effects/presence.ts';
 import { isRefused, messageOf, publicMessageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { debounce } from '../../kit/debounce.ts';
-import { createLimiter, type Limiter } from '../../kit/limiter.ts';
 import { createLineBudget } from '../../kit/line-budget.ts';
 import { PARTITIONS, partitionOf } from '../../runtime/leases/ownership.ts';
 import type { CommitListener } from '../../runtime/pending-work.ts';
@@ -34,7 +33,9 @@ import { createReleasedSessions } from './released-sessions.ts';
 import { createPlaceReports } from './reports.ts';
 import { createSchedule, idOf } from './schedule.ts';
 import { createTakeovers } from './takeovers.ts';
+import { createTransportChanges } from './transport-changes.ts';
 import { createVisibleVisitors } from './visible.ts';
+import { createWays } from './ways.ts';
 
 /** How often the schedule is looked at. */
 const TICK_MS = 100;
@@ -43,12 +44,6 @@ const TICK_MS = 100;
  * and nobody reads fifty in a second. Arrivals, departures and chats do not wait for them.
  */
 export const STATUS_TEXTS_PER_TICK = 5;
-/** Visitors that are reconciled at the same time. */
-export const RECONCILIATIONS_AT_ONCE = 32;
-/** The same by the component: each waits for the answer to one IQ, which has up to 100 of them in it. */
-export const CONTACTS_AT_ONCE = 512;
-/** For each of both: so many more wait for their turn at most; the others stay in the schedule. */
-const BUSY_FACTOR = 4;
 /** Waits between the tries for one visitor. */
 export const VISITOR_RETRY: RetryPolicy = { firstMs: 500, mostMs: 30_000 };
 /** A refusal does not go away by itself, but an administrator may repair its cause. */
@@ -109,26 +104,6 @@ export type ReconcilerOptions = VisitorAccountsOptions &
     readonly leftoversMs?: number | undefined;
   };
 
-/** Reconciliations by one transport. */
-interface Way {
-  readonly atOnce: number;
-  readonly limited: Limiter;
-  /** Those that run or wait for their turn. */
-  busy: number;
-  /** In the look at the schedule that goes on. */
-  taken: number;
-  /** The last look left some, because too many were at work. */
-  mayHaveMore: boolean;
-}
-
-const createWay = (atOnce: number): Way => ({
-  atOnce,
-  limited: createLimiter(atOnce),
-  busy: 0,
-  taken: 0,
-  mayHaveMore: false,
-});
-
 const visitorPartition = (visitor: Visitor): number => partitionOf(idOf(visitor));
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
@@ -165,13 +140,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   });
   const attempts = createAttempts(options);
   const takeovers = createTakeovers(now);
-  /** A component that hangs must not hold up the visitors with accounts, nor the other way round. */
-  const ways = {
-    accounts: createWay(RECONCILIATIONS_AT_ONCE),
-    component: createWay(CONTACTS_AT_ONCE),
-  };
-  const wayOf = (visitor: Visitor): Way =>
-    ways[tenants.get(visitor.tenant)?.transport ?? 'accounts'];
+  const ways = createWays(({ tenant }) => tenants.get(tenant)?.transport ?? 'accounts');
+  const transports = createTransportChanges(tenants);
   const lines = createLineBudget();
   /** Running reconciliations, with their partitions. */
   const running = new Map<Promise<void>, number>();
@@ -236,12 +206,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     }
   }
 
-  async function attend(visitor: Visitor, way: Way): Promise<void> {
-    way.busy += 1;
+  async function attend(visitor: Visitor): Promise<void> {
     try {
-      await way.limited(() => (stopped ? Promise.resolve() : attempt(visitor)), visitor.tenant);
+      await ways.run(visitor, () => (stopped ? Promise.resolve() : attempt(visitor)));
     } finally {
-      way.busy -= 1;
       schedule.busy.delete(idOf(visitor));
     }
   }
@@ -249,27 +217,21 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   let statusTexts = 0;
 
   function takeDue(): void {
-    for (const way of Object.values(ways)) way.mayHaveMore = false;
-    const visitors = schedule.take((entry) => {
-      if (!owns(entry.visitor)) return false;
-      const way = wayOf(entry.visitor);
-      if (way.busy + way.taken >= way.atOnce * BUSY_FACTOR) {
-        way.mayHaveMore = true;
-        return Object.values(ways).every(({ mayHaveMore }) => mayHaveMore) ? null : false;
-      }
-      if (entry.refresh && statusTexts-- <= 0) return false;
-      way.taken += 1;
-      return true;
-    });
-    for (const way of Object.values(ways)) way.taken = 0;
+    const visitors = ways.take((room) =>
+      schedule.take(({ visitor, refresh }) => {
+        if (!owns(visitor) || (refresh && statusTexts <= 0)) return false;
+        const isTaken = room(visitor);
+        if (isTaken && refresh) statusTexts -= 1;
+        return isTaken;
+      }),
+    );
     for (const visitor of visitors) {
-      const way = wayOf(visitor);
-      const attending = attend(visitor, way);
+      const attending = attend(visitor);
       running.set(attending, visitorPartition(visitor));
       attending.finally(() => {
         running.delete(attending);
         // A contact of the component takes less than a millisecond. Thousands must not wait for the next tick.
-        if (way.mayHaveMore && !stopped && way.busy <= way.atOnce) takeDue();
+        if (!stopped && ways.hasRoomAgain(visitor)) takeDue();
       });
     }
   }
@@ -299,19 +261,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   const released = createReleasedSessions(options);
 
-  /** Of each tenant, as this process has seen it last. */
-  const transports = new Map<TenantId, Transport>();
-  const noteTransports = (): void => {
-    for (const { id, transport: by } of tenants.all()) transports.set(id, by);
-  };
-
   /** Everybody who is at a place that the tenant does not have any more. */
   function moveIfChanged(id: TenantId): void {
-    const tenant = tenants.get(id);
-    const before = transports.get(id);
-    if (!tenant || before === tenant.transport) return;
-    transports.set(id, tenant.transport);
-    if (before === undefined) return;
+    const tenant = transports.changed(id);
+    if (!tenant) return;
     logger.info(
       { tenant: id, transport: tenant.transport },
       'the transport of a tenant has changed',
@@ -398,7 +351,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     },
     async start() {
       started = true;
-      noteTransports();
+      transports.begin();
       ticker = setInterval(tick, TICK_MS);
       await comparison.run();
     },

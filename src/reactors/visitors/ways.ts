@@ -1,0 +1,89 @@
+/**
+ * How many visitors are reconciled at the same time, by each transport: a component that hangs must not hold up the visitors
+ * with accounts, nor the other way round.
+ */
+import type { Tenant } from '../../actors/tenant/tenant.ts';
+import { createLimiter } from '../../kit/limiter.ts';
+import type { Visitor } from './desired.ts';
+
+/** Visitors that are reconciled at the same time. */
+export const RECONCILIATIONS_AT_ONCE = 32;
+/** The same by the component: each waits for the answer to one IQ, which has up to 100 of them in it. */
+export const CONTACTS_AT_ONCE = 512;
+/** For each of both: so many more wait for their turn at most; the others stay in the schedule. */
+const BUSY_FACTOR = 4;
+
+export interface Ways {
+  /**
+   * Takes visitors of the schedule.
+   * @param take calls its argument with each visitor that is due. `true`: taken. `false`: there is no room for this one
+   *   now. `null`: there is no room for anybody
+   */
+  take<T>(take: (room: (visitor: Visitor) => boolean | null) => T): T;
+  /** Runs the work for a visitor when it is their turn. */
+  run(visitor: Visitor, work: () => Promise<void>): Promise<void>;
+  /** True if the last look left some of this visitor's transport, and there is room for more by now. */
+  hasRoomAgain(visitor: Visitor): boolean;
+}
+
+type Transport = Tenant['transport'];
+
+/** Reconciliations by one transport. */
+interface Way {
+  readonly atOnce: number;
+  readonly limited: ReturnType<typeof createLimiter>;
+  /** Those that run or wait for their turn. */
+  busy: number;
+  /** In the look at the schedule that goes on. */
+  taken: number;
+  /** The last look left some, because too many were at work. */
+  mayHaveMore: boolean;
+}
+
+const createWay = (atOnce: number): Way => ({
+  atOnce,
+  limited: createLimiter(atOnce),
+  busy: 0,
+  taken: 0,
+  mayHaveMore: false,
+});
+
+/** @param transportOf that of a visitor's tenant now */
+export function createWays(transportOf: (visitor: Visitor) => Transport): Ways {
+  const ways: Record<Transport, Way> = {
+    accounts: createWay(RECONCILIATIONS_AT_ONCE),
+    component: createWay(CONTACTS_AT_ONCE),
+  };
+  const all = Object.values(ways);
+  const wayOf = (visitor: Visitor): Way => ways[transportOf(visitor)];
+
+  return {
+    take(take) {
+      for (const way of all) way.mayHaveMore = false;
+      const taken = take((visitor) => {
+        const way = wayOf(visitor);
+        if (way.busy + way.taken >= way.atOnce * BUSY_FACTOR) {
+          way.mayHaveMore = true;
+          return all.every(({ mayHaveMore }) => mayHaveMore) ? null : false;
+        }
+        way.taken += 1;
+        return true;
+      });
+      for (const way of all) way.taken = 0;
+      return taken;
+    },
+    async run(visitor, work) {
+      const way = wayOf(visitor);
+      way.busy += 1;
+      try {
+        await way.limited(work, visitor.tenant);
+      } finally {
+        way.busy -= 1;
+      }
+    },
+    hasRoomAgain(visitor) {
+      const way = wayOf(visitor);
+      return way.mayHaveMore && way.busy <= way.atOnce;
+    },
+  };
+}
