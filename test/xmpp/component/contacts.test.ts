@@ -411,4 +411,16 @@ describe('a contact that goes for good', () => {
     expect(sent(iqs)).toEqual([]);
     expect(there.get(jidOf(1))).toBe('back');
   });
+
+  test('is told so, if mod_lhc never had it', async () => {
+    const { contacts, iqs, turn, settle } = world();
+    const shown = outcome(contacts.show(jidOf(1), look('here')));
+    contacts.found(jidOf(1), null);
+    const done = contacts.hide(jidOf(1), true);
+    contacts.attach();
+    await turn();
+    expect(sent(iqs)).toEqual([gone]);
+    await settle();
+    await Promise.all([shown, done]);
+  });
 });
