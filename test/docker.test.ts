@@ -323,6 +323,15 @@ describe("the entrypoint of ejabberd's image", () => {
     expect(example.listen[1]).not.toHaveProperty('shaper');
   });
 
+  test('lets the service alone make rooms, and nobody reserve a nick', () => {
+    const rooms = {
+      modules: { mod_muc: { access_create: 'configure', access_register: 'none' } },
+      access_rules: { configure: { allow: expect.stringMatching(/api/) } },
+    };
+    expect(JSON.parse(render(values))).toMatchObject(rooms);
+    expect(parse(read('ejabberd/ejabberd.example.yml'))).toMatchObject(rooms);
+  });
+
   test('with a certificate operators have to use TLS, and visitors have a separate port', async () => {
     const certfile = join(dir, 'cert.pem');
     await writeFile(certfile, '');

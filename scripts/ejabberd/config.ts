@@ -72,7 +72,7 @@ export const API_COMMANDS = [
   'user_sessions_info',
   'kick_session',
   'send_stanza',
-  // Private chats of LHC's operators (src/xmpp/admin/rooms.ts).
+  // Rooms (src/xmpp/admin/rooms.ts).
   'muc_online_rooms',
   'create_room',
   'change_room_option',
@@ -181,6 +181,10 @@ function modules({
     mod_disco: {},
     mod_http_api: {},
     mod_last: {},
+    // Rooms of chats, and private chats of LHC's operators. Only the service makes rooms, by the API. Nobody reserves a
+    // nick there, such as that of a visitor, who could not be let in then.
+    mod_muc: { access_create: 'configure', access_register: 'none' },
+    mod_muc_admin: {},
     mod_offline: {},
     // Only answers pings. mod_lhc pings operators, and visitors' sessions ping the server.
     mod_ping: { send_pings: false },

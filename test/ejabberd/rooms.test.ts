@@ -22,7 +22,6 @@ const ejabberd = await testEjabberd({
   webhook: { url: 'http://127.0.0.1:9', secret: `whsec_${btoa('nobody listens there')}` },
   // As in ejabberd.example.yml.
   modLhc: { trusted_hosts: [alone, shared].map((host) => `conference.${host}`) },
-  extraModules: { mod_muc: { access_create: 'configure' }, mod_muc_admin: {} },
 });
 for (const user of ['oskar', 'olga']) await ejabberd.registerOperator(user, 'pw', alone);
 for (const instance of ['acme-shop', 'zeta']) {

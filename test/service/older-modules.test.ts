@@ -10,7 +10,7 @@ import { waitFor } from '../support/wait.ts';
 const host = 'xmpp.test';
 const world = await testWorld({
   tenants: [{ id: 'acme', host }],
-  ejabberd: { modLhc: false },
+  ejabberd: { modLhc: false, extraModules: { mod_muc: undefined, mod_muc_admin: undefined } },
   environment: {
     LEGACY_CALLBACKS_FROM: '127.0.0.1,::1',
     XMLRPC_LISTEN: '127.0.0.1:0',
