@@ -169,6 +169,8 @@ it('after a kill of ejabberd everybody is back, and what was said meanwhile arri
   await world.idle();
   olga = await acme.connect('olga');
   await olga.waitFor(() => isEverybodyThere(olga), 'everybody');
+  // What the queue looks like is as before.
+  await olga.waitFor(() => contact('visitors@visitors.xmpp.test')?.available, 'the front desk');
   await reads(olga, jid, 'Still there?');
   const id = await olga.sendAndAck(jid, 'Now I am');
   await acme.callback('chat.message', ({ message }) => message.id === id);

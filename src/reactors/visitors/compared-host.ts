@@ -1,5 +1,5 @@
 /** One host of ejabberd compared with the log: `comparison.ts` says when. */
-import { otherVisitorJid, personOf, visitorJid } from '../../actors/ids.ts';
+import { deskJid, otherVisitorJid, personOf, visitorJid } from '../../actors/ids.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { createTurns } from '../../kit/turns.ts';
 import { partitionOf } from '../../runtime/leases/ownership.ts';
@@ -152,6 +152,10 @@ async function compareContacts(
     if (!row) await removeOrphanContact(options, tenant, visitor, jid);
     else if (isFormer || !row.online) mark(visitor);
   }
+  // ejabberd was restarted and has lost it. A desk that came meanwhile is sent once more, which changes nothing.
+  const desk = deskJid(tenant);
+  if (!isFormer && !found.byJid.has(desk) && ownership.owns(partitionOf(tenant.id)))
+    contactTable.found(desk, null);
   for (const { jid, visitor } of knownOf(contacts, tenant)) {
     const isLost = found.before.has(jid) && !found.byJid.has(jid);
     if (isLost && !busy.has(idOf(visitor))) contacts.found(jid, null);
