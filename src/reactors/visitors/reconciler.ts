@@ -35,15 +35,8 @@ import { createSchedule, idOf } from './schedule.ts';
 import { createTakeovers } from './takeovers.ts';
 import { createTransportChanges } from './transport-changes.ts';
 import { createVisibleVisitors } from './visible.ts';
-import { createWays } from './ways.ts';
+import { createWays, TICK_MS } from './ways.ts';
 
-/** How often the schedule is looked at. */
-const TICK_MS = 100;
-/**
- * Status texts that are sent in one tick, for all visitors together. Each costs some 2 ms of CPU in ejabberd and here,
- * and nobody reads fifty in a second. Arrivals, departures and chats do not wait for them.
- */
-export const STATUS_TEXTS_PER_TICK = 5;
 /** Waits between the tries for one visitor. */
 export const VISITOR_RETRY: RetryPolicy = { firstMs: 500, mostMs: 30_000 };
 /** A refusal does not go away by itself, but an administrator may repair its cause. */
@@ -214,15 +207,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     }
   }
 
-  let statusTexts = 0;
-
   function takeDue(): void {
     const visitors = ways.take((room) =>
       schedule.take(({ visitor, refresh }) => {
-        if (!owns(visitor) || (refresh && statusTexts <= 0)) return false;
-        const isTaken = room(visitor);
-        if (isTaken && refresh) statusTexts -= 1;
-        return isTaken;
+        return owns(visitor) ? room(visitor, refresh) : false;
       }),
     );
     for (const visitor of visitors) {
@@ -239,7 +227,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   function tick(): void {
     visible.refresh();
     leftovers.tick();
-    statusTexts = STATUS_TEXTS_PER_TICK;
+    ways.tick();
     takeDue();
   }
 

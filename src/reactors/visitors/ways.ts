@@ -10,16 +10,27 @@ import type { Visitor } from './desired.ts';
 export const RECONCILIATIONS_AT_ONCE = 32;
 /** The same by the component: each waits for the answer to one IQ, which has up to 100 of them in it. */
 export const CONTACTS_AT_ONCE = 512;
+/** How often {@link Ways.tick} is called. */
+export const TICK_MS = 100;
+/**
+ * Status texts that are sent in one tick, for all visitors together. Each costs some 2 ms of CPU in ejabberd and here,
+ * and nobody reads fifty in a second. Arrivals, departures and chats do not wait for them.
+ */
+export const STATUS_TEXTS_PER_TICK = 5;
+/** The same by the component: each costs a fifth of that. */
+export const CONTACT_TEXTS_PER_TICK = 20;
 /** For each of both: so many more wait for their turn at most; the others stay in the schedule. */
 const BUSY_FACTOR = 4;
 
 export interface Ways {
+  /** A new tick: as many status texts may be sent again. */
+  tick(): void;
   /**
    * Takes visitors of the schedule.
-   * @param take calls its argument with each visitor that is due. `true`: taken. `false`: there is no room for this one
-   *   now. `null`: there is no room for anybody
+   * @param take calls its argument with each visitor that is due, and whether their status text alone may have changed.
+   *   `true`: taken. `false`: there is no room for this one now. `null`: there is no room for anybody
    */
-  take<T>(take: (room: (visitor: Visitor) => boolean | null) => T): T;
+  take<T>(take: (room: (visitor: Visitor, refresh: boolean) => boolean | null) => T): T;
   /** Runs the work for a visitor when it is their turn. */
   run(visitor: Visitor, work: () => Promise<void>): Promise<void>;
   /** True if the last look left some of this visitor's transport, and there is room for more by now. */
@@ -31,6 +42,9 @@ type Transport = Tenant['transport'];
 /** Reconciliations by one transport. */
 interface Way {
   readonly atOnce: number;
+  readonly textsPerTick: number;
+  /** Status texts that may be sent yet in this tick. */
+  texts: number;
   readonly limited: ReturnType<typeof createLimiter>;
   /** Those that run or wait for their turn. */
   busy: number;
@@ -40,8 +54,10 @@ interface Way {
   mayHaveMore: boolean;
 }
 
-const createWay = (atOnce: number): Way => ({
+const createWay = (atOnce: number, textsPerTick: number): Way => ({
   atOnce,
+  textsPerTick,
+  texts: 0,
   limited: createLimiter(atOnce),
   busy: 0,
   taken: 0,
@@ -51,22 +67,27 @@ const createWay = (atOnce: number): Way => ({
 /** @param transportOf that of a visitor's tenant now */
 export function createWays(transportOf: (visitor: Visitor) => Transport): Ways {
   const ways: Record<Transport, Way> = {
-    accounts: createWay(RECONCILIATIONS_AT_ONCE),
-    component: createWay(CONTACTS_AT_ONCE),
+    accounts: createWay(RECONCILIATIONS_AT_ONCE, STATUS_TEXTS_PER_TICK),
+    component: createWay(CONTACTS_AT_ONCE, CONTACT_TEXTS_PER_TICK),
   };
   const all = Object.values(ways);
   const wayOf = (visitor: Visitor): Way => ways[transportOf(visitor)];
 
   return {
+    tick() {
+      for (const way of all) way.texts = way.textsPerTick;
+    },
     take(take) {
       for (const way of all) way.mayHaveMore = false;
-      const taken = take((visitor) => {
+      const taken = take((visitor, refresh) => {
         const way = wayOf(visitor);
+        if (refresh && way.texts <= 0) return false;
         if (way.busy + way.taken >= way.atOnce * BUSY_FACTOR) {
           way.mayHaveMore = true;
           return all.every(({ mayHaveMore }) => mayHaveMore) ? null : false;
         }
         way.taken += 1;
+        if (refresh) way.texts -= 1;
         return true;
       });
       for (const way of all) way.taken = 0;

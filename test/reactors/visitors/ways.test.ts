@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
 import {
+  CONTACT_TEXTS_PER_TICK,
   CONTACTS_AT_ONCE,
   createWays,
   RECONCILIATIONS_AT_ONCE,
+  STATUS_TEXTS_PER_TICK,
 } from '../../../src/reactors/visitors/ways.ts';
 import { tenantId, visitorKey } from '../../support/names.ts';
 
@@ -28,7 +30,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 test('so many run for each transport, four times as many are taken, and the other goes on', async () => {
   const { ways, run, running } = world();
-  const taken = ways.take((room) => SLOW.filter((visitor) => room(visitor)));
+  const taken = ways.take((room) => SLOW.filter((visitor) => room(visitor, false)));
   expect(taken).toHaveLength(4 * RECONCILIATIONS_AT_ONCE);
   for (const visitor of taken) void run(visitor);
   await turn();
@@ -36,7 +38,7 @@ test('so many run for each transport, four times as many are taken, and the othe
   const [slow] = SLOW;
   const [fast] = FAST;
   if (!slow || !fast) throw new Error('nobody');
-  const answers = ways.take((room) => [room(slow), room(fast)]);
+  const answers = ways.take((room) => [room(slow, false), room(fast, false)]);
   expect(answers).toEqual([false, true]);
   void run(fast);
   await turn();
@@ -46,19 +48,33 @@ test('so many run for each transport, four times as many are taken, and the othe
 test('without room for anybody the look ends; it goes on when there is room again', async () => {
   const { ways, run, running, finish } = world();
   const all = [...SLOW, ...FAST];
-  const taken = ways.take((room) => all.filter((visitor) => room(visitor) === true));
+  const taken = ways.take((room) => all.filter((visitor) => room(visitor, false) === true));
   expect(taken).toHaveLength(4 * (RECONCILIATIONS_AT_ONCE + CONTACTS_AT_ONCE));
   for (const visitor of taken) void run(visitor);
   await turn();
   const [slow, fast] = [SLOW[0], FAST[0]];
   if (!slow || !fast) throw new Error('nobody');
-  expect(ways.take((room) => [room(slow), room(fast)])).toEqual([false, null]);
+  expect(ways.take((room) => [room(slow, false), room(fast, false)])).toEqual([false, null]);
   expect(ways.hasRoomAgain(slow)).toBe(false);
   while (running() > 0) {
     finish();
     await turn();
   }
   expect([ways.hasRoomAgain(slow), ways.hasRoomAgain(fast)]).toEqual([true, true]);
-  ways.take((room) => room(slow));
+  ways.take((room) => room(slow, false));
   expect(ways.hasRoomAgain(slow)).toBe(false);
+});
+
+test('so many status texts go in one tick for each transport; whoever comes, leaves or waits goes anyway', () => {
+  const { ways } = world();
+  const texts = (visitors: typeof SLOW) =>
+    ways.take((room) => visitors.filter((visitor) => room(visitor, true)).length);
+  expect(texts(SLOW)).toBe(0);
+  ways.tick();
+  expect([texts(SLOW), texts(FAST)]).toEqual([STATUS_TEXTS_PER_TICK, CONTACT_TEXTS_PER_TICK]);
+  expect([texts(SLOW), texts(FAST)]).toEqual([0, 0]);
+  const arrivals = ways.take((room) => SLOW.filter((visitor) => room(visitor, false)));
+  expect(arrivals).toHaveLength(4 * RECONCILIATIONS_AT_ONCE);
+  ways.tick();
+  expect(texts(SLOW)).toBe(STATUS_TEXTS_PER_TICK);
 });
