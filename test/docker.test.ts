@@ -97,7 +97,7 @@ describe('docker-compose.yml', () => {
       }
     }
     const required = [...example.keys()].filter((name) => secrets.test(name));
-    expect(required).toHaveLength(5);
+    expect(required).toHaveLength(6);
     for (const name of required) {
       expect(variables.get(name), name).toBe(true);
       expect(example.get(name), name).toBe('');
@@ -254,6 +254,7 @@ describe('the images', () => {
 
 describe("the entrypoint of ejabberd's image", () => {
   const secret = `whsec_${'A'.repeat(32)}`;
+  const componentSecret = 'a1B2'.repeat(8);
   const good = {
     EJABBERD_HOSTS: 'chat.example.org,b.example',
     EJABBERD_API_USER: 'xmpp-chat-api@chat.example.org',
@@ -261,12 +262,14 @@ describe("the entrypoint of ejabberd's image", () => {
     EJABBERD_API_FROM: '172.30.90.0/24,fd00::/8',
     EJABBERD_WEBHOOK_URL: 'http://balancer:8080/ejabberd/events',
     EJABBERD_WEBHOOK_SECRET: secret,
+    EJABBERD_COMPONENT_SECRET: componentSecret,
   };
   const values = {
     hosts: ['chat.example.org', 'b.example'],
     api: { user: 'xmpp-chat-api', host: 'chat.example.org' },
     apiFrom: ['172.30.90.0/24', 'fd00::/8'],
     webhook: { url: good.EJABBERD_WEBHOOK_URL, secret },
+    componentSecret,
     logLevel: 'info',
   };
   let dir = '';
@@ -304,7 +307,7 @@ describe("the entrypoint of ejabberd's image", () => {
     expect(JSON.parse(render(values))).toMatchObject({
       s2s_access: 'none',
       shaper: { operators: { rate: 20_000, burst_size: 600_000 } },
-      listen: [{ port: 5222, shaper: 'c2s_shaper' }, { port: 5223 }, { port: 5280 }],
+      listen: [{ port: 5222, shaper: 'c2s_shaper' }, { port: 5223 }, { port: 5280 }, {}],
     });
     expect(JSON.parse(render(values)).listen[1]).not.toHaveProperty('shaper');
     // The example for an installation by hand says the same.
@@ -339,8 +342,25 @@ describe("the entrypoint of ejabberd's image", () => {
     expect(written()).toEqual(JSON.parse(render({ ...values, certfile })));
     expect(written()).toMatchObject({
       certfiles: [certfile],
-      listen: [{ port: 5222, starttls_required: true }, { port: 5223 }, { port: 5280 }],
+      listen: [{ port: 5222, starttls_required: true }, { port: 5223 }, { port: 5280 }, {}],
     });
+  });
+
+  test('takes the component of each process of the service, for every host', async () => {
+    expect(await entrypoint(good)).toBe('');
+    expect(written()).toMatchObject({
+      listen: [
+        {},
+        {},
+        {},
+        { port: 5347, module: 'ejabberd_service', password: componentSecret, check_from: false },
+      ],
+    });
+    const { 'service-1': service, ejabberd } = compose.services;
+    expect(service?.environment.EJABBERD_COMPONENT).toBe('tcp://ejabberd:5347');
+    expect(service?.environment.EJABBERD_COMPONENT_SECRET).toBe(
+      ejabberd?.environment.EJABBERD_COMPONENT_SECRET,
+    );
   });
 
   test('reports all missing variables at once', async () => {
@@ -365,12 +385,14 @@ describe("the entrypoint of ejabberd's image", () => {
     ['EJABBERD_WEBHOOK_SECRET', `whsec_${'='.repeat(24)}`],
     ['EJABBERD_WEBHOOK_SECRET', `${secret}A`],
     ['EJABBERD_WEBHOOK_SECRET', `whsec_${'A'.repeat(22)}==`],
+    ['EJABBERD_COMPONENT_SECRET', 'short'],
+    ['EJABBERD_COMPONENT_SECRET', `${'a'.repeat(32)}|`],
     ['EJABBERD_LOG_LEVEL', 'loud'],
     ['EJABBERD_CERTFILE', '/nowhere.pem'],
     ['EJABBERD_CERTFILE', '../cert.pem'],
   ])('refuses an invalid %s: %s', async (name, value) => {
     const errors = await entrypoint({ ...good, [name]: value });
     expect(errors).toMatch(new RegExp(`^ {2}${name}: `, 'm'));
-    if (name === 'EJABBERD_WEBHOOK_SECRET') expect(errors).not.toContain(value);
+    if (name.endsWith('SECRET')) expect(errors).not.toContain(value);
   });
 });

@@ -40,6 +40,7 @@ check EJABBERD_API_PASSWORD '[ -~]{16,}' 'must have at least 16 characters, all 
 check EJABBERD_API_FROM "$address(,$address)*" 'must be one or more addresses or networks, e.g. 172.30.90.0/24, separated by commas'
 check EJABBERD_WEBHOOK_URL 'https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[A-Za-z0-9._~/-]*' 'must be an http(s) URL with a path, e.g. http://balancer:8080/ejabberd/events'
 check EJABBERD_WEBHOOK_SECRET "whsec_($digit{4}){6,}($digit{2}==|$digit{3}=)?" 'must be whsec_ and the base64 of 18 bytes or more'
+check EJABBERD_COMPONENT_SECRET '[A-Za-z0-9]{32,}' 'must have at least 32 characters of A-Z, a-z and 0-9'
 check EJABBERD_LOG_LEVEL '(none|emergency|alert|critical|error|warning|notice|info|debug)' 'must be a log level of ejabberd, e.g. info'
 
 api_user=${EJABBERD_API_USER-}
@@ -74,6 +75,7 @@ s|@API_HOST@|$api_host|
 s|@API_FROM@|$(list "$EJABBERD_API_FROM")|
 s|@WEBHOOK_URL@|$EJABBERD_WEBHOOK_URL|
 s|@WEBHOOK_SECRET@|$EJABBERD_WEBHOOK_SECRET|
+s|@COMPONENT_SECRET@|$EJABBERD_COMPONENT_SECRET|
 s|@LOG_LEVEL@|$EJABBERD_LOG_LEVEL|
 s|@CERTFILE@|${EJABBERD_CERTFILE-}|
 END
@@ -88,7 +90,7 @@ mkdir -p "$spool"
 export ERL_LIBS="$libs" ERL_MAX_PORTS=32000 ERL_CRASH_DUMP_BYTES=0 HOME="$run"
 export EJABBERD_CONFIG_PATH="$run/ejabberd.yml" EJABBERD_LOG_PATH="$run/ejabberd.log"
 export API_USER="${api_user%@*}" API_HOST="$api_host" API_PASSWORD="$EJABBERD_API_PASSWORD"
-unset EJABBERD_WEBHOOK_SECRET EJABBERD_API_PASSWORD
+unset EJABBERD_WEBHOOK_SECRET EJABBERD_API_PASSWORD EJABBERD_COMPONENT_SECRET
 
 # As in scripts/private-ejabberd.ts: without a node name there is no epmd and no cookie, and any container can use the
 # spool.
