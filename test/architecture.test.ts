@@ -54,6 +54,9 @@ function reactorFolder(folder: string, ...others: readonly string[]): Rule {
       'src/effects/',
       // Whether what an operator wrote is a command.
       'src/inbox/operator-commands/read.ts',
+      // What of an operator's text has a shape.
+      'src/inbox/operator-text.ts',
+      'src/inbox/operator-commands/words.ts',
       // What waits for a verdict about a file, and how long.
       'src/files/look.ts',
     ],

@@ -8,9 +8,11 @@ import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
 import type { CannedTextStore, TeamReading } from '../../runtime/desk-ports.ts';
 import type { Actors, Receiver, Transfer } from '../../runtime/ports.ts';
+import { isAction, visibleText, withoutAction } from '../operator-text.ts';
 import { filledIn } from './placeholders.ts';
 import type { Written } from './read.ts';
 import { whomOf } from './whom.ts';
+import { isBlank } from './words.ts';
 
 export type Command = Exclude<Written, { kind: 'message' }>;
 
@@ -110,7 +112,8 @@ export function createCarryOut(options: CarryOutOptions): CarryOut {
       case 'invite': {
         const found = await whomOf(options, operator.tenant, written.whom);
         if ('visitors' in found) return ask('invite', null, found);
-        await invite(options, operator, found.visitor, written.text, origin);
+        const words = await readable(options, operator, written.text);
+        await invite(options, operator, found.visitor, words, origin);
         return ask('invite', 'sent', { visitors: [found.visitor] });
       }
       default:
@@ -200,29 +203,42 @@ async function inConversation(
   }
 }
 
+/** Words that come by a command, as a message has them for the visitor. */
+async function readable(
+  { operatorName }: CarryOutOptions,
+  operator: Ends['operator'],
+  words: string,
+): Promise<string> {
+  const text = visibleText(words);
+  return isAction(text) ? withoutAction(text, await operatorName(operator)) : text;
+}
+
 /** Sends a canned text to the visitor, as if the operator had written it. */
 async function sendCanned(
-  { actors, canned, operatorName, visitorName }: CarryOutOptions,
+  options: CarryOutOptions,
   name: CannedName,
   { operator, visitor }: CommandPlace,
   origin: CommandOrigin,
 ): Promise<void> {
+  const { actors, canned, operatorName, visitorName } = options;
   if (!visitor) return refuse('write it in the conversation with the visitor who is to get it');
   const { messageId, receipt = false, markable = false, ...sent } = origin;
   const actor = actors.visitor(visitor.tenant, visitor.name);
   if ((await actor.state())?.seen.hasCommand(origin.commandId)) return;
   const text = await canned.get(operator.tenant, name);
   if (!text) return refuse(`there is no canned text ${name}; !canned lists all of them`);
+  const words = filledIn(text.text, {
+    operator: (await operatorName(operator)) ?? operator.name,
+    visitor: await visitorName(visitor),
+  });
+  if (isBlank(words)) return refuse(`there is nothing to read in the canned text ${name}`);
   const onlyChat = onlyChatOf(visitor.name);
   await actor.send(
     {
       type: 'ReceiveOperatorMessage',
       operator: operator.name,
       messageId,
-      body: filledIn(text.text, {
-        operator: (await operatorName(operator)) ?? operator.name,
-        visitor: await visitorName(visitor),
-      }),
+      body: await readable(options, operator, words),
       receipt,
       markable,
       ...(onlyChat !== null && { onlyChat }),

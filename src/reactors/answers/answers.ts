@@ -134,7 +134,9 @@ export function createAnswers(options: {
       );
     }
     return [
-      'Several visitors fit. Nobody was invited. Write it again with one of these:',
+      found.length > 1
+        ? 'Several visitors fit. Nobody was invited. Write it again with one of these:'
+        : 'This visitor may be meant. Nobody was invited. Write it again so:',
       ...found.map(({ key, name }) => `!invite ${key} TEXT: ${name}`),
       ...andMore({ more }),
     ];

@@ -1,5 +1,5 @@
 /** The commands of the desk's menu. */
-import { VisitorKey } from '../../actors/ids.ts';
+import { VisitorKey, visitorJid } from '../../actors/ids.ts';
 import { CannedName, CannedWords } from '../../actors/tenant/canned-texts.ts';
 import type { CannedTextStore, TeamReading } from '../../runtime/desk-ports.ts';
 import { type AdHocCommand, choice, faulty, field, type MenuTools, text } from './menu.ts';
@@ -99,7 +99,9 @@ export function createDeskMenu(
       if (!key.success) return faulty('visitor', key.error.issues[0]?.message ?? 'is no visitor');
       const words = field(values, 'text');
       if (words === '') return faulty('text', 'is empty');
-      const command = { kind: 'invite', whom: key.data, text: words } as const;
+      // Their address: a key alone may be a name too.
+      const whom = visitorJid(asked.tenant, key.data);
+      const command = { kind: 'invite', whom, text: words } as const;
       return doIt(asked, command, 'The visitor has your invitation.');
     },
   };

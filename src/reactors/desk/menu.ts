@@ -3,6 +3,8 @@ import { AUTOMATIC } from '../../actors/machine/idempotency.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { isRejected } from '../../errors.ts';
 import type { CarryOut, Command, CommandPlace } from '../../inbox/operator-commands/carry-out.ts';
+import { isBlank } from '../../inbox/operator-commands/words.ts';
+import { visibleText } from '../../inbox/operator-text.ts';
 import { cut } from '../../kit/cut.ts';
 import { onOneLine } from '../../kit/lines.ts';
 import type { CommandForm, CommandReply, FormField, ResultTable } from '../../xmpp/ad-hoc.ts';
@@ -31,9 +33,11 @@ export interface AdHocCommand {
   readonly run: (asked: Asked, values: Values) => Promise<CommandReply | Fault>;
 }
 
-/** What was filled into a field, with its lines. */
-export const field = (values: Values, name: string): string =>
-  (values[name] ?? []).join('\n').trim();
+/** What was filled into a field, with its lines. As in a message, what nobody sees is left out. */
+export function field(values: Values, name: string): string {
+  const text = visibleText((values[name] ?? []).join('\n')).trim();
+  return isBlank(text) ? '' : text;
+}
 /** A text as a choice of a list. */
 export const choice = (text: string): string => cut(onOneLine(text).trim(), CHOICE_MAX_LENGTH);
 

@@ -370,7 +370,7 @@ describe('at the desk', () => {
   const atDesk = (body: string) => write('op1', body, 'desk');
   const questions = async () =>
     (await facts('operator-acme.op1', ['QuestionAsked'])).map(([, data]) => data);
-  const found = (key: string, nick: string) => ({
+  const found = (key: string, nick: string | null) => ({
     key: visitorKey(key),
     nick,
     conversation: 'none' as const,
@@ -473,6 +473,36 @@ describe('at the desk', () => {
       '!invite: nobody on the site has this name, key or address',
     ]);
     expect(JSON.stringify(await rig.facts('operator-acme.op1'))).not.toMatch(/annegret|waldemar/i);
+  });
+
+  it('!invite never takes a part of a key, or a second one of the same name, for the one who is meant', async () => {
+    // Visitor 1 is known, and has left.
+    await rig.toVisitor('1', { type: 'TimeOut' });
+    rig.team.rows.visitors = [found('17', null), found('21', 'Visitor 1 of 2')];
+    await atDesk('!invite 1 Hello');
+    expect(await refusals('op1')).toEqual(['!invite: this visitor has left']);
+    await atDesk('!invite 7 Hello');
+    const others = Array.from({ length: CHOICES_MAX }, (_, n) => found(`v${n}`, `Joanna ${n}`));
+    rig.team.rows.visitors = [found('17', 'Anna'), ...others, found('21', 'anna')];
+    await atDesk('!invite Anna Hello');
+    expect((await questions()).map(({ visitors }) => visitors)).toEqual([['17'], ['17', '21']]);
+    expect((await questions()).map(({ argument }) => argument)).toEqual([null, null]);
+    expect(await messages('17')).toEqual([]);
+  });
+
+  it('what comes by a canned text or an invitation is read as a message is', async () => {
+    const save = (name: string, text: string) =>
+      rig.canned.save(ACME, { name: CannedName.parse(name), text }, null, {});
+    await save('action', '/me looks at \u202egpj.exe');
+    await save('blank', '\u200b\u2800');
+    await write('op1', '!canned action');
+    await write('op1', '!canned blank');
+    await atDesk('!invite 1 /me waves');
+    const bodies = await Promise.all((await messages('1')).map(rig.personal.bodyOf));
+    expect(bodies).toEqual(['* Name of op1 looks at gpj.exe', '* Name of op1 waves']);
+    expect(await refusals('op1')).toEqual([
+      '!canned: there is nothing to read in the canned text blank',
+    ]);
   });
 
   it('!invite of a visitor who has a chat is refused', async () => {

@@ -207,6 +207,23 @@ describe('at the desk', () => {
     expect(await rig.types('visitor-acme.1')).toContain('Invited');
   });
 
+  it('invite invites nobody else when the one who was chosen has left', async () => {
+    await rig.toVisitor('1', { type: 'TimeOut' });
+    const other = { key: visitorKey('12'), nick: '1', conversation: 'none' } as const;
+    rig.team.rows.visitors = [{ ...other, operator: null, page: null }];
+    expect(await run('invite', { visitor: '1', text: 'Hi' })).toMatchObject({
+      kind: 'refused',
+      reason: expect.stringContaining('has left'),
+    });
+  });
+
+  it('leaves out what nobody sees, as messages do', async () => {
+    const add = (text: string) => run('canned', { do: 'add', name: 'file', text });
+    expect(await add('\u200b\u2800')).toEqual(faulty('text'));
+    expect(await add('See \u202egpj.exe')).toEqual(done(/saved/));
+    expect(await rig.canned.get(ACME.id, 'file')).toMatchObject({ text: 'See gpj.exe' });
+  });
+
   it('rows that are being built are no defect', async () => {
     reading = () => {
       throw new AppError('unavailable', 'the rows are being built');
