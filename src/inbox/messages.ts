@@ -24,7 +24,14 @@ import {
   sendToOperator,
   sendToVisitor,
 } from './people.ts';
-import { KEEPS_MESSAGE, refusal, SET_ASIDE, TOO_FAST, UNSUPPORTED } from './refusals.ts';
+import {
+  KEEPS_MESSAGE,
+  NO_QUOTATION,
+  refusal,
+  SET_ASIDE,
+  TOO_FAST,
+  UNSUPPORTED,
+} from './refusals.ts';
 import { commandIdOf, isSaidAgain, saidBy } from './repeats.ts';
 
 /** The event's number in its queue; or the command id of a message that a person sends again. */
@@ -75,6 +82,9 @@ export async function handleMessage(
     }
   }
   if (isBlank(body)) return refuse('there is nothing to read in it');
+  const isCommand = (text: string) =>
+    writtenIn(place, visibleText(text), settings).kind !== 'message';
+  if (endsInCommand(quotation, own, isCommand)) return refuse(NO_QUOTATION);
   try {
     if (written.kind !== 'message') {
       if (replaces !== undefined && hasMessage(conversation, replaces))
@@ -140,6 +150,22 @@ function splitReply(
   const characters = [...sent]; // XEP-0426 counts characters of Unicode
   const own = characters.slice(quote[1]).join('');
   return isBlank(own) ? whole : { quotation: characters.slice(0, quote[1]).join(''), own };
+}
+
+/**
+ * True if a quotation ends, as the client says, within what reads as a command. The client has counted wrong then. A command
+ * must not reach the visitor, and the visitor's words must not be one.
+ */
+function endsInCommand(
+  quotation: string,
+  own: string,
+  isCommand: (text: string) => boolean,
+): boolean {
+  if (quotation === '') return false;
+  const line = quotation.slice(quotation.lastIndexOf('\n') + 1);
+  const isWithinLine = line !== '' && !own.startsWith('\n');
+  if (isWithinLine && (isCommand(own) || isCommand(`${line}${own}`))) return true;
+  return quotation.startsWith('>') && !isCommand(own) && isCommand(`${quotation}${own}`);
 }
 
 /** True if this operator's message with this id is with the visitor. */

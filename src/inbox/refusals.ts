@@ -31,6 +31,10 @@ export const UNSUPPORTED_AT_DESK =
 export const KEEPS_MESSAGE =
   'the visitor has the message that you have corrected; write the command as a message of its own';
 
+/** A client says that a quotation ends within a command. */
+export const NO_QUOTATION =
+  'your client does not say rightly where the quotation ends; write it again, without a reply';
+
 /** What a person reads whose message was set aside. */
 export const SET_ASIDE =
   'the service could not pass it on. It is kept for an administrator; write it again if it is urgent';

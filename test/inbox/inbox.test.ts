@@ -889,6 +889,26 @@ describe('an event', () => {
       },
     );
 
+    it('whose quotation ends within a command is refused: nobody gets the rest of a note', async () => {
+      for (const [id, body, end] of [
+        ['o1', '> 👋👋\n!note of ours', 6],
+        ['o2', '> a\n!note of ours\nand more', 18],
+        ['o3', 'Ann wrote\n!note of ours', 11],
+        ['o4', '> Please !close\nNo', 9],
+      ] as const) {
+        const more = { replyTo: 'm1', quote: [0, end] };
+        await inboxOf().take([
+          event('message', { ...ends('op1'), id, body: { '': body }, ...more }),
+        ]);
+      }
+      expect(await rig.types('visitor-acme.1')).not.toContain('OperatorMessageReceived');
+      expect(await rig.types('visitor-acme.1')).not.toContain('ChatClosed');
+      const refused = (await rig.facts('operator-acme.op1')).filter(
+        ({ type }) => type === 'MessageRefused',
+      );
+      expect(refused).toHaveLength(4);
+    });
+
     it('may quote it in front: the rest is the text, and a command is one', async () => {
       const reply = (id: string, body: string, more: object) =>
         event('message', { ...ends('op1'), id, body: { '': body }, replyTo: 'm1', ...more });
