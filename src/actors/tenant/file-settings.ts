@@ -108,11 +108,15 @@ export function uploadsIn(rules: FileRules, text: string): readonly string[] {
   return [...found];
 }
 
-/** The name at the end of a link; empty if it has none. */
+/** Controls, ends of lines, and marks that reverse letters (UAX #9): with them `gpj.exe` looks like a picture. */
+const MISLEADING = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+
+/** The name at the end of a link, as people may read it; empty if it has none. */
 export function nameAtEnd(url: string): string {
   const last = new URL(url).pathname.split('/').at(-1) ?? '';
   try {
-    return decodeURIComponent(last);
+    // A name has no path, whatever a link says.
+    return (decodeURIComponent(last).split(/[\\/]/).at(-1) ?? '').replace(MISLEADING, '');
   } catch {
     return last;
   }
