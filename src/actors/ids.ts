@@ -195,6 +195,18 @@ export const deskJid = (tenant: TenantNaming): string =>
 
 const DESK = 'visitors';
 
+/** The domain of a host's chat rooms. */
+export const roomDomain = (host: string): string => `conference.${host}`;
+
+/** The room of a visitor's chats, the same by either transport. mod_lhc knows the visitor by it. */
+export const visitorRoom = (
+  tenant: TenantNaming,
+  key: VisitorKey,
+): { readonly name: string; readonly service: string } => ({
+  name: visitorLocal(tenant, key),
+  service: roomDomain(tenant.host),
+});
+
 /** An operator's bare JID. */
 export const operatorJid = (tenant: TenantNaming, username: Username): string =>
   `${username}${suffix(tenant)}@${tenant.host}`;

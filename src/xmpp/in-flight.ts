@@ -19,8 +19,11 @@ export interface InFlight {
    * @param always a ping even if no stanza waits
    */
   nextPing(now: number, always?: boolean): string | undefined;
-  /** Resolves the stanzas that this ping covered. False if the ping is not from here. */
-  answered(pingId: string): boolean;
+  /**
+   * Resolves the stanzas that this ping covered. False if the ping is not from here.
+   * @param error with it they are rejected
+   */
+  answered(pingId: string, error?: AppError): boolean;
   /** Rejects the stanza with this key, the first of several. False if there is none (any more). */
   returned(key: string, error: AppError): boolean;
   /** When the ping in progress was sent; undefined if there is none. */
@@ -38,7 +41,8 @@ interface Entry {
   readonly key: string | undefined;
 }
 
-export function createInFlight(): InFlight {
+/** @param name begins the ids of the pings */
+export function createInFlight(name = 'ping'): InFlight {
   let waiting = new Set<Entry>();
   /** The stanzas that the ping in progress covers. */
   let covered = new Set<Entry>();
@@ -65,17 +69,20 @@ export function createInFlight(): InFlight {
     nextPing(now, always = false) {
       if (ping || (waiting.size === 0 && !always)) return undefined;
       pings += 1;
-      ping = { id: `ping-${pings}`, at: now };
+      ping = { id: `${name}-${pings}`, at: now };
       covered = waiting;
       waiting = new Set();
       return ping.id;
     },
-    answered(pingId) {
+    answered(pingId, error) {
       if (ping?.id !== pingId) return false;
       const entries = [...covered];
       ping = undefined;
       for (const entry of entries) forget(entry);
-      for (const { waiter } of entries) waiter.resolve();
+      for (const { waiter } of entries) {
+        if (error) waiter.reject(error);
+        else waiter.resolve();
+      }
       return true;
     },
     returned(key, error) {

@@ -37,6 +37,13 @@ export interface OutgoingMessage {
    * reactions; without one it is `''`.
    */
   readonly reactions?: { readonly to: string; readonly emojis: readonly string[] };
+  /**
+   * `to` is the room of a visitor's chat: everybody in it reads the message. It is taken when the room has
+   * processed it. It asks for no receipt, and is never reported by {@link TransportListener.messageReturned}.
+   */
+  readonly room?: true;
+  /** The room shows the same: mod_lhc gives this one only to sessions that are not in the room. */
+  readonly inRoom?: true;
 }
 
 /** When a message was written. */
@@ -281,7 +288,10 @@ export interface Room {
   readonly service: string;
 }
 
-/** ejabberd's admin API for chat rooms. Only the private chats of LHC's operators need it (docs/adr/0039). */
+/**
+ * ejabberd's admin API for chat rooms: those of visitors' chats, and the private chats of LHC's operators
+ * (docs/adr/0039). Every call throws AppError as above; `refused` also without mod_muc at this service.
+ */
 export interface EjabberdRooms {
   /** @param take called with local parts, some at a time. If the call fails the list was not complete */
   list(service: string, take: (names: readonly string[]) => void): Promise<void>;
@@ -292,6 +302,8 @@ export interface EjabberdRooms {
   addMember(room: Room, jid: string): Promise<void>;
   /** Subscribes a JID (MUC/Sub): it may write without being there. @param nodes with commas between them */
   subscribe(room: Room, jid: string, nick: string, nodes: string): Promise<void>;
+  /** Ends a subscription, soon. Idempotent. */
+  unsubscribe(room: Room, jid: string): Promise<void>;
   /** Invites accounts directly (XEP-0249), but nobody who is in the room. */
   invite(room: Room, jids: readonly string[], reason: string): Promise<void>;
   /** Writes a message in the name of a subscriber. ejabberd does not say if the room refuses it. */

@@ -22,6 +22,8 @@ const FALLBACK = 'urn:xmpp:fallback:0'; // XEP-0428
 const NICK = 'http://jabber.org/protocol/nick'; // XEP-0172
 const PING = 'urn:xmpp:ping'; // XEP-0199
 const REACTIONS = 'urn:xmpp:reactions:0'; // XEP-0444
+/** Of our own, between the service and mod_lhc. */
+const ROOMS = 'urn:xmpp-chat:room:1';
 const RECEIPTS = 'urn:xmpp:receipts'; // XEP-0184
 const STANZA_ERRORS = 'urn:ietf:params:xml:ns:xmpp-stanzas'; // RFC 6120 §8.3.3
 const STANZA_IDS = 'urn:xmpp:sid:0'; // XEP-0359
@@ -46,12 +48,14 @@ export function assertFits({ id, body }: Pick<OutgoingMessage, 'id' | 'body'>): 
  * A chat message. It asks for a marker, and a visitor's words ask for a receipt. If they are sent without delay they also
  * say that the visitor is active (XEP-0085 §5.4). Neither is meant as styled text (XEP-0393 §6): a visitor writes in a web
  * page, and the title of a page may have any characters.
+ *
+ * In a room nobody acknowledges anything to the visitor: mod_lhc reports who has the message by its mark.
  */
 export function messageStanza(message: OutgoingMessage): Element {
-  const { id, from, to, body, thread, delay, notice, isFile, reactions } = message;
+  const { id, from, to, body, thread, delay, notice, isFile, reactions, room, inRoom } = message;
   return xml(
     'message',
-    { type: 'chat', id: xmlText(id), from, to },
+    { type: room ? 'groupchat' : 'chat', id: xmlText(id), from, to },
     body === '' ? undefined : xml('body', {}, xmlText(body)),
     ...(reactions ? reactionElements(reactions, body !== '') : []),
     thread === undefined ? undefined : xml('thread', {}, xmlText(thread)),
@@ -59,10 +63,15 @@ export function messageStanza(message: OutgoingMessage): Element {
     xml('unstyled', { xmlns: STYLING }),
     isFile ? xml('x', { xmlns: OOB }, xml('url', {}, xmlText(body))) : undefined,
     delay && delayElement(delay, to),
-    notice ? undefined : xml('request', { xmlns: RECEIPTS }),
-    // Some clients mark the newest message alone, and that may be a notice.
-    xml('markable', { xmlns: CHAT_MARKERS }),
-    notice || delay ? undefined : xml('active', { xmlns: CHAT_STATES }),
+    ...(room
+      ? [xml('shown', { xmlns: ROOMS })]
+      : [
+          notice ? undefined : xml('request', { xmlns: RECEIPTS }),
+          // Some clients mark the newest message alone, and that may be a notice.
+          xml('markable', { xmlns: CHAT_MARKERS }),
+          notice || delay ? undefined : xml('active', { xmlns: CHAT_STATES }),
+          inRoom && xml('in-room', { xmlns: ROOMS }),
+        ]),
   );
 }
 
@@ -79,7 +88,7 @@ function reactionElements(
   ];
 }
 
-/** A message to all in a chat room (XEP-0045 §7.4). */
+/** A message to all in a private chat of operators (XEP-0045 §7.4). */
 export function groupchatStanza(from: string, to: string, id: string, body: string): Element {
   return xml('message', { type: 'groupchat', id, from, to }, xml('body', {}, xmlText(body)));
 }
@@ -159,6 +168,12 @@ export function unavailableStanza(): Element {
 /** A ping of the server. Its answer comes behind everything that was sent before it. */
 export function pingStanza(id: string, domain: string): Element {
   return xml('iq', { type: 'get', id, to: domain }, xml('ping', { xmlns: PING }));
+}
+
+/** Ends a subscription to a room (MUC/Sub). */
+export function unsubscribeStanza(from: string, to: string): Element {
+  const unsubscribe = xml('unsubscribe', { xmlns: 'urn:xmpp:mucsub:0' });
+  return xml('iq', { type: 'set', id: 'unsubscribe', from, to }, unsubscribe);
 }
 
 /** A vCard (XEP-0054) with a PNG as its picture (XEP-0153). */

@@ -6,7 +6,13 @@
  * tenant's operators come into another one's room.
  */
 import type { Logger } from 'pino';
-import { operatorJid, personOf, type TenantId, type Username } from '../../actors/ids.ts';
+import {
+  operatorJid,
+  personOf,
+  roomDomain,
+  type TenantId,
+  type Username,
+} from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError, messageOf } from '../../errors.ts';
@@ -56,12 +62,22 @@ function shortText(what: string, text: string): string {
   return text;
 }
 
-const serviceOf = ({ host }: Tenant): string => `conference.${host}`;
+const serviceOf = ({ host }: Tenant): string => roomDomain(host);
 const suffixOf = ({ instance }: Tenant): string => (instance ? `.${instance}` : '');
+
+/** What ejabberd leaves out of the local part of a JID (RFC 3454, table B.1). */
+const LEFT_OUT = /[\p{Default_Ignorable_Code_Point}\u1806]/gu;
+
+/** True for a name that ejabberd may take for that of a visitor's room, after it has prepared it as a local part. */
+const isOfVisitors = (name: string): boolean =>
+  name.replace(LEFT_OUT, '').normalize('NFKC').toLowerCase().startsWith('visitor.');
 
 /** @throws {AppError} `invalid` */
 function roomOf(tenant: Tenant, name: string): Room {
   if (name === '') throw invalid('the name of the room is empty');
+  if (isOfVisitors(name)) {
+    throw invalid('the name of the room begins with "visitor.": those are the rooms of visitors');
+  }
   const local = escapeLocalPart(shortText('the name of the room', name));
   return { name: `${local}${suffixOf(tenant)}`, service: serviceOf(tenant) };
 }
@@ -69,7 +85,7 @@ function roomOf(tenant: Tenant, name: string): Room {
 /** The name of a room as LHC has it; null if it is not a room of this tenant. */
 function nameOf(tenant: Tenant, local: string): string | null {
   const suffix = suffixOf(tenant);
-  if (!local.endsWith(suffix) || local.length === suffix.length) return null;
+  if (!local.endsWith(suffix) || local.length === suffix.length || isOfVisitors(local)) return null;
   return unescapeLocalPart(suffix ? local.slice(0, -suffix.length) : local);
 }
 

@@ -35,6 +35,7 @@ import { createOperatorRooms } from '../../reactors/operators/rooms.ts';
 import { createOperatorSessions, hasSession } from '../../reactors/operators/sessions.ts';
 import { createOperatorSummaries } from '../../reactors/operators/summaries.ts';
 import { openPersonalData, type PersonalData } from '../../reactors/personal-data.ts';
+import { createVisitorRooms } from '../../reactors/rooms/visitor-rooms.ts';
 import { createRouting } from '../../reactors/routing/routing.ts';
 import { openRoutingTables } from '../../reactors/routing/table-queries.ts';
 import { createTenantLifecycle } from '../../reactors/tenants/lifecycle.ts';
@@ -103,6 +104,7 @@ export function createReactors(config: Config, runtime: Runtime, readModels: Rea
   });
   const transport = createVisitorTransport(accounts, components);
   const admin = withComponents(accountsAdmin, components);
+  const rooms = createEjabberdRooms({ url, user, password, observe });
   const personal = openPersonalData(store, vault);
   const { operators: operatorsOf, visitorOf, counts } = openRoutingTables(db);
   const names = createOperatorNames({ ...runtime, personal, operatorsOf });
@@ -119,6 +121,7 @@ export function createReactors(config: Config, runtime: Runtime, readModels: Rea
     digestKey,
   };
   const nameOf = createVisitorNames(base);
+  const visitorRooms = createVisitorRooms({ ...base, rooms });
 
   const typing = createTyping({ ...base, now: base.monotonic });
   const helper = createHelper(config, base, visitorOf, typing.forward);
@@ -215,10 +218,7 @@ export function createReactors(config: Config, runtime: Runtime, readModels: Rea
     caughtUp,
   });
 
-  const operatorRooms = createOperatorRooms({
-    ...base,
-    rooms: createEjabberdRooms({ url, user, password, observe }),
-  });
+  const operatorRooms = createOperatorRooms({ ...base, rooms });
   const lifecycle = createTenantLifecycle({
     ...base,
     desired,
@@ -335,6 +335,7 @@ export function createReactors(config: Config, runtime: Runtime, readModels: Rea
     returns,
     operatorAccounts,
     operatorRooms,
+    visitorRooms,
     inbox,
     reporters,
     olderModules,

@@ -1,7 +1,7 @@
 /** Chat rooms of ejabberd's mod_muc, over the commands of mod_muc_admin. Tried on 23.01, 24.12 and 26.07. */
 import { z } from 'zod';
 import type { EjabberdRooms, Room } from '../port.ts';
-import { groupchatStanza } from '../stanzas.ts';
+import { groupchatStanza, unsubscribeStanza } from '../stanzas.ts';
 import { type ApiOptions, createHttpApi } from './http-api.ts';
 import type { Refusal } from './refusal.ts';
 
@@ -33,6 +33,12 @@ export function createEjabberdRooms(options: ApiOptions): EjabberdRooms {
     },
     async subscribe(room, user, nick, nodes) {
       await api.call('subscribe_room', { user, nick, room: jidOf(room), nodes }, z.unknown());
+    },
+    async unsubscribe(room, from) {
+      // ejabberd's command for it would be one more right. The answer goes to the subscriber.
+      const to = jidOf(room);
+      const stanza = unsubscribeStanza(from, to).toString();
+      await api.call('send_stanza', { from, to, stanza }, DONE);
     },
     async invite({ name, service }, users, reason) {
       await api.call(

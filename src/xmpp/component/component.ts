@@ -310,6 +310,7 @@ class Component implements ComponentTransport {
     const { id = '', from, type } = stanza.attrs;
     const { host } = this.#settings;
     if (stanza.name === 'iq' && (type === 'result' || type === 'error')) {
+      if (this.#outgoing.answeredByRoom(stanza)) return;
       if (from !== undefined && from !== host) return;
       if (id === INBOUND_PING) this.#inboundCheck.heard(now);
       else if (!this.#outgoing.answered(id)) this.#requests.answered(stanza);
@@ -324,9 +325,12 @@ class Component implements ComponentTransport {
   #returned(stanza: Element): void {
     const { id = '', from = '', to = '' } = stanza.attrs;
     const { host, ownDomain, logger } = this.#settings;
-    if (!isAccountOf(from, host)) return;
     const sent = { id, from: bareJid(to), to: bareJid(from) };
     const error = returnedError(stanza);
+    if (!isAccountOf(from, host)) {
+      this.#outgoing.returnedByRoom(sent, error);
+      return;
+    }
     const outcome = this.#outgoing.returned(sent, error);
     // Another process may have sent it.
     if (outcome === 'rejected' || (outcome === null && ownDomain === undefined)) return;
@@ -340,13 +344,10 @@ class Component implements ComponentTransport {
 
   async #send(message: OutgoingMessage): Promise<void> {
     assertFits(message);
-    const { from, to, notice } = message;
-    await this.#write(
-      messageStanza({ ...message, from: visitorAddress(bareJid(from)) }),
-      from,
-      to,
-      !notice,
-    );
+    const { id, from, to, notice, room } = message;
+    const stanza = messageStanza({ ...message, from: visitorAddress(bareJid(from)) });
+    if (!room) return this.#write(stanza, from, to, !notice);
+    await this.#outgoing.sendToRoom(stanza.toString(), { id, from, to });
   }
 
   async #write(stanza: Element, from: string, to: string, returnable = false): Promise<void> {

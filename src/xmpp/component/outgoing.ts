@@ -1,8 +1,10 @@
 /** What the component sends in visitors' names: messages in order, and the pings behind them. */
+import type { Element } from '@xmpp/xml';
 import { AppError } from '../../errors.ts';
 import { Lru } from '../../kit/lru.ts';
 import { createInFlight } from '../in-flight.ts';
 import { bareJid } from '../jid.ts';
+import { createRoomsInFlight } from '../rooms-in-flight.ts';
 import { pingStanza } from '../stanzas.ts';
 import type { ComponentStream } from './stream.ts';
 
@@ -39,6 +41,7 @@ export interface ComponentOutgoingOptions {
 export class ComponentOutgoing {
   readonly #options: ComponentOutgoingOptions;
   readonly #inFlight = createInFlight();
+  readonly #rooms = createRoomsInFlight();
   /** Messages that were taken, by {@link keyOf}. */
   readonly #taken = new Lru<true>(MAX_RETURNABLE_OF_COMPONENT);
   #stream: ComponentStream | undefined;
@@ -72,6 +75,7 @@ export class ComponentOutgoing {
     this.#failure = error;
     this.#clearOutbox();
     this.#inFlight.failAll(error);
+    this.#rooms.failAll(error);
   }
 
   /** @throws {AppError} `unavailable` if nothing can be sent now */
@@ -104,6 +108,18 @@ export class ComponentOutgoing {
     await promise;
   }
 
+  /**
+   * Writes a stanza to a room. Resolves when the room has processed it. The ping comes from this process, so that its answer
+   * does, too.
+   * @throws {AppError} `unavailable`; `refused` when it comes back, or if there is no such room
+   */
+  async sendToRoom(text: string, sent: SentByVisitor): Promise<void> {
+    this.write(text);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#rooms.add(bareJid(sent.to), { resolve, reject }, keyOf(sent));
+    await promise;
+  }
+
   /** Something came in. */
   heard(): void {
     this.#lastHeard = performance.now();
@@ -114,6 +130,18 @@ export class ComponentOutgoing {
     if (!this.#inFlight.answered(id)) return false;
     if (this.#inFlight.waiting) this.#flushSoon();
     return true;
+  }
+
+  /** Takes an answer of a room. False if it is not to a ping. */
+  answeredByRoom(answer: Element): boolean {
+    if (!this.#rooms.answered(answer)) return false;
+    if (this.#rooms.waiting) this.#flushSoon();
+    return true;
+  }
+
+  /** A room has returned a message. */
+  returnedByRoom(sent: SentByVisitor, error: AppError): void {
+    this.#rooms.returned(bareJid(sent.to), keyOf(sent), error);
   }
 
   /**
@@ -132,6 +160,7 @@ export class ComponentOutgoing {
   check(now: number): void {
     if (!this.#stream) return;
     const { pingIntervalMs, pingDeadlineMs } = this.#options;
+    this.#rooms.check(now, pingDeadlineMs); // a room that hangs is no fault of the stream
     const { pingedAt } = this.#inFlight;
     if (pingedAt === undefined) {
       if (now - this.#lastHeard > pingIntervalMs) this.#flush(now, true);
@@ -142,12 +171,16 @@ export class ComponentOutgoing {
 
   /** True if ejabberd has answered everything. */
   get isSettled(): boolean {
-    return this.#inFlight.size === 0 && this.#outbox.length === 0;
+    return this.#unanswered === 0 && this.#outbox.length === 0;
+  }
+
+  get #unanswered(): number {
+    return this.#inFlight.size + this.#rooms.size;
   }
 
   #assertRoom(): void {
     if (!this.#stream) throw new AppError('unavailable', this.#failure.message);
-    const tooMany = this.#inFlight.size >= MAX_UNANSWERED_STANZAS;
+    const tooMany = this.#unanswered >= MAX_UNANSWERED_STANZAS;
     if (!tooMany && this.#buffered(this.#stream) < MAX_BUFFERED_BYTES) return;
     throw new AppError('unavailable', 'ejabberd takes no more from the component now');
   }
@@ -179,12 +212,15 @@ export class ComponentOutgoing {
 
   #flush(now: number, always = false): void {
     if (!this.#stream) return;
+    const { domain, host } = this.#options;
+    const ping = (id: string, to: string): void => {
+      const stanza = pingStanza(id, to);
+      stanza.attrs.from = domain;
+      this.#outbox.push(stanza.toString());
+    };
     const id = this.#inFlight.nextPing(now, always);
-    if (id !== undefined) {
-      const ping = pingStanza(id, this.#options.host);
-      ping.attrs.from = this.#options.domain;
-      this.#outbox.push(ping.toString());
-    }
+    if (id !== undefined) ping(id, host);
+    for (const each of this.#rooms.nextPings(now)) ping(each.id, each.room);
     if (this.#outbox.length > 0) this.#stream.send(this.#outbox.join(''));
     this.#clearOutbox();
   }

@@ -6,6 +6,7 @@ import { createInFlight } from '../in-flight.ts';
 import { bareJid } from '../jid.ts';
 import type { Acknowledgement, ChatState, OutgoingMessage, VisitorPresence } from '../port.ts';
 import { returnedError } from '../returned-error.ts';
+import { createRoomsInFlight } from '../rooms-in-flight.ts';
 import {
   acknowledgementStanza,
   assertFits,
@@ -47,6 +48,7 @@ export interface OutgoingOptions {
 export class Outgoing {
   readonly #options: OutgoingOptions;
   readonly #inFlight = createInFlight();
+  readonly #rooms = createRoomsInFlight();
   readonly #presence = createLatestPresence();
   /** Messages that were taken, by {@link keyOf}. */
   readonly #taken = new Lru<true>(MAX_RETURNABLE_MESSAGES);
@@ -76,6 +78,7 @@ export class Outgoing {
     // A message in flight can be sent again, whatever became of the session.
     const again = error.code === 'unavailable' ? error : new AppError('unavailable', error.message);
     this.#inFlight.failAll(again);
+    this.#rooms.failAll(again);
     this.#presence.fail(error);
   }
 
@@ -94,7 +97,8 @@ export class Outgoing {
     assertFits(message);
     const stanza = messageStanza(message);
     delete stanza.attrs.from; // the server sets the session's own (RFC 6120 §8.1.2.1)
-    await this.#write(stanza, message.to, !message.notice);
+    if (message.room) await this.#writeToRoom(stanza, message.to);
+    else await this.#write(stanza, message.to, !message.notice);
   }
 
   /** Resolves when the receipt or marker is taken. */
@@ -136,6 +140,10 @@ export class Outgoing {
     this.#lastHeard = performance.now();
     const { id = '', from, type } = stanza.attrs;
     if (stanza.name === 'iq' && (type === 'result' || type === 'error')) {
+      if (this.#rooms.answered(stanza)) {
+        if (this.#rooms.waiting) this.#flushSoon();
+        return;
+      }
       const fromServer = from === undefined || from === this.#options.domain;
       if (fromServer && this.#inFlight.answered(id) && this.#inFlight.waiting) this.#flushSoon();
     } else if (stanza.name === 'message' && type === 'error') {
@@ -155,7 +163,7 @@ export class Outgoing {
    */
   #returned(sent: Sent, error: AppError): void {
     const key = keyOf(sent);
-    if (this.#inFlight.returned(key, error)) return;
+    if (this.#inFlight.returned(key, error) || this.#rooms.returned(sent.to, key, error)) return;
     if (!this.#taken.peek(key)) return;
     this.#taken.delete(key);
     this.#options.onReturned(sent, error);
@@ -168,6 +176,7 @@ export class Outgoing {
   check(now: number): void {
     if (!this.#stream) return;
     const { pingIntervalMs, pingDeadlineMs } = this.#options;
+    this.#rooms.check(now, pingDeadlineMs); // a room that hangs is no fault of the stream
     const { pingedAt } = this.#inFlight;
     if (pingedAt === undefined) {
       if (now - this.#lastHeard > pingIntervalMs) this.#flushWithPing(now, true);
@@ -187,6 +196,14 @@ export class Outgoing {
       resolve();
     };
     this.#inFlight.add({ resolve: taken, reject }, keyOf(sent));
+    this.#flushSoon();
+    return promise;
+  }
+
+  #writeToRoom(stanza: Element, to: string): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#outbox.push(stanza);
+    this.#rooms.add(to, { resolve, reject }, keyOf({ id: stanza.attrs.id ?? '', to }));
     this.#flushSoon();
     return promise;
   }
@@ -214,6 +231,8 @@ export class Outgoing {
   #flushWithPing(now: number, always = false): void {
     const id = this.#inFlight.nextPing(now, always);
     if (id !== undefined) this.#outbox.push(pingStanza(id, this.#options.domain));
+    for (const ping of this.#rooms.nextPings(now))
+      this.#outbox.push(pingStanza(ping.id, ping.room));
     if (this.#outbox.length > 0) this.#stream?.send(...this.#outbox);
     this.#outbox = [];
   }

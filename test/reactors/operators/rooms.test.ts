@@ -34,6 +34,7 @@ function roomsThat(answer: (what: string, room: string) => Promise<void>) {
     setOption: does('setOption'),
     addMember: does('addMember'),
     subscribe: does('subscribe'),
+    unsubscribe: does('unsubscribe'),
     invite: does('invite'),
     say: (room, from, _id, body) => does('say')(room, from, body),
     destroy: does('destroy'),
