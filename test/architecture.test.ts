@@ -99,6 +99,7 @@ const RULES: Record<string, Rule> = {
   'src/doctor/': {
     values: [
       'src/doctor/',
+      'src/files/',
       'src/actors/',
       'src/xmpp/',
       'src/lhc/',

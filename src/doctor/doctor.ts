@@ -10,6 +10,7 @@ import { asUser, userBehindAll } from '../backup/user.ts';
 import { type Config, readConfig } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import { sqlitePath } from '../eventstore/open.ts';
+import { createScanner } from '../files/scanner.ts';
 import { version } from '../version.ts';
 import { createHttpApi } from '../xmpp/admin/http-api.ts';
 import { accountCacheCheck } from './account-cache.ts';
@@ -27,6 +28,7 @@ import { operatorsCheck } from './operators.ts';
 import { redisCheck } from './redis.ts';
 import { roomRightsCheck } from './room-rights.ts';
 import { rosterGroupsCheck } from './roster-groups.ts';
+import { scannerCheck } from './scanner.ts';
 import { type PostingService, serviceCheck, servicePort } from './service.ts';
 import { NO_OTHERS, type OtherTenants, otherCallbackCheck, otherTenants } from './tenants.ts';
 import { testAccountCheck } from './test-account.ts';
@@ -151,6 +153,7 @@ function checksOf(config: Config, service: PostingService, others: OtherTenants)
     }),
     ...made.map((tenant) => otherCallbackCheck(service, tenant)),
     ...(config.redisUrl ? [redisCheck(config.redisUrl)] : []),
+    ...(config.fileScanner ? [scannerCheck(createScanner(config.fileScanner))] : []),
   ];
 }
 

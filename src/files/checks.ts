@@ -53,6 +53,8 @@ export interface FileQuestion extends Pick<FetchFile, 'fetch' | 'mayBeAt'> {
 export interface FileChecks {
   /** The verdict; `pending` while there is none. The first call begins the look. Never throws, never waits. */
   verdict(question: FileQuestion): Verdict | 'pending';
+  /** Since the start. `failed`: tries that found the server or the scanner away, or too many files of the tenant. */
+  readonly counts: { readonly passed: number; readonly refused: number; readonly failed: number };
   /** Ends all looks. */
   stop(): void;
 }
@@ -88,6 +90,7 @@ export function createFileChecks(options: {
   const known = new Lru<{ verdict: Verdict | 'pending' }>(VERDICTS_REMEMBERED);
   const shares = new Lru<Share>(TENANTS_REMEMBERED);
   const limited = createLimiter(FILES_AT_ONCE);
+  const counts = { passed: 0, refused: 0, failed: 0 };
 
   function shareOf({ tenant, settings: { maxBytes, perMinute } }: FileQuestion): Share {
     const fits = Math.max(1, Math.floor(TENANT_BYTES_AT_ONCE / maxBytes));
@@ -134,6 +137,7 @@ export function createFileChecks(options: {
         : reason;
       if (typeof found !== 'string') return found;
       reason = found;
+      counts.failed += 1;
       options.onAway?.(question.tenant, reason);
       if (monotonic() - since >= giveUpMs) break;
       await delay(backoff(tries, retry, random), undefined, { signal }).catch(() => undefined);
@@ -142,11 +146,15 @@ export function createFileChecks(options: {
   }
 
   function begin(question: FileQuestion): { verdict: Verdict | 'pending' } {
+    const refusedAtOnce = (reason: string) => {
+      counts.refused += 1;
+      return { verdict: refused(reason) };
+    };
     const fault = nameFault(question.name, question.settings.types);
-    if (fault !== null) return { verdict: refused(fault) };
+    if (fault !== null) return refusedAtOnce(fault);
     const share = shareOf(question);
     if (share.waiting >= TENANT_FILES_WAITING) {
-      return { verdict: refused('too many files of this team are on their way') };
+      return refusedAtOnce('too many files of this team are on their way');
     }
     const entry: { verdict: Verdict | 'pending' } = { verdict: 'pending' };
     share.waiting += 1;
@@ -155,7 +163,9 @@ export function createFileChecks(options: {
       .then((verdict) => {
         share.waiting -= 1;
         // A stop is no verdict: the next process looks again.
-        if (!signal.aborted) entry.verdict = verdict;
+        if (signal.aborted) return;
+        counts[verdict.kind] += 1;
+        entry.verdict = verdict;
       });
     return entry;
   }
@@ -167,6 +177,7 @@ export function createFileChecks(options: {
       known.set(key, entry);
       return entry.verdict;
     },
+    counts,
     stop: () => stopping.abort(),
   };
 }

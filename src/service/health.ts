@@ -30,6 +30,8 @@ type Parts = Pick<
     | 'helper'
     | 'deadLetters'
     | 'inbox'
+    | 'fileChecks'
+    | 'scanner'
   > & { readonly readModels: ReadModels };
 
 export const healthOf = (
@@ -78,6 +80,7 @@ const advisoriesOf = ({
   reconciler,
   helper,
   components,
+  scanner,
 }: Parts): Required<HttpDeps>['advisories'] => ({
   componentHosts: async () => {
     const away = components.away();
@@ -95,6 +98,7 @@ const advisoriesOf = ({
       );
     },
   }),
+  ...(scanner && { scanner: () => scanner.check() }),
   // Commands are accepted, and older rows answer queries: no reason to take the service out.
   readModels: () => readModels.settled(),
   secrets: async () => rotation.check(),
@@ -268,6 +272,18 @@ function numbersOf(parts: Parts): HttpDeps['numbers'] {
     xmpp_chat_webhook_event_retries_total: {
       help: 'Events of mod_lhc that were tried again',
       value: () => inbox.counts.retries,
+    },
+    xmpp_chat_files_passed_total: {
+      help: 'Files of operators and visitors that were looked at and passed on',
+      value: () => parts.fileChecks.counts.passed,
+    },
+    xmpp_chat_files_refused_total: {
+      help: 'Files that were not passed on: by their size, type or content, the scanner, or because nobody could look at them in time',
+      value: () => parts.fileChecks.counts.refused,
+    },
+    xmpp_chat_file_looks_failed_total: {
+      help: 'Tries that could not look at a file: its server or the scanner was away, or the tenant had too many',
+      value: () => parts.fileChecks.counts.failed,
     },
     ...(helper && helperNumbers(helper)),
     xmpp_chat_journal_entries_written_total: {

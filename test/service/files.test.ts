@@ -155,6 +155,14 @@ it("a visitor's file that is refused is a line of the service", async () => {
   expect(other.lines).toMatch(/its address is not where files may come from\.$/);
 });
 
+it('the scanner is a part of /readyz, and files are counted', async () => {
+  const ready = await world.service.call('GET', '/readyz');
+  expect(ready.body.checks.scanner).toEqual({ ok: true });
+  expect(await world.metric('xmpp_chat_files_passed_total')).toBe(2);
+  expect(await world.metric('xmpp_chat_files_refused_total')).toBe(6);
+  expect(await world.metric('xmpp_chat_file_looks_failed_total')).toBe(0);
+});
+
 it('no line of the log has a name or an address of a file', () => {
   expect(world.service.logs()).not.toMatch(/a\.png|\/upload\/|\/link\/|EICAR/);
 });

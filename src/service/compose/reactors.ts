@@ -4,6 +4,7 @@ import type { Config } from '../../config/config.ts';
 import { createFileChecks } from '../../files/checks.ts';
 import { createLookAtFile } from '../../files/look.ts';
 import { createScanner } from '../../files/scanner.ts';
+import { watchScanner } from '../../files/scanner-watch.ts';
 import { createTenantBudgets } from '../../inbox/budget.ts';
 import { createInbox } from '../../inbox/inbox.ts';
 import { createOlderModules, createReporters } from '../../inbox/older-modules.ts';
@@ -126,11 +127,14 @@ export function createReactors(config: Config, runtime: Runtime, readModels: Rea
   const typing = createTyping({ ...base, now: base.monotonic });
   const helper = createHelper(config, base, visitorOf, typing.forward);
   const guard = createCallbackGuard(config.callbackAllow);
-  const scan = config.fileScanner === undefined ? null : createScanner(config.fileScanner);
+  const scanner =
+    config.fileScanner === undefined
+      ? null
+      : watchScanner(createScanner(config.fileScanner), base.monotonic);
   const awayFiles = createLineBudget();
   const fileChecks = createFileChecks({
     ...base,
-    scan,
+    scan: scanner?.scan ?? null,
     onAway(tenant, reason) {
       const line = awayFiles(tenant);
       const about = { tenant, reason, ...line };
@@ -340,6 +344,7 @@ export function createReactors(config: Config, runtime: Runtime, readModels: Rea
     reporters,
     olderModules,
     fileChecks,
+    scanner,
     deadLetters,
     deadLetterExpiry,
     erasures,
