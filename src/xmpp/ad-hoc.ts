@@ -49,14 +49,6 @@ export interface CommandForm {
   readonly fields: readonly FormField[];
 }
 
-/** Rows under headings. */
-export interface ResultTable {
-  readonly title: string;
-  readonly columns: readonly { readonly name: string; readonly label: string }[];
-  /** By the names of the columns. */
-  readonly rows: readonly Readonly<Record<string, string>>[];
-}
-
 export interface CommandRequest {
   readonly node: string;
   /** What the form says, a line each; null: there is no form yet, so this is the first step. */
@@ -66,8 +58,8 @@ export interface CommandRequest {
 export type CommandReply =
   /** The next step: a form to fill in. `fault`: what was wrong with it, with the name of the field. */
   | { readonly kind: 'form'; readonly form: CommandForm; readonly fault?: string }
-  /** It is done. `text`: for clients that show notes alone; `table`: the same for those that show tables. */
-  | { readonly kind: 'done'; readonly text: string; readonly table?: ResultTable }
+  /** It is done. The text is a note: a result as a table (XEP-0004 §3.4) breaks clients (docs/adr/0057). */
+  | { readonly kind: 'done'; readonly text: string }
   /** It was not done, and why. */
   | { readonly kind: 'refused'; readonly reason: string }
   /** The operator does too much at once. */
@@ -208,7 +200,6 @@ async function execute(
         'command',
         { ...attrs, status: 'completed' },
         xml('note', { type: 'info' }, xmlText(reply.text)),
-        reply.table && tableElement(reply.table),
       );
     case 'refused':
       return xml(
@@ -250,29 +241,6 @@ const formElement = ({ title, instructions, fields }: CommandForm, fault?: strin
       xmlText(fault === undefined ? instructions : `${fault} — ${instructions}`),
     ),
     ...fields.map(fieldElement),
-  );
-
-const tableElement = ({ title, columns, rows }: ResultTable): Element =>
-  xml(
-    'x',
-    { xmlns: FORM, type: 'result' },
-    xml('title', {}, xmlText(title)),
-    xml(
-      'reported',
-      {},
-      ...columns.map(({ name, label }) =>
-        xml('field', { var: name, label: xmlText(label), type: 'text-single' }),
-      ),
-    ),
-    ...rows.map((row) =>
-      xml(
-        'item',
-        {},
-        ...columns.map(({ name }) =>
-          xml('field', { var: name }, xml('value', {}, xmlText(row[name] ?? ''))),
-        ),
-      ),
-    ),
   );
 
 /** @param own a condition of XEP-0050 */

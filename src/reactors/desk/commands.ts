@@ -8,16 +8,10 @@ import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import { hasCode } from '../../errors.ts';
 import type { Budgets } from '../../inbox/budget.ts';
 import type { Actors } from '../../runtime/ports.ts';
-import type { CommandHandler, CommandReply } from '../../xmpp/ad-hoc.ts';
+import type { CommandHandler } from '../../xmpp/ad-hoc.ts';
 import { createDeskMenu, type DeskMenuOptions } from './desk-menu.ts';
 import { type Asked, createMenuTools, filledWith, type MenuToolsOptions } from './menu.ts';
 import { createVisitorMenu, type VisitorMenuOptions } from './visitor-menu.ts';
-
-/**
- * Profanity (0.13.1 and newer) shows a table as an empty form, in a window in front of the note. It has its name in its
- * resource, unless somebody has changed that.
- */
-const SHOWS_NO_TABLES = /^[^/]*\/profanity/i;
 
 const TOO_FAST = 'you ask faster than this service answers; try again in some seconds';
 const AWAY = 'the service could not do it now; try again';
@@ -28,10 +22,9 @@ export type CommandsOptions = DeskMenuOptions &
     readonly tenants: TenantDirectory;
     readonly actors: Pick<Actors, 'operator' | 'visitor'>;
     readonly budgets: Budgets;
+    /** ms since 1970 */
+    readonly now: () => number;
   };
-
-const withoutTable = (reply: CommandReply): CommandReply =>
-  reply.kind === 'done' ? { kind: 'done', text: reply.text } : reply;
 
 export function createDeskCommands(options: CommandsOptions): CommandHandler {
   const { tenants, actors, budgets, now } = options;
@@ -80,8 +73,7 @@ export function createDeskCommands(options: CommandsOptions): CommandHandler {
       try {
         if (!command.form || values) {
           const reply = await command.run(found, values ?? {});
-          if (reply.kind !== 'faulty')
-            return SHOWS_NO_TABLES.test(from) ? withoutTable(reply) : reply;
+          if (reply.kind !== 'faulty') return reply;
           const fault = `${reply.field}: ${reply.reason}`;
           const again = await command.form?.(found);
           if (!again || 'kind' in again) return again ?? { kind: 'refused', reason: fault };

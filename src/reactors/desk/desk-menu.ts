@@ -3,23 +3,19 @@ import { VisitorKey, visitorJid } from '../../actors/ids.ts';
 import { CannedName, CannedWords } from '../../actors/tenant/canned-texts.ts';
 import type { CannedTextStore, TeamReading } from '../../runtime/desk-ports.ts';
 import { type AdHocCommand, choice, faulty, field, type MenuTools, text } from './menu.ts';
-import { createTables, type TablesOptions } from './tables.ts';
 
 /** Visitors to choose from in one form. */
 export const INVITE_CHOICES_MAX = 50;
 
-export type DeskMenuOptions = TablesOptions & {
-  readonly team: TeamReading;
+export interface DeskMenuOptions {
+  readonly team: Pick<TeamReading, 'find'>;
   readonly canned: Pick<CannedTextStore, 'names'>;
-};
+}
 
 export function createDeskMenu(
-  options: DeskMenuOptions,
+  { team, canned }: DeskMenuOptions,
   { doIt, answer, simple, question }: MenuTools,
 ): readonly AdHocCommand[] {
-  const { team, canned } = options;
-  const { colleagues, queue } = createTables(options);
-
   const changeCanned: AdHocCommand = {
     node: 'canned',
     name: 'Canned texts',
@@ -107,8 +103,8 @@ export function createDeskMenu(
   };
 
   return [
-    question('who', 'Who is there', colleagues),
-    question('queue', 'Who waits', queue),
+    question('who', 'Who is there'),
+    question('queue', 'Who waits'),
     question('stats', 'The chats of today'),
     invite,
     changeCanned,

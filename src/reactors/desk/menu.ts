@@ -7,7 +7,7 @@ import { isBlank } from '../../inbox/operator-commands/words.ts';
 import { visibleText } from '../../inbox/operator-text.ts';
 import { cut } from '../../kit/cut.ts';
 import { onOneLine } from '../../kit/lines.ts';
-import type { CommandForm, CommandReply, FormField, ResultTable } from '../../xmpp/ad-hoc.ts';
+import type { CommandForm, CommandReply, FormField } from '../../xmpp/ad-hoc.ts';
 import type { Answers, Question } from '../answers/answers.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import { withNames } from '../texts/names.ts';
@@ -79,11 +79,7 @@ export interface MenuTools {
   /** A command without a form. */
   simple(node: string, name: string, command: Command, done: string): AdHocCommand;
   /** A question without a form. */
-  question(
-    node: string,
-    name: string,
-    tableOf?: (asked: Asked) => Promise<ResultTable>,
-  ): AdHocCommand;
+  question(node: string, name: string): AdHocCommand;
 }
 
 export interface MenuToolsOptions {
@@ -121,14 +117,11 @@ export function createMenuTools({ carryOut, answers, names, newId }: MenuToolsOp
     form: null,
     run: (asked) => doIt(asked, command, done),
   });
-  const question: MenuTools['question'] = (node, name, tableOf) => ({
+  const question: MenuTools['question'] = (node, name) => ({
     node,
     name,
     form: null,
-    async run(asked) {
-      const said = await answer(asked, node);
-      return { kind: 'done', text: said, ...(tableOf && { table: await tableOf(asked) }) };
-    },
+    run: async (asked) => ({ kind: 'done', text: await answer(asked, node) }),
   });
   return { doIt, answer, simple, question };
 }
