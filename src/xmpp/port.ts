@@ -98,6 +98,9 @@ export interface TransportListener {
   streamLost?(host: string, reason: string): void;
 }
 
+/** In the details of an error: so many contacts of a tenant are in mod_lhc at most, and there is no place for this one. */
+export const MOST_CONTACTS = 'mostContacts';
+
 /** Errors are {@link AppError}s: `unavailable` (try again later) or `refused` (a retry would not help). */
 export interface VisitorTransport {
   /**

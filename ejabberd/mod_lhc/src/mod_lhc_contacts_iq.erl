@@ -82,7 +82,9 @@ set({ok, Changes, Forgotten}, Config, #iq{to = #jid{lserver = Host}, lang = Lang
         {error, {full, Instance}} ->
             #{max_contacts := Max} = Config,
             Text = text("Too many contacts of the instance '~ts': at most ~b are allowed (max_contacts)", [Instance, Max]),
-            xmpp:make_error(Iq, xmpp:err_resource_constraint(Text, Lang));
+            Most = #xmlel{name = <<"most">>, attrs = [{<<"xmlns">>, ?NS}], children = [{xmlcdata, integer_to_binary(Max)}]},
+            Error = xmpp:err_resource_constraint(Text, Lang),
+            xmpp:make_error(Iq, Error#stanza_error{sub_els = [Most]});
         {error, unavailable} -> unavailable(Iq)
     end;
 set({error, Text}, _Config, #iq{lang = Lang} = Iq) ->

@@ -27,7 +27,10 @@ export interface DesiredVisitors {
   accountRemoved(visitor: Visitor): void;
   /** How many visitors should be online. */
   online(tenant: TenantId): number;
-  /** Visitors with a chat first, then the most recently active; null if all fit into the limit. */
+  /**
+   * Visitors with a chat first, and of them those whose chat an operator has or is asked about; then the most recently active.
+   * null if all fit into the limit.
+   */
   mostRecent(tenant: TenantId, limit: number): ReadonlySet<VisitorKey> | null;
 }
 
@@ -55,16 +58,19 @@ const toRow = (row: Stored): DesiredVisitor => ({
   gone: row.gone === 1,
 });
 
+/** Facts after which an operator writes with the visitor, or decides whether to. */
+const ASKED: ReadonlySet<string> = new Set(['ChatAssigned', 'ChatOffered', 'ChatAccepted']);
+
 export const DESIRED_VISITORS_TABLE: WorkTable = {
   name: 'desired_visitors',
-  version: 2,
+  version: 3,
   schema: `
     CREATE TABLE desired_visitors (
       tenant TEXT NOT NULL,
       key TEXT NOT NULL,
       online INTEGER NOT NULL,
       here INTEGER NOT NULL, -- not timed out
-      chat INTEGER NOT NULL,
+      chat INTEGER NOT NULL, -- 1: a chat; 2: it is offered to operators, or somebody has it
       gone INTEGER NOT NULL,
       seen INTEGER NOT NULL,
       PRIMARY KEY (tenant, key)
@@ -84,7 +90,10 @@ export const DESIRED_VISITORS_TABLE: WorkTable = {
        WHERE tenant = ?3 AND key = ?4`,
     );
     const leave = file.prepare(
-      'UPDATE desired_visitors SET here = 0, online = chat WHERE tenant = ? AND key = ?',
+      'UPDATE desired_visitors SET here = 0, online = min(chat, 1) WHERE tenant = ? AND key = ?',
+    );
+    const ask = file.prepare(
+      'UPDATE desired_visitors SET chat = ? WHERE tenant = ? AND key = ? AND chat > 0',
     );
     const go = file.prepare(
       `INSERT INTO desired_visitors VALUES (?, ?, 0, 0, 0, 1, 0) ON CONFLICT (tenant, key) DO UPDATE
@@ -102,6 +111,9 @@ export const DESIRED_VISITORS_TABLE: WorkTable = {
       else if (type === 'PageViewed') see.run(at, tenant, name);
       else if (type === 'ChatStarted') chat.run(1, at, tenant, name);
       else if (type === 'ChatClosed') chat.run(0, at, tenant, name);
+      else if (ASKED.has(type)) ask.run(2, tenant, name);
+      else if (type === 'ChatUnassigned' || type === 'ChatTakenInLhc') ask.run(1, tenant, name);
+      else if (type === 'ChatTransferred') ask.run(data.operator ? 2 : 1, tenant, name);
       else if (type === 'TimedOut') leave.run(tenant, name);
       else if (type === 'CleanedUp' && data.silent === undefined) go.run(tenant, name);
       else if (type === 'RetentionApplied' && data.generation !== undefined) {

@@ -13,12 +13,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { actorOf, personOf, type TenantId } from '../../actors/ids.ts';
 import { tenantsNotKnown } from '../../actors/tenant/directory.ts';
 import { changesLook } from '../../effects/presence.ts';
-import { isRefused, messageOf, publicMessageOf } from '../../errors.ts';
+import { AppError, isRefused, messageOf, publicMessageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { debounce } from '../../kit/debounce.ts';
 import { createLineBudget } from '../../kit/line-budget.ts';
 import { PARTITIONS, partitionOf } from '../../runtime/leases/ownership.ts';
 import type { CommitListener } from '../../runtime/pending-work.ts';
+import { MOST_CONTACTS } from '../../xmpp/port.ts';
 import { createVisitorAccounts, type VisitorAccountsOptions } from './accounts.ts';
 import { type AccountsLogOptions, createAccountsLog, type KeptAccounts } from './accounts-log.ts';
 import { type Attempt, type AttemptsOptions, createAttempts, type Running } from './attempts.ts';
@@ -168,6 +169,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       schedule.add(visitor, now()); // for the case that this process gets the partition back
       return;
     }
+    const most = error instanceof AppError ? error.details[MOST_CONTACTS] : undefined;
+    if (typeof most === 'number') visible.bounded(visitor.tenant, most);
     const tries = schedule.failed(visitor);
     // Without ejabberd all visitors fail.
     const line = tries === 1 ? lines(visitor.tenant) : null;

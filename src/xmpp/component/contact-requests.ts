@@ -2,8 +2,9 @@
 import type { Element } from '@xmpp/xml';
 import { AppError } from '../../errors.ts';
 import type { Contact } from '../port.ts';
+import { MOST_CONTACTS } from '../port.ts';
 import { returnedError } from '../returned-error.ts';
-import { contactPage, contactsIq, listIq } from './contact-stanzas.ts';
+import { CONTACTS, contactPage, contactsIq, listIq } from './contact-stanzas.ts';
 import type { Requests } from './requests.ts';
 
 /** Contacts on one page of a list: mod_lhc's bound. */
@@ -64,9 +65,11 @@ function contactsError(answer: Element): AppError {
   const reason = isUnknown
     ? 'the mod_lhc of this ejabberd knows no contacts: it has to be newer'
     : `mod_lhc does not take the contacts: ${condition}${text && ` (${text.slice(0, 200)})`}`;
+  const most = Number(answer.getChild('error')?.getChildText('most', CONTACTS) ?? Number.NaN);
   return new AppError(code, reason, {
     condition,
     returned: true,
     mayBeOne: MAY_BE_ONE.has(condition),
+    ...(Number.isSafeInteger(most) && { [MOST_CONTACTS]: most }),
   });
 }

@@ -17,9 +17,11 @@ import {
   SESSION_RELEASE_MS,
   VISITOR_RETRY,
 } from '../../../src/reactors/visitors/reconciler.ts';
+import { BOUND_MS } from '../../../src/reactors/visitors/visible.ts';
 import type { AttemptEntry } from '../../../src/runtime/journal/entries.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import type { OperatorAccounts } from '../../../src/runtime/operator-ports.ts';
+import { MOST_CONTACTS } from '../../../src/xmpp/port.ts';
 import { closeChat, DELAYS, receive, startChat, viewPage } from '../../actors/facts.ts';
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
 import { username, visitorKey } from '../../support/names.ts';
@@ -563,10 +565,11 @@ describe('maxVisibleVisitors', () => {
     waitFor(
       () => {
         world.rig.clock.passes(200);
-        expect(world.visible()).toEqual(keys.map(jidOf).sort());
+        const shown = [...world.ejabberd.present.keys()].map((jid) => jid.split('@')[0]).sort();
+        expect(shown).toEqual(keys.map((key) => `visitor.${key}`).sort());
         return true;
       },
-      { what: () => `${keys}, not ${world.visible()}` },
+      { what: () => `${keys}, not ${[...world.ejabberd.present.keys()]}` },
     );
 
   it('shows the most recent visitors, and visitors with a chat before them', async () => {
@@ -583,6 +586,41 @@ describe('maxVisibleVisitors', () => {
     await shows(world, '1', '6', '7'); // visitor 1 was last seen when the chat ended
     await arrive(world, '8');
     await shows(world, '6', '7', '8');
+  });
+
+  it('shows a chat that an operator has before those that wait', async () => {
+    const world = await worldOf({ settings: { maxVisibleVisitors: 2 } });
+    await world.reconciler.start();
+    await arrive(world, '1', '2', '3');
+    await world.rig.toVisitor('1', startChat('c1'));
+    await world.rig.toVisitor('1', { type: 'AcceptChat', operator: username('op1') });
+    for (const key of ['2', '3']) {
+      world.rig.clock.passes(10);
+      await world.rig.toVisitor(key, startChat(`c${key}`));
+    }
+    await shows(world, '1', '3');
+  });
+
+  it('gives the places that mod_lhc has to visitors with a chat, and tries for more later', async () => {
+    let most = 3; // one of them for the front desk
+    const ejabberd = fakeEjabberd();
+    const { transport } = ejabberd;
+    const { online } = transport;
+    transport.online = async (jid, presence) => {
+      const isFull = !transport.isOnline(jid) && transport.sessions().length >= most - 1;
+      if (isFull) throw new AppError('unavailable', 'no place', { [MOST_CONTACTS]: most });
+      return online(jid, presence);
+    };
+    const world = await worldOf({ ejabberd, settings: { transport: 'component' } });
+    await world.reconciler.start();
+    await arrive(world, '1', '2', '3');
+    await shows(world, '2', '3');
+    await world.rig.toVisitor('1', startChat('c1'));
+    await shows(world, '1', '3');
+    most = 10;
+    world.rig.clock.passes(BOUND_MS);
+    await arrive(world, '4');
+    await shows(world, '1', '2', '3', '4');
   });
 
   it('shows a hidden visitor when another one leaves', async () => {

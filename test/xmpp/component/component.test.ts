@@ -15,7 +15,7 @@ import {
   type ComponentOptions,
   createComponentTransport,
 } from '../../../src/xmpp/component/component.ts';
-import type { ComponentTransport, Contact } from '../../../src/xmpp/port.ts';
+import { type ComponentTransport, type Contact, MOST_CONTACTS } from '../../../src/xmpp/port.ts';
 import { startReceiver } from '../../ejabberd/receiver.ts';
 import { testEjabberd } from '../../support/ejabberd.ts';
 import { connectOperator, type Operator } from '../../support/operator.ts';
@@ -245,6 +245,7 @@ describe('contacts', () => {
     await expect(component.online(newJid(), { status: '', nick: '' })).rejects.toMatchObject({
       code: 'unavailable',
       message: expect.stringContaining('max_contacts'),
+      details: { [MOST_CONTACTS]: MANY },
     });
     await operator.waitFor(() => jids.every((jid) => operator.presences.get(jid)?.available));
     // Each of them once: a presence that was taken is not sent again.
