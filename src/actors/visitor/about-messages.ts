@@ -5,7 +5,7 @@ import type { VisitorFact } from './facts.ts';
 import { revisionOf } from './message-changes.ts';
 import { hasAnswered, isForeign, refuseForeign } from './open-chat.ts';
 import type { VisitorContext } from './state.ts';
-import { ownMessage, writtenMessage } from './written.ts';
+import { idInLhc, ownMessage, writtenMessage } from './written.ts';
 
 export type AboutMessage =
   /** @param messageId of the message that is taken back */
@@ -17,9 +17,12 @@ export type AboutMessage =
 
 type CommandOf<T extends AboutMessage['type']> = Extract<AboutMessage, { type: T }>;
 
-/** True if the visitor or an operator has sent a message with this id lately. */
-export const isKnown = (context: VisitorContext, id: string): boolean =>
-  revisionOf(context, id) !== null || writtenMessage(context, id) !== undefined;
+/** The id in LHC of a message that the visitor or an operator has sent lately; undefined if there is none. */
+export function idOfKnown(context: VisitorContext, id: string): string | undefined {
+  if (revisionOf(context, id) !== null) return id;
+  const written = writtenMessage(context, id);
+  return written && idInLhc(written, id);
+}
 
 function retract(
   context: VisitorContext,
@@ -30,7 +33,8 @@ function retract(
   if (known.retracted) return [];
   const { revision, over } = known;
   const chatId = over ? null : (context.chat?.id ?? null);
-  return [{ type: 'OperatorMessageRetracted', data: { operator, messageId, revision, chatId } }];
+  const inLhc = { operator, messageId: idInLhc(known, messageId), revision, chatId };
+  return [{ type: 'OperatorMessageRetracted', data: inLhc }];
 }
 
 /** A reaction must not accept a chat: nobody would have said anything. */

@@ -1,7 +1,7 @@
 /** Decisions about a conversation: starting and closing a chat, messages. */
 import type { Username } from '../ids.ts';
 import { type DecisionContext, refuse } from '../machine/decider.ts';
-import { type AboutMessage, decideAboutMessage, isKnown } from './about-messages.ts';
+import { type AboutMessage, decideAboutMessage, idOfKnown } from './about-messages.ts';
 import { isByLhc } from './addressed.ts';
 import { chatAssigned, chatClosed } from './chat-facts.ts';
 import type { CloseParty, VisitorFact, VisitorFile } from './facts.ts';
@@ -12,7 +12,7 @@ import { answerOfPicked } from './picked.ts';
 import { isSent, otherMessage, visitorMessageSent } from './sent-messages.ts';
 import type { Chat, VisitorContext, VisitorState, WrittenMessage } from './state.ts';
 import { decideWithLhc, type LhcCommand } from './with-lhc.ts';
-import { ownMessage } from './written.ts';
+import { idInLhc, ownMessage } from './written.ts';
 
 export type ConversationCommand =
   | {
@@ -169,7 +169,7 @@ function receive(
   const { operator, messageId, body, receipt, markable, replaces, reply, onlyChat } = command;
   const { chat, inviter } = context;
   const corrected = replaces === undefined ? null : correctable(context, operator, replaces);
-  const replyTo = reply && isKnown(context, reply.to) ? reply.to : undefined;
+  const replyTo = reply && idOfKnown(context, reply.to);
   const message = (invitation: boolean, invites = false): VisitorFact => ({
     type: 'OperatorMessageReceived',
     data: {
@@ -179,8 +179,10 @@ function receive(
       invitation,
       ...(receipt && { receipt }),
       ...(markable && { markable }),
+      ...(replaces !== undefined &&
+        corrected && { replaces: idInLhc(corrected, replaces), corrects: corrected.revision }),
       // What corrects no message of theirs is one like any other.
-      ...(replaces !== undefined && corrected && { replaces, corrects: corrected.revision }),
+      ...(replaces !== undefined && !corrected && { insteadOf: replaces }),
       ...(replyTo !== undefined && { replyTo }),
       ...(invites && { invites }),
     },

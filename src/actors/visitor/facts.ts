@@ -219,6 +219,11 @@ export type VisitorFacts = {
      * facts of release 0.1.0 no such message may have arrived.
      */
     replaces?: string;
+    /**
+     * The id of what it corrects if that never was a message to the visitor: a command, or what was refused. Clients name the
+     * message by it from now on (XEP-0308 wants the first id).
+     */
+    insteadOf?: string;
     /** Revision of the fact with the first text. Absent in facts of release 0.1.0. */
     corrects?: number;
     /** The id of the message that this one replies to (XEP-0461): the visitor's, or an operator's. */

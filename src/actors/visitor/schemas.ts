@@ -376,6 +376,7 @@ export const VISITOR_FACTS = {
       receipt: flag.exactOptional(),
       markable: flag.exactOptional(),
       replaces: text.exactOptional(),
+      insteadOf: text.exactOptional(),
       corrects: revision.exactOptional(),
       replyTo: text.exactOptional(),
       invites: flag.exactOptional(),

@@ -109,6 +109,8 @@ export type WrittenMessage = {
   operator: Username;
   /** The hash of the id of its last correction. */
   corrected?: string;
+  /** It took the place of a command, or of what was refused: clients go on to name it by that id. `hash`: of it; `id`: its own. */
+  alias?: { hash: string; id: string };
   /** Its chat or invitation is over. */
   over?: true;
   /** Revision of the fact by which it was taken back. */

@@ -17,22 +17,29 @@ type Written = Pick<VisitorContext, 'written' | 'writtenBefore'>;
 /** What a visitor without messages of operators has. */
 export const NOTHING_WRITTEN: Written = { written: [], writtenBefore: false };
 
-/** The newest message with this id, or with a correction of this id. */
+/** The newest message with this id, with a correction of this id, or in the place of what had it. */
 export function writtenMessage({ written }: Written, id: string): WrittenMessage | undefined {
   const hash = shortHash(id);
-  return written.findLast((each) => each.hash === hash || each.corrected === hash);
+  return written.findLast(
+    (each) => each.hash === hash || each.corrected === hash || each.alias?.hash === hash,
+  );
 }
+
+/** The id by which LHC knows the message. @param id as the client gave it */
+export const idInLhc = ({ alias }: WrittenMessage, id: string): string =>
+  alias?.hash === shortHash(id) ? alias.id : id;
 
 export function keepWritten(
   { written, writtenBefore }: Written,
   { data, revision }: Of<'OperatorMessageReceived'>,
 ): Written {
   const hash = shortHash(data.messageId);
-  const { corrects, operator } = data;
+  const { corrects, operator, insteadOf, messageId: id } = data;
   if (corrects !== undefined) {
     return { written: changed(written, corrects, { corrected: hash }), writtenBefore };
   }
-  const all = [...written, { hash, revision, operator }];
+  const alias = insteadOf === undefined ? {} : { alias: { hash: shortHash(insteadOf), id } };
+  const all = [...written, { hash, revision, operator, ...alias }];
   return {
     written: all.slice(-MAX_WRITTEN_MESSAGES),
     writtenBefore: writtenBefore || all.length > MAX_WRITTEN_MESSAGES,

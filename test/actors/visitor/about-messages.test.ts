@@ -30,6 +30,11 @@ const chatting = [arrived(), chatStarted(), chatAssigned(), chatAccepted()];
 /** op1 has written o1 (revision 4). */
 const written = [...chatting, operatorMessage()];
 const correct = (replaces = 'o1', operator = 'op1') => receive(operator, 'o2', { replaces });
+/** o2 in the place of what never was a message. */
+function insteadOf(id: string): VisitorFact {
+  const { data, ...fact } = operatorMessage('c1', 'op1', 'o2');
+  return { ...fact, data: { ...data, insteadOf: id } } as VisitorFact;
+}
 const transferred: VisitorFact = {
   type: 'ChatTransferred',
   data: {
@@ -55,7 +60,19 @@ describe('a correction', () => {
     visitor()
       .given(written)
       .when(correct('a-command'))
-      .then([operatorMessage('c1', 'op1', 'o2')]);
+      .then([insteadOf('a-command')]);
+  });
+
+  it('of what took the place of a command names the command again, as XEP-0308 wants it', () => {
+    const after = visitor().given([...written, insteadOf('a-command')]);
+    const id = 'a-command';
+    after.when(receive('op1', 'o3', { replaces: id })).then([correction(5, 'o3', 'o2')]);
+    after.when(retract('op1', id)).then([retracted(5, 'o2')]);
+    const { facts } = after.when(receive('op1', 'o3', { reply: { to: id, plain: 'Hi' } })).asked();
+    expect(facts).toMatchObject([{ data: { replyTo: 'o2' } }]);
+    after.given([correction(5, 'o3', 'o2')]);
+    after.when(receive('op1', 'o4', { replaces: id })).then([correction(5, 'o4', 'o2')]);
+    after.when(receive('op1', 'o4', { replaces: 'o3' })).then([correction(5, 'o4', 'o3')]);
   });
 
   it('is refused if the message is not theirs, was taken back, or is of a chat that is over', () => {
@@ -172,7 +189,7 @@ describe('what LHC has refused', () => {
     visitor()
       .given([...written, refused(4, { messageId: 'o1' })])
       .when(correct())
-      .then([operatorMessage('c1', 'op1', 'o2')]);
+      .then([insteadOf('o1')]);
     const still = visitor().given([...written, retracted(4), refused(5, { change: 'retract' })]);
     still.when(correct()).then([correction(4)]);
     still.when(retract()).then([retracted(4)]);
