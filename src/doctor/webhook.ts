@@ -7,7 +7,7 @@ import { OlderModules } from './older-modules.ts';
 import type { ServicePort } from './service.ts';
 
 /** The version of mod_lhc in this release. */
-const MOD_LHC_VERSION = '1.3.0';
+const MOD_LHC_VERSION = '1.4.0';
 /** mod_lhc posts at once. After failures it waits up to its max_backoff (10 s) between two attempts. */
 export const BATCH_DEADLINE_MS = 2_500;
 const LOOK_INTERVAL_MS = 100;

@@ -28,7 +28,8 @@ it('the Erlang tests pass', async () => {
     const options = ['-Wall', '-Werror', '-pa', release.ebin, ...headers, '-o', inside];
     const compile = inRelease(release, 'erlc', [...options, ...sources]);
     await run(compile.file, compile.args);
-    const modules = 'mod_lhc_pure_tests, mod_lhc_queue_tests, mod_lhc_contacts_tests';
+    const modules =
+      'mod_lhc_pure_tests, mod_lhc_queue_tests, mod_lhc_contacts_tests, mod_lhc_room_tests';
     // The tests provoke many log lines, which would hide a failure.
     const quiet = ['-noshell', '-kernel', 'logger_level', 'none', '-pa', inside];
     const test = `R = eunit:test([${modules}], []), halt(case R of ok -> 0; _ -> 1 end).`;

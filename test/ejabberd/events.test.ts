@@ -25,7 +25,7 @@ it('reports its start first', async () => {
     seq: 1,
     host: ejabberd.host,
     reason: 'start',
-    version: '1.3.0',
+    version: '1.4.0',
     instance: '',
   });
   expect(started.ejabberd).toContain(ejabberd.version);

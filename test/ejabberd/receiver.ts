@@ -19,6 +19,8 @@ const session = { user: z.string(), resource: z.string(), session: z.string().mi
 /** The stream that a message came from. */
 const stream = { session: z.string().min(8), resumptions: z.int().min(0) };
 const pair = { from: z.string(), to: z.string() };
+/** It was said in the visitor's room. */
+const room = z.literal(true).optional();
 
 /** Exactly the events of ejabberd/mod_lhc/README.md. An additional or missing field fails a test. */
 const eventSchema = z.discriminatedUnion('type', [
@@ -46,6 +48,7 @@ const eventSchema = z.discriminatedUnion('type', [
     ...common,
     type: z.literal('message'),
     ...pair,
+    room,
     id: z.string().min(1),
     body: z.record(z.string(), z.string()),
     thread: z.string().optional(),
@@ -60,6 +63,7 @@ const eventSchema = z.discriminatedUnion('type', [
     ...common,
     type: z.literal('retraction'),
     ...pair,
+    room,
     id: z.string().min(1),
     retracts: z.string().min(1),
     ...stream,
@@ -68,6 +72,7 @@ const eventSchema = z.discriminatedUnion('type', [
     ...common,
     type: z.literal('reaction'),
     ...pair,
+    room,
     id: z.string().min(1),
     reactsTo: z.string().min(1),
     reactions: z.array(z.string().min(1)),
@@ -77,6 +82,7 @@ const eventSchema = z.discriminatedUnion('type', [
     ...common,
     type: z.literal('unsupported'),
     ...pair,
+    room,
     id: z.string().min(1),
     what: z.enum(['encrypted', 'retraction', 'reaction']),
     ...stream,

@@ -5,6 +5,7 @@
 %%%   mod_lhc_budget   how much a session may say; mod_lhc_limits, mod_lhc_bucket: the numbers (pure)
 %%%   mod_lhc_sent     what an operator sends; mod_lhc_stanza: what a message says, and its bounds (pure)
 %%%   mod_lhc_received what an operator receives; mod_lhc_seen: which messages were routed, stored and delivered
+%%%   mod_lhc_room     rooms of chats
 %%%   mod_lhc_sessions sessions, presence, pings; mod_lhc_session: the pings of one session (pure);
 %%%                    mod_lhc_life: whether a client lives (pure)
 %%%   mod_lhc_report   the events of all that
@@ -21,11 +22,11 @@
 -behaviour(gen_mod).
 
 -export([start/2, stop/1, reload/3, depends/2, mod_opt_type/1, mod_options/1, mod_doc/0]).
--export([config/1, home/1, started_event/3, announce_overflow/2]).
+-export([config/1, home/1, room_home/1, started_event/3, announce_overflow/2]).
 
 -include_lib("kernel/include/logger.hrl").
 
--define(VERSION, <<"1.3.0">>).
+-define(VERSION, <<"1.4.0">>).
 -define(NS_CONTACTS, <<"urn:xmpp-chat:contacts:1">>).
 %% In bytes. Standard Webhooks has keys of 24 to 64 bytes; this check is less strict.
 -define(MIN_KEY, 16).
@@ -64,13 +65,13 @@ stop(Host) ->
     gen_mod:is_loaded_elsewhere(Host, ?MODULE)
         orelse [ejabberd_hooks:delete(Hook, Module, Function, Priority) || {Hook, Module, Function, Priority} <- global_hooks()],
     stop_child(Host),
-    forget_visitor_host(Host),
+    forget_names(Host),
     persistent_term:erase({?MODULE, Host}),
     ok.
 
 reload(Host, New, _Old) ->
     Before = config(Host),
-    forget_visitor_host(Host),
+    forget_names(Host),
     set_config(Host, New),
     After = config(Host),
     Queue = [dir, max_queue, max_queue_size, max_tenants, max_operator_share],
@@ -106,11 +107,17 @@ stop_child(Host) ->
 %% Offline messages are stored at 50.
 hooks() ->
     [{user_send_packet, mod_lhc_border, border_out, 70},
+     {user_send_packet, mod_lhc_room, limit_sent, 72},
      {user_send_packet, mod_lhc_budget, limit_sent, 75},
      {user_send_packet, mod_lhc_sent, record_sent, 80},
      {user_send_packet, mod_lhc_sessions, take_pong, 80},
      {user_send_packet, mod_lhc_sent, drop_recorded, 95},
      {user_receive_packet, mod_lhc_received, drop_duplicate, 80},
+     {user_receive_packet, mod_lhc_room, follow, 80},
+     %% mod_carboncopy is the last one to see a carbon.
+     {user_receive_packet, mod_lhc_received, drop_carbon, 85},
+     %% Behind the archive and the carbons: the operator's other clients, and the archive, have what a room has too.
+     {user_receive_packet, mod_lhc_received, drop_in_room, 92},
      {user_receive_packet, mod_lhc_received, ping_behind, 95},
      {sm_receive_packet, mod_lhc_border, border_in, 40},
      {sm_receive_packet, mod_lhc_received, drop_repeat, 45},
@@ -142,7 +149,7 @@ hooks() ->
 %% Hooks of the whole server, once for all hosts.
 global_hooks() ->
     [{component_send_packet, mod_lhc_contacts_iq, mark, 50},
-     {filter_packet, mod_lhc_border, border_component, 50}].
+     {filter_packet, mod_lhc_border, border_routed, 50}].
 
 %%% ---------------------------------------------------------------- for the parts of the module
 
@@ -155,6 +162,11 @@ config(Host) ->
 -spec home(binary()) -> binary().
 home(Server) ->
     persistent_term:get({?MODULE, visitor_host, Server}, Server).
+
+%% The host whose rooms of chats are at this server; none if it has no such rooms.
+-spec room_home(binary()) -> binary() | none.
+room_home(Server) ->
+    persistent_term:get({?MODULE, room_host, Server}, none).
 
 %% The event module.started: sessions of this tenant may have ended without a report.
 -spec started_event(binary(), mod_lhc_names:instance(), start | overflow) -> iodata().
@@ -190,19 +202,23 @@ set_config(Host, Opts) ->
                  {contacts_proc, mod_lhc_contacts}],
     Names = maps:from_list([{Name, gen_mod:get_module_proc(Host, Base)} || {Name, Base} <- Processes]),
     VisitorHost = with_host(gen_mod:get_opt(visitor_host, Opts), Host),
+    RoomHost = with_host(gen_mod:get_opt(room_host, Opts), Host),
     persistent_term:put({?MODULE, visitor_host, VisitorHost}, Host),
+    persistent_term:put({?MODULE, room_host, RoomHost}, Host),
     persistent_term:put({?MODULE, Host},
                         maps:merge(maps:from_list([{Name, gen_mod:get_opt(Name, Opts)} || Name <- Plain]),
                                    Names#{dir => filename:join(Spool, Host),
                                      url => binary_to_list(gen_mod:get_opt(url, Opts)),
                                      key => base64:decode(Key),
                                      visitor_host => VisitorHost,
+                                     room_host => RoomHost,
                                      trusted_hosts => gen_mod:get_opt(trusted_hosts, Opts),
                                      reserved_users => gen_mod:get_opt(reserved_users, Opts)})).
 
-forget_visitor_host(Host) ->
-    #{visitor_host := VisitorHost} = config(Host),
+forget_names(Host) ->
+    #{visitor_host := VisitorHost, room_host := RoomHost} = config(Host),
     persistent_term:erase({?MODULE, visitor_host, VisitorHost}),
+    persistent_term:erase({?MODULE, room_host, RoomHost}),
     ok.
 
 with_host(Template, Host) ->
@@ -260,6 +276,8 @@ mod_opt_type(visitor_prefix) ->
     econf:non_empty(econf:binary());
 mod_opt_type(visitor_host) ->
     econf:non_empty(econf:binary());
+mod_opt_type(room_host) ->
+    econf:non_empty(econf:binary());
 mod_opt_type(reserved_users) ->
     econf:list(econf:user());
 mod_opt_type(trusted_hosts) ->
@@ -302,6 +320,7 @@ mod_options(_Host) ->
      {silence_timeout, timer:minutes(5)},
      {visitor_prefix, <<"visitor.">>},
      {visitor_host, <<"visitors.@HOST@">>},
+     {room_host, <<"conference.@HOST@">>},
      {reserved_users, [<<"admin">>, <<"xmpp-chat-api">>]},
      {trusted_hosts, []}].
 
@@ -369,6 +388,8 @@ mod_doc() ->
                               desc => ["The beginning of the local parts of visitors. The default is 'visitor.'."]}},
            {visitor_host, #{value => "Host",
                             desc => ["The component of visitors without accounts. The default is 'visitors.@HOST@'."]}},
+           {room_host, #{value => "Host",
+                         desc => ["The service of mod_muc that has the rooms of chats. The default is 'conference.@HOST@'."]}},
            {reserved_users, #{value => "[User, ...]",
                               desc => ["Accounts that are neither visitors nor operators, and may write to both. The default is 'admin' and "
                                        "'xmpp-chat-api'."]}},

@@ -6,12 +6,13 @@
 %%% answer is dropped. The host itself, its accounts in reserved_users, and trusted_hosts may write to everybody of the host.
 %%%
 %%% What accounts send and receive is seen in their sessions. A component's visitors have none, so what is sent to them, and
-%%% what they send to anybody but an account of a host with this module, is seen where ejabberd routes it.
+%%% what they send to anybody but an account of a host with this module, is seen where ejabberd routes it. So is what rooms of
+%%% visitors get and send. Such a room belongs to the tenant. Its visitor may write into it, and gets no word of it.
 
 -module(mod_lhc_border).
 
 %% mod_lhc:hooks/0 lists the hooks and priorities.
--export([border_out/1, border_in/1, border_component/1]).
+-export([border_out/1, border_in/1, border_routed/1]).
 
 -include("xmpp.hrl").
 
@@ -47,28 +48,31 @@ border_in(Stanza) ->
         end
     end).
 
-%% Everything that ejabberd routes: what a component's visitor gets, and what they send.
-border_component(drop) ->
+%% Everything that ejabberd routes: what a component's visitor or the room of a visitor gets, and what they send.
+border_routed(drop) ->
     drop;
-border_component(Stanza) ->
+border_routed(Stanza) ->
     From = xmpp:get_from(Stanza),
     To = xmpp:get_to(Stanza),
-    case {component_host(From), component_host(To)} of
-        {none, none} -> Stanza;
-        Hosts ->
-            mod_lhc_log:hook(border_component, {stop, drop}, fun() ->
-                case xmpp:get_meta(Stanza, mod_lhc_border, false)
-                    orelse lists:all(fun(none) -> true; (Host) -> passes(From, To, Host) end, tuple_to_list(Hosts)) of
-                    true -> Stanza;
-                    false ->
-                        case answer(Stanza, xmpp:get_lang(Stanza)) of
-                            none -> ok;
-                            Error -> ejabberd_router:route(xmpp:put_meta(Error, mod_lhc_border, true))
-                        end,
-                        {stop, drop}
+    case {component_host(From), component_host(To), mod_lhc_room:visitor(From), mod_lhc_room:visitor(To)} of
+        {none, none, none, none} -> Stanza;
+        {A, B, FromRoom, ToRoom} ->
+            mod_lhc_log:hook(border_routed, {stop, drop}, fun() ->
+                Verdict = xmpp:get_meta(Stanza, mod_lhc_border, false)
+                    orelse lists:all(fun(none) -> true; (Host) -> passes(From, To, Host) end, [A, B])
+                    andalso room_passes(Stanza, FromRoom, ToRoom),
+                case {Verdict, Verdict =/= true andalso answer(Stanza, xmpp:get_lang(Stanza))} of
+                    {true, _} -> Stanza;
+                    {_, none} -> {stop, drop};
+                    {false, Error} -> answered(Error);
+                    {whisper, _} -> answered(whispered(Stanza))
                 end
             end)
     end.
+
+answered(Error) ->
+    ejabberd_router:route(xmpp:put_meta(Error, mod_lhc_border, true)),
+    {stop, drop}.
 
 %% The host whose visitors' component has this address, if it is that of a visitor.
 component_host(#jid{luser = User, lserver = Server}) when User =/= <<>> ->
@@ -93,6 +97,44 @@ arrives(Stanza, Host) ->
         Config -> may_arrive(Stanza, Host, Config)
     end.
 
+%%% ---------------------------------------------------------------- rooms
+
+%% Whether a stanza may come from or to the room of a visitor. A visitor, by any of their addresses, may say something in
+%% their own room, and hears of it only what answers that. whisper: somebody in the room writes to the visitor alone.
+-spec room_passes(stanza(), Room, Room) -> boolean() | whisper
+              when Room :: {binary(), mod_lhc:config(), binary(), mod_lhc_names:instance()} | none.
+room_passes(_, none, none) ->
+    true;
+room_passes(Stanza, none, {Host, Config, Visitor, _}) ->
+    #jid{luser = User} = From = xmpp:get_from(Stanza),
+    case is_visitor(From, Host, Config) of
+        true -> User =:= Visitor andalso not is_record(Stanza, presence);
+        false -> passes(From, xmpp:get_to(Stanza), Host)
+    end;
+room_passes(Stanza, {Host, Config, Visitor, _}, none) ->
+    #jid{luser = User} = To = xmpp:get_to(Stanza),
+    case is_visitor(To, Host, Config) of
+        true when User =:= Visitor -> is_answer(Stanza) orelse whisper;
+        true -> false;
+        false -> passes(xmpp:get_from(Stanza), To, Host)
+    end;
+room_passes(_, _, _) ->
+    false.
+
+is_visitor(#jid{luser = User, lserver = Server}, Host, #{visitor_host := VisitorHost, visitor_prefix := Prefix})
+  when Server =:= Host; Server =:= VisitorHost ->
+    mod_lhc_names:visitor(User, Prefix) =/= no;
+is_visitor(_, _, _) ->
+    false.
+
+is_answer(#iq{}) -> true;
+is_answer(Stanza) -> xmpp:get_type(Stanza) =:= error.
+
+%% Tells who whispers that nobody has read it.
+whispered(Stanza) ->
+    Text = <<"A private message never reaches the visitor: write to all in the room">>,
+    xmpp:make_error(Stanza, xmpp:err_policy_violation(Text, xmpp:get_lang(Stanza))).
+
 %%% ---------------------------------------------------------------- rules
 
 %% Whose an address is. free: may write to everybody of the host. service: an address of this server without a local part,
@@ -113,9 +155,10 @@ may_pass(From, To, Host, Config) ->
 
 -spec side(#jid{}, binary(), mod_lhc:config()) -> side().
 side(#jid{lserver = Server} = Jid, Host, #{trusted_hosts := Trusted} = Config) ->
-    case lists:member(Server, Trusted) of
-        true -> free;
-        false -> side_at(home(Server, Host, Config), Jid, Host)
+    case {mod_lhc_room:visitor(Jid), lists:member(Server, Trusted)} of
+        {{Home, _, _, Instance}, _} -> {Home, Instance};
+        {none, true} -> free;
+        {none, false} -> side_at(home(Server, Host, Config), Jid, Host)
     end.
 
 side_at({Home, Config}, Jid, Host) ->

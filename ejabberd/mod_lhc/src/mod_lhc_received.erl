@@ -3,7 +3,7 @@
 -module(mod_lhc_received).
 
 %% mod_lhc:hooks/0 lists the hooks and priorities.
--export([drop_duplicate/1, ping_behind/1, drop_repeat/1, drop_offline/1, remember_stored/1]).
+-export([drop_duplicate/1, drop_carbon/1, drop_in_room/1, ping_behind/1, drop_repeat/1, drop_offline/1, remember_stored/1]).
 
 -include("xmpp.hrl").
 
@@ -12,7 +12,20 @@
 
 %% Drops a second copy for the same session, before the archive and the carbons. Offline storage can hold two copies, and
 %% in a cluster drop_repeat/1 on the visitor's node does not know of the first. The operator's other sessions still get
-%% their copy, even if one has answered already.
+%% their copy, even if one has answered already. A room's copy comes again with the room's history, which the client asks
+%% for, and otherwise only if the service repeats it.
+drop_duplicate({#message{type = groupchat} = Message, #{jid := Jid} = State} = Acc) ->
+    mod_lhc_log:hook(drop_duplicate, Acc, fun() ->
+        case shown_message(Message, Jid) of
+            {Operator, Visitor, Id, #{seen := Seen}} ->
+                case mod_lhc_seen:in_session(Seen, Operator, Visitor, Id, {room, self()})
+                    andalso not xmpp:has_subtag(Message, #delay{}) of
+                    true -> {stop, {drop, State}};
+                    false -> Acc
+                end;
+            nobody -> Acc
+        end
+    end);
 drop_duplicate({#message{} = Message, #{lserver := Host, jid := Jid} = State} = Acc) ->
     mod_lhc_log:hook(drop_duplicate, Acc, fun() ->
         case visitor_message(Host, Message, Jid) of
@@ -33,20 +46,74 @@ drop_duplicate({#message{} = Message, #{lserver := Host, jid := Jid} = State} = 
 drop_duplicate(Acc) ->
     Acc.
 
+%% Drops the private copy of what this session has got, or gets, by the room of the visitor: the visitor's message, or a
+%% line of the service. A session that is not in the room keeps it.
+drop_in_room({#message{type = Type} = Message, State} = Acc) when Type =:= chat; Type =:= normal ->
+    mod_lhc_log:hook(drop_in_room, Acc, fun() ->
+        case has_from_room(direct, Message, State) of
+            true -> {stop, {drop, State}};
+            false -> Acc
+        end
+    end);
+drop_in_room(Acc) ->
+    Acc.
+
+%% The same for a carbon (XEP-0280) of what another session of the operator has got.
+drop_carbon({#message{meta = #{carbon_copy := true}} = Message, State} = Acc) ->
+    mod_lhc_log:hook(drop_carbon, Acc, fun() ->
+        case xmpp:get_subtag(Message, #carbons_received{}) of
+            #carbons_received{forwarded = #forwarded{sub_els = [#message{} = Inner]}} ->
+                case has_from_room(carbon, Inner, State) of
+                    true -> {stop, {drop, State}};
+                    false -> Acc
+                end;
+            _ -> Acc
+        end
+    end);
+drop_carbon(Acc) ->
+    Acc.
+
+has_from_room(How, #message{from = #jid{luser = From}} = Message, #{lserver := Host, jid := Jid} = State) ->
+    case visitor_message(Host, Message, Jid) of
+        {{Operator, _}, Visitor, Id, #{seen := Seen}} ->
+            case mod_lhc_seen:in_session(Seen, Operator, Visitor, Id, {room, self()}) of
+                true ->
+                    %% A further copy is a repeat.
+                    How =:= direct andalso mod_lhc_seen:add_session(Seen, Operator, Visitor, Id, self()),
+                    true;
+                false -> mod_lhc_room:is_in_room(Message) andalso mod_lhc_room:is_in(From, State)
+            end;
+        nobody -> false
+    end.
+
 %% The message goes to the client now. Remembers that, and sends a ping behind it.
+ping_behind({#message{type = groupchat} = Message, #{jid := Jid} = State} = Acc) ->
+    mod_lhc_log:hook(ping_behind, Acc, fun() ->
+        case shown_message(Message, Jid) of
+            {Operator, Visitor, Id, #{seen := Seen}} ->
+                case mod_lhc_seen:in_session(Seen, Operator, Visitor, Id, {room, self()}) of
+                    true -> Acc;
+                    false -> {Message, routed(Operator, Visitor, Id, {room, self()}, Seen, State)}
+                end;
+            nobody -> Acc
+        end
+    end);
 ping_behind({#message{} = Message, #{lserver := Host, jid := Jid} = State} = Acc) ->
     mod_lhc_log:hook(ping_behind, Acc, fun() ->
         case visitor_message(Host, Message, Jid) of
             {{Operator, _}, Visitor, Id, #{seen := Seen}} ->
-                mod_lhc_seen:add_session(Seen, Operator, Visitor, Id, self()),
-                {Ping, Session} = mod_lhc_session:add_message(Visitor, Id, mod_lhc_session:of_state(State)),
-                mod_lhc_sessions:send_ping(Ping, State),
-                {Message, State#{mod_lhc => Session}};
+                {Message, routed(Operator, Visitor, Id, self(), Seen, State)};
             nobody -> Acc
         end
     end);
 ping_behind(Acc) ->
     Acc.
+
+routed(Operator, Visitor, Id, Taker, Seen, State) ->
+    mod_lhc_seen:add_session(Seen, Operator, Visitor, Id, Taker),
+    {Ping, Session} = mod_lhc_session:add_message(Visitor, Id, mod_lhc_session:of_state(State)),
+    mod_lhc_sessions:send_ping(Ping, State),
+    State#{mod_lhc => Session}.
 
 %% Drops a repeat before the archive, carbons and offline storage. Runs in the sender's process, which is the only one of
 %% a component, so it must never wait.
@@ -70,6 +137,8 @@ drop_repeat(#message{to = #jid{lserver = Host} = To} = Message) ->
                             false -> {stop, drop};
                             _ -> Message
                         end;
+                    %% Other sessions of the operator may not be in the room.
+                    {read_in_room, _} -> Message;
                     unknown -> Message
                 end;
             nobody -> Message
@@ -89,6 +158,7 @@ drop_offline({_Action, #message{to = #jid{lserver = Host} = To} = Message} = Acc
                 case mod_lhc_seen:status(Seen, Operator, Visitor, Id) of
                     offline -> {stop, {drop, Message}};
                     {delivered, _} -> {stop, {drop, Message}};
+                    {read_in_room, _} -> {stop, {drop, Message}};
                     _ -> Acc
                 end;
             {false, nobody} -> Acc
@@ -126,4 +196,19 @@ visitor_message(Host, #message{type = Type, id = Id, body = [_ | _], from = #jid
             end
     end;
 visitor_message(_, _, _) ->
+    nobody.
+
+%% The same for a message of a visitor that has come to an operator of their tenant by the visitor's room. The visitor is
+%% named by their address at the host.
+shown_message(#message{id = Id, body = [_ | _], from = #jid{} = From} = Message, #jid{luser = User} = To)
+  when Id =/= <<>>, byte_size(Id) =< ?MAX_ID_BYTES ->
+    case mod_lhc_room:visitor(From) of
+        {Host, Config, Visitor, Instance} ->
+            case mod_lhc_room:is_shown(Message) andalso mod_lhc_tenant:party(To, Host, Config) of
+                {operator, Instance} -> {User, <<Visitor/binary, "@", Host/binary>>, Id, Config};
+                _ -> nobody
+            end;
+        none -> nobody
+    end;
+shown_message(_, _) ->
     nobody.

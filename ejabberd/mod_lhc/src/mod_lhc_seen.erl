@@ -2,8 +2,9 @@
 %%% repeat (the same operator, visitor and id) is recognised. In memory, the last 1,000 messages of each operator.
 %%%
 %%% One public ETS table for each virtual host; the module's supervisor owns it. Rows:
-%%%   {Key, State, Pids, Number}      Key: 12 bytes of a hash. State: open | offline | {delivered, By}.
-%%%                                   Pids: the sessions that the message was routed to
+%%%   {Key, State, Takers, Number}    Key: 12 bytes of a hash. State: open | offline | {delivered, By}.
+%%%                                   Takers: the sessions that the message was routed to, as a process, or as
+%%%                                   {room, Pid} if the session has got it by the visitor's room
 %%%   {{Operator, Number}, Key}       the order, for removing the oldest
 %%%   {{last, Operator}, Number}
 
@@ -14,7 +15,9 @@
 
 -type table() :: atom().
 -type by() :: receipt | ping.
--type status() :: unknown | {routed, [pid()]} | offline | {delivered, by()}.
+-type taker() :: pid() | {room, pid()}.
+%% read_in_room: delivered by the room, and the private copy has not come yet.
+-type status() :: unknown | {routed, [pid()]} | offline | {delivered, by()} | {read_in_room, by()}.
 
 -export_type([by/0]).
 
@@ -32,15 +35,20 @@ new(Table) ->
 known(Table, Operator, Visitor, Id) ->
     ets:member(Table, key(Operator, Visitor, Id)).
 
-%% Where the message is. Sessions that have ended do not count, because they may have lost it.
+%% Where the private copy of the message is. Sessions that have ended do not count, because they may have lost it.
 -spec status(table(), binary(), binary(), binary()) -> status().
 status(Table, Operator, Visitor, Id) ->
     case ets:lookup(Table, key(Operator, Visitor, Id)) of
         [] -> unknown;
         [{_, open, Pids, _}] ->
-            case [Pid || Pid <- Pids, alive(Pid)] of
+            case [Pid || Pid <- Pids, is_pid(Pid), alive(Pid)] of
                 [] -> unknown;
                 Alive -> {routed, Alive}
+            end;
+        [{_, {delivered, By} = State, [_ | _] = Takers, _}] ->
+            case lists:any(fun is_pid/1, Takers) of
+                true -> State;
+                false -> {read_in_room, By}
             end;
         [{_, State, _, _}] -> State
     end.
@@ -50,30 +58,40 @@ alive(Pid) ->
     node(Pid) =:= node() andalso is_process_alive(Pid).
 
 %% True if the message was routed to this session.
--spec in_session(table(), binary(), binary(), binary(), pid()) -> boolean().
-in_session(Table, Operator, Visitor, Id, Pid) ->
+-spec in_session(table(), binary(), binary(), binary(), taker()) -> boolean().
+in_session(Table, Operator, Visitor, Id, Taker) ->
     case ets:lookup(Table, key(Operator, Visitor, Id)) of
-        [{_, _, Pids, _}] -> lists:member(Pid, Pids);
+        [{_, _, Takers, _}] -> lists:member(Taker, Takers);
         [] -> false
     end.
 
 %% The message was routed to this session.
--spec add_session(table(), binary(), binary(), binary(), pid()) -> ok.
-add_session(Table, Operator, Visitor, Id, Pid) ->
+-spec add_session(table(), binary(), binary(), binary(), taker()) -> ok.
+add_session(Table, Operator, Visitor, Id, Taker) ->
     update(Table, Operator, Visitor, Id,
-           fun(offline, Pids) -> {open, add(Pid, Pids)};
-              (State, Pids) -> {State, add(Pid, Pids)}
+           fun(offline, Takers) when is_pid(Taker) -> {open, add(Taker, Takers)};
+              (State, Takers) -> {State, add(Taker, Takers)}
            end).
 
 %% This session has ended and may have lost the message.
 -spec remove_session(table(), binary(), binary(), binary(), pid()) -> ok.
 remove_session(Table, Operator, Visitor, Id, Pid) ->
-    update(Table, Operator, Visitor, Id, fun(State, Pids) -> {State, lists:delete(Pid, Pids)} end).
+    update(Table, Operator, Visitor, Id, fun(State, Takers) -> {State, Takers -- [Pid, {room, Pid}]} end).
 
 %% Process To has resumed the session of process From.
 -spec move_session(table(), binary(), binary(), binary(), pid(), pid()) -> ok.
 move_session(Table, Operator, Visitor, Id, From, To) ->
-    update(Table, Operator, Visitor, Id, fun(State, Pids) -> {State, add(To, lists:delete(From, Pids))} end).
+    update(Table, Operator, Visitor, Id,
+           fun(State, Takers) ->
+                   case [moved(Taker, From, To) || Taker <- Takers] of
+                       Takers -> {State, add(To, Takers)};
+                       Moved -> {State, Moved}
+                   end
+           end).
+
+moved(From, From, To) -> To;
+moved({room, From}, From, To) -> {room, To};
+moved(Taker, _From, _To) -> Taker.
 
 %% The message is in offline storage.
 -spec mark_offline(table(), binary(), binary(), binary()) -> ok.
@@ -139,8 +157,8 @@ change(Table, Operator, Visitor, Id, Change) ->
             end
     end.
 
-add(Pid, Pids) ->
-    lists:sublist([Pid | lists:delete(Pid, Pids)], ?MAX_SESSIONS).
+add(Taker, Takers) ->
+    lists:sublist([Taker | lists:delete(Taker, Takers)], ?MAX_SESSIONS).
 
 remove(Table, Operator, Number) ->
     case ets:take(Table, {Operator, Number}) of

@@ -27,6 +27,7 @@ record_sent({#message{to = #jid{} = To} = Message, #{lserver := Host, jid := Fro
                         to_visitor(mod_lhc_tenant:party(From, Host, Config), Instance, Message, Config, Acc);
                     unfit ->
                         to_visitor(mod_lhc_tenant:party(From, Host, Config), unfit, Message, Config, Acc);
+                    elsewhere -> to_elsewhere(mod_lhc_room:visitor(To), Message, Acc);
                     _ -> Acc
                 end
         end
@@ -56,6 +57,49 @@ to_visitor(Party, _, Message, _Config, {_, State})
     refuse(Message, nobody, State);
 to_visitor(_, _, _, _Config, Acc) ->
     Acc.
+
+%% A message to the room of a visitor. What is said to all in it is said to the visitor. It is recorded as a private message
+%% is, and goes on to the room. A private message of the room is nobody else's business.
+to_elsewhere({Host, Config, Visitor, Instance}, #message{type = Type, to = #jid{lresource = <<>>}} = Message,
+             {_, #{lserver := Host, jid := From} = State} = Acc) when Type =/= error ->
+    case {mod_lhc_tenant:party(From, Host, Config), Type} of
+        {{operator, Instance}, groupchat} ->
+            mod_lhc_report:begin_reports(Instance, Config, State),
+            case {mod_lhc_room:is_in(Visitor, State), is_blocked(Message, State)} of
+                %% A subscriber of the room may write without being in it. Nothing is shown there that the visitor does not get.
+                {false, _} -> refuse(Message, outside, State);
+                {true, true} -> Acc;
+                {true, false} -> record_in_room(Message, <<Visitor/binary, "@", Host/binary>>, Instance, Config, State)
+            end;
+        %% mod_muc would drop some of them without a word.
+        {{operator, Instance}, _} when Message#message.body =/= [] -> refuse(Message, not_for_all, State);
+        _ -> Acc
+    end;
+to_elsewhere(_, _, Acc) ->
+    Acc.
+
+record_in_room(Message, Visitor, Instance, Config, State) ->
+    WithId = with_id(Message),
+    Content = mod_lhc_stanza:content(WithId),
+    %% What says nothing to the visitor costs a token too, because it is routed to all in the room.
+    Bucket = case Message#message.body =/= [] orelse Content =/= none of
+                 true -> message;
+                 false -> signal
+             end,
+    case mod_lhc_budget:take(Bucket, Config, State) of
+        {false, Empty} when Bucket =:= message -> refuse(Message, rate, Empty);
+        {false, Empty} -> {stop, {drop, Empty}};
+        {true, Taken} ->
+            case mod_lhc_stanza:fault(Message, maps:get(max_text_size, Config)) of
+                none ->
+                    case append_content(Content, Visitor, [{room, true}], Instance, Config, Taken) of
+                        {error, Reason} -> refuse(Message, Reason, Taken);
+                        _ -> {Message, Taken}
+                    end;
+                _ when Bucket =/= message -> {stop, {drop, Taken}};
+                Fault -> refuse(Message, {fault, Fault}, Taken)
+            end
+    end.
 
 %% Whether the operator blocks this visitor (XEP-0191, XEP-0016): the same question that ejabberd_c2s asks.
 is_blocked(Message, #{lserver := Host} = State) ->
@@ -89,7 +133,11 @@ record_message(Message, Instance, Config, State) ->
         {true, Taken} ->
             case mod_lhc_stanza:fault(Message, maps:get(max_text_size, Config)) of
                 none ->
-                    case append_content(Content, Message, Instance, Config, Taken) of
+                    Requests = case Content of
+                                   {message, _} -> mod_lhc_stanza:requests(Message#message.id, Message#message.sub_els);
+                                   _ -> []
+                               end,
+                    case append_content(Content, mod_lhc_report:bare(Message#message.to), Requests, Instance, Config, Taken) of
                         {error, Reason} -> refuse(Message, Reason, typing_ended(Message, Instance, Config, Taken));
                         %% A subject, a call, a headline: it says nothing to the visitor, and its sender does not type any more.
                         false when Signals =:= [] ->
@@ -110,16 +158,12 @@ is_recorded(Message) ->
     xmpp:get_meta(Message, mod_lhc, undefined) =:= recorded.
 
 %% true: the message is on disk; false: it has no text for a visitor.
-append_content(none, _Message, _Instance, _Config, _State) ->
+append_content(none, _Visitor, _Others, _Instance, _Config, _State) ->
     false;
-append_content({Type, Fields}, #message{id = Id, to = To, sub_els = Els}, Instance, Config, State) ->
+append_content({Type, Fields}, Visitor, Others, Instance, Config, State) ->
     #{lserver := Host, jid := From} = State,
-    Requests = case Type of
-                   message -> mod_lhc_stanza:requests(Id, Els);
-                   _ -> []
-               end,
     Stream = mod_lhc_report:stream_fields(State),
-    Event = mod_lhc_report:members(Host, Type, [{from, jid:encode(From)}, {to, mod_lhc_report:bare(To)} | Fields ++ Requests ++ Stream]),
+    Event = mod_lhc_report:members(Host, Type, [{from, jid:encode(From)}, {to, Visitor} | Fields ++ Others ++ Stream]),
     case mod_lhc_queues:append(Config, Instance, message, Event, ?WRITE_TIMEOUT) of
         ok -> true;
         Error -> Error
@@ -199,6 +243,10 @@ stanza_error(internal, Lang) ->
     xmpp:err_internal_server_error(<<"The message could not be recorded">>, Lang);
 stanza_error(nobody, Lang) ->
     xmpp:err_item_not_found(<<"There is nobody with this address">>, Lang);
+stanza_error(outside, Lang) ->
+    xmpp:err_not_acceptable(<<"Enter the room first. A client can be in 20 rooms of visitors">>, Lang);
+stanza_error(not_for_all, Lang) ->
+    xmpp:err_not_acceptable(<<"Write to all in the room (type groupchat), or privately to one of them">>, Lang);
 stanza_error({fault, Fault}, Lang) ->
     xmpp:err_policy_violation(Fault, Lang);
 stanza_error(rate, Lang) ->

@@ -103,12 +103,15 @@ copy_session(State, #{jid := #jid{luser = Operator} = Jid} = Old) ->
             {{_, #{seen := Seen} = Config}, New, #{mod_lhc := Session, sid := {_, From}}} ->
                 [mod_lhc_seen:move_session(Seen, Operator, Visitor, Id, From, self())
                  || {Visitor, Id} <- mod_lhc_session:messages(Session)],
-                mod_lhc_budget:copy(Old, mod_lhc_feed:resume(Old, Config, New#{mod_lhc => Session}));
-            {{_, Config}, New, _} -> mod_lhc_budget:copy(Old, mod_lhc_feed:resume(Old, Config, New))
+                carried(Old, Config, New#{mod_lhc => Session});
+            {{_, Config}, New, _} -> carried(Old, Config, New)
         end
     end);
 copy_session(State, _Old) ->
     State.
+
+carried(Old, Config, State) ->
+    mod_lhc_room:copy(Old, mod_lhc_budget:copy(Old, mod_lhc_feed:resume(Old, Config, State))).
 
 %% A resumed session has a new id, but neither c2s_session_opened nor a presence hook runs for it.
 session_resumed(State) ->
