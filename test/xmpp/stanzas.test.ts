@@ -48,6 +48,34 @@ test('a delayed message has its time and no chat state, a line of the service as
   );
 });
 
+test('a message to a room asks for nothing, and mod_lhc knows it by its mark', () => {
+  const message = { id: 'm1', from: 'visitor.1@xmpp.test', to: 'visitor.1@conference.xmpp.test' };
+  const frame = (content: string) =>
+    '<message type="groupchat" id="m1" from="visitor.1@xmpp.test" to="visitor.1@conference.xmpp.test"><body>a</body>' +
+    '<origin-id xmlns="urn:xmpp:sid:0" id="m1"/><unstyled xmlns="urn:xmpp:styling:0"/>' +
+    `${content}<shown xmlns="urn:xmpp-chat:room:1"/></message>`;
+  const said = messageStanza({ ...message, body: 'a', room: true });
+  expect(said.toString()).toBe(frame(''));
+  const line = messageStanza({ ...message, body: 'a', room: true, notice: true });
+  expect(line.toString()).toBe(frame(''));
+  const late = messageStanza({ ...message, body: 'a', room: true, delay: { at: 0, from: 'x' } });
+  expect(late.toString()).toBe(
+    frame('<delay xmlns="urn:xmpp:delay" from="x" stamp="1970-01-01T00:00:00.000Z"/>'),
+  );
+});
+
+test('a private line says that the room shows it', () => {
+  const line = { id: 'l1', from: 'visitor.1@xmpp.test', to: 'op1@xmpp.test', body: ':: a' };
+  const inRoom = '<in-room xmlns="urn:xmpp-chat:room:1"/>';
+  const withMark = messageStanza({ ...line, notice: true, inRoom: true }).toString();
+  expect(withMark).toContain(inRoom);
+  expect(withMark).toBe(
+    messageStanza({ ...line, notice: true })
+      .toString()
+      .replace('</message>', `${inRoom}</message>`),
+  );
+});
+
 test('receipts and markers name their message and ask to be stored', () => {
   const to = 'op1@xmpp.test/desk';
   expect(acknowledgementStanza('visitor.1@xmpp.test', to, 'received', 'm"1').toString()).toBe(

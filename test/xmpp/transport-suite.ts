@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import xml from '@xmpp/xml';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { createEjabberdRooms } from '../../src/xmpp/admin/rooms.ts';
 import type { EjabberdAdmin, VisitorTransport } from '../../src/xmpp/port.ts';
 import { openStream } from '../../src/xmpp/sessions/login-stream.ts';
 import type { Ejabberd } from '../support/ejabberd.ts';
@@ -18,7 +19,11 @@ const MAX_OFFLINE_MESSAGES = 3;
 /** How ejabberd has to be configured for this suite. */
 export const SUITE_EJABBERD = {
   streamManagement: { maxAckQueue: MAX_ACK_QUEUE },
-  extraModules: { mod_blocking: {} },
+  extraModules: {
+    mod_blocking: {},
+    mod_muc: { access_create: 'configure' },
+    mod_muc_admin: {},
+  },
   extraConfig: {
     shaper_rules: { max_user_sessions: 10, max_user_offline_messages: MAX_OFFLINE_MESSAGES },
   },
@@ -372,6 +377,95 @@ export function testTransport(world: SuiteWorld): void {
         ),
       );
       expect(visitors.isOnline(jid)).toBe(true);
+    });
+  });
+
+  describe('messages to a room', () => {
+    const rooms = createEjabberdRooms({ url: ejabberd.apiUrl, ...ejabberd.api });
+    const roomOf = (jid: string) => ({
+      name: jid.slice(0, jid.indexOf('@')),
+      service: `conference.${ejabberd.host}`,
+    });
+
+    /** A room with the visitor and the operator. @returns its JID */
+    async function newRoom(jid: string): Promise<string> {
+      const room = roomOf(jid);
+      await rooms.create(room);
+      for (const option of ['members_only', 'allow_subscription', 'persistent']) {
+        await rooms.setOption(room, option, 'true');
+      }
+      for (const member of [jid, operatorJid]) await rooms.addMember(room, member);
+      await rooms.subscribe(room, jid, 'Anna', 'urn:xmpp-chat:room:1');
+      return `${room.name}@${room.service}`;
+    }
+
+    const send = (visitors: VisitorTransport, from: string, to: string, id: string) =>
+      visitors.send({ id, from, to, body: `text ${id}`, room: true });
+
+    test('are taken in order, when the room has sent them to everybody in it', async () => {
+      const jid = await newVisitor();
+      const visitors = transport();
+      await visitors.online(jid, { status: '', nick: '' });
+      const room = await newRoom(jid);
+      operator.sendStanza(
+        xml('presence', { to: `${room}/Olga` }, xml('x', 'http://jabber.org/protocol/muc')),
+      );
+      const entered = ({ stanzas }: Operator) =>
+        stanzas.some(({ attrs, name }) => name === 'presence' && attrs.from === `${room}/Olga`);
+      await operator.waitFor(entered);
+      const ids = Array.from({ length: 20 }, (_, n) => `r-${n}`);
+      const before = operator.stanzas.length;
+      await Promise.all(
+        ids.map(async (id) => {
+          await send(visitors, jid, room, id);
+          await visitors.send({ id: `p-${id}`, from: jid, to: operatorJid, body: id });
+        }),
+      );
+      await operator.acknowledged();
+      const heard = operator.stanzas
+        .slice(before)
+        .filter((stanza) => stanza.name === 'message' && stanza.getChild('body'))
+        .map(({ attrs }) => [attrs.type, attrs.from, attrs.id]);
+      const inRoom = heard.filter(([type]) => type === 'groupchat');
+      expect(inRoom.map(([, from, id]) => [from, id])).toEqual(
+        ids.map((id) => [`${room}/Anna`, id]),
+      );
+      const order = heard.map(([, , id]) => id);
+      for (const id of ids) expect(order.indexOf(id)).toBeLessThan(order.indexOf(`p-${id}`));
+      // They ask for no receipt, and the visitor hears nothing of the room.
+      const said = operator.stanzas.find(({ attrs }) => attrs.id === 'r-0');
+      expect(said?.getChild('request', 'urn:xmpp:receipts')).toBeUndefined();
+      expect(eventsOf(visitors, jid)).toEqual([`started ${jid}`]);
+    });
+
+    test('are refused by a room that does not know the visitor, or is not there', async () => {
+      const jid = await newVisitor();
+      const visitors = transport();
+      await visitors.online(jid, { status: '', nick: '' });
+      const room = `${roomOf(jid).name}@${roomOf(jid).service}`;
+      const refusal = (condition: string) => ({
+        code: 'refused',
+        message: condition,
+        details: { returned: true },
+      });
+      await expect(send(visitors, jid, room, 'lost-1')).rejects.toMatchObject(
+        refusal('item-not-found'),
+      );
+      await newRoom(jid);
+      await send(visitors, jid, room, 'found');
+      await rooms.unsubscribe(roomOf(jid), jid);
+      await expect(send(visitors, jid, room, 'lost-2')).rejects.toMatchObject(
+        refusal('not-acceptable'),
+      );
+      await rooms.destroy(roomOf(jid));
+      await waitFor(() =>
+        send(visitors, jid, room, 'lost-3').then(
+          () => false,
+          ({ message }) => message === 'item-not-found',
+        ),
+      );
+      await visitors.send({ id: 'private', from: jid, to: operatorJid, body: 'hello' });
+      expect(eventsOf(visitors, jid)).toEqual([`started ${jid}`]);
     });
   });
 

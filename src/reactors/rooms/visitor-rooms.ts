@@ -61,6 +61,10 @@ const OPTIONS: Readonly<Record<string, string>> = {
   public: 'false',
   persistent: 'true',
   anonymous: 'false',
+  // A subscriber has no voice in a moderated room of 23.01.
+  moderated: 'false',
+  allow_voice_requests: 'false',
+  allow_query_users: 'false',
   allow_subscription: 'true',
   allow_user_invites: 'false',
   allow_change_subj: 'false',
@@ -173,7 +177,7 @@ const shortName = (name: string): string =>
 
 /** What to try: somebody in the room may have the name, or ejabberd takes no such name. */
 const nicksOf = (nick: string, key: VisitorKey): readonly string[] => [
-  ...(nick === '' ? [] : [nick, `${nick} (${key})`]),
+  ...(nick === '' ? [] : [nick, `${nick} (visitor)`]),
   `visitor ${key}`,
 ];
 
@@ -280,11 +284,13 @@ export function createVisitorRooms(options: VisitorRoomsOptions): VisitorRooms &
     for (const [index, each] of nicks.entries()) {
       try {
         await rooms.subscribe(room, address, each, NO_NODE);
-        return;
+        break;
       } catch (error) {
         if (!isRefused(error) || index === nicks.length - 1) throw error;
       }
     }
+    // ejabberd stores a room with a new subscriber as open to everybody, for its next start. This stores it anew.
+    await rooms.setOption(room, 'members_only', 'true');
   }
 
   async function makeAnew(entry: Kept, { members, nick }: OpenRoom): Promise<void> {
@@ -373,7 +379,7 @@ export function createVisitorRooms(options: VisitorRoomsOptions): VisitorRooms &
       throw isRefused(error) ? new RoomGone(error) : error;
     }
     await admin.sendMessage(message);
-    await subscribe(entry, from, nick);
+    await rooms.setOption(entry.room, 'members_only', 'true');
   }
 
   return {

@@ -328,7 +328,7 @@ class Component implements ComponentTransport {
     const sent = { id, from: bareJid(to), to: bareJid(from) };
     const error = returnedError(stanza);
     if (!isAccountOf(from, host)) {
-      this.#outgoing.returnedByRoom(sent, error);
+      this.#outgoing.returnedByRoom({ ...sent, to: from }, error);
       return;
     }
     const outcome = this.#outgoing.returned(sent, error);

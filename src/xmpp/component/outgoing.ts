@@ -139,9 +139,9 @@ export class ComponentOutgoing {
     return true;
   }
 
-  /** A room has returned a message. */
+  /** A message came back. @param sent `to` is whom it came from: a room, or nobody whom this knows */
   returnedByRoom(sent: SentByVisitor, error: AppError): void {
-    this.#rooms.returned(bareJid(sent.to), keyOf(sent), error);
+    this.#rooms.returned(sent.to, keyOf(sent), error);
   }
 
   /**

@@ -147,7 +147,10 @@ export class Outgoing {
       const fromServer = from === undefined || from === this.#options.domain;
       if (fromServer && this.#inFlight.answered(id) && this.#inFlight.waiting) this.#flushSoon();
     } else if (stanza.name === 'message' && type === 'error') {
-      this.#returned({ id, to: bareJid(from ?? '') }, returnedError(stanza));
+      const error = returnedError(stanza);
+      const ofRoom =
+        from !== undefined && this.#rooms.returned(from, keyOf({ id, to: from }), error);
+      if (!ofRoom) this.#returned({ id, to: bareJid(from ?? '') }, error);
     } else if (stanza.name === 'presence' && type === 'unavailable' && from === this.#stream?.jid) {
       // This session replaced another one, whose unavailable presence came after our available one: every second to
       // third time on 23.01 and 24.12 (ADR 0012). Operators now see the visitor as gone.
@@ -163,7 +166,7 @@ export class Outgoing {
    */
   #returned(sent: Sent, error: AppError): void {
     const key = keyOf(sent);
-    if (this.#inFlight.returned(key, error) || this.#rooms.returned(sent.to, key, error)) return;
+    if (this.#inFlight.returned(key, error)) return;
     if (!this.#taken.peek(key)) return;
     this.#taken.delete(key);
     this.#options.onReturned(sent, error);

@@ -104,13 +104,18 @@ it('makes a room with all of its options, lets members and the visitor in, and d
     public: 'false',
     persistent: 'true',
     anonymous: 'false',
+    moderated: 'false',
+    allow_voice_requests: 'false',
+    allow_query_users: 'false',
     allow_subscription: 'true',
     allow_user_invites: 'false',
     allow_change_subj: 'false',
     mam: 'false',
     title: 'Anna',
   });
-  expect(calls.slice(0, 2)).toEqual([`create ${ROOM}`, `setOption ${ROOM} members_only true`]);
+  const forMembers = `setOption ${ROOM} members_only true`;
+  expect(calls.slice(0, 2)).toEqual([`create ${ROOM}`, forMembers]);
+  expect(calls.at(-1), 'or the room is open after a restart of ejabberd').toBe(forMembers);
   expect([...(room()?.members ?? [])]).toEqual([ADDRESS, `olga@${HOST}`, `susi@${HOST}`]);
   expect([...(room()?.subscribers ?? [])]).toEqual([[ADDRESS, 'Anna']]);
   const made = calls.length;
@@ -121,6 +126,7 @@ it('makes a room with all of its options, lets members and the visitor in, and d
     `addMember ${ROOM} paul@${HOST}`,
     `setOption ${ROOM} title Anna Maria`,
     `subscribe ${ROOM} ${ADDRESS} Anna Maria`,
+    forMembers,
   ]);
   await rooms.invite(sender(), [OLGA, SUSI], 'Chat 7');
   expect(room()?.invited).toEqual([`olga@${HOST}`, `susi@${HOST}`]);
@@ -159,7 +165,7 @@ it('a name that somebody in the room has: the visitor gets another one', async (
   await ejabberd.create({ name: 'visitor.7', service: `conference.${HOST}` });
   room()?.subscribers.set(`anna@${HOST}`, 'Anna');
   await rooms.ensure(sender(), open('Anna'));
-  expect(room()?.subscribers.get(ADDRESS)).toBe('Anna (7)');
+  expect(room()?.subscribers.get(ADDRESS)).toBe('Anna (visitor)');
 });
 
 it('a room that is gone, or does not know the visitor any more, is made anew, once', async () => {
@@ -286,7 +292,7 @@ it('for a visitor who is gone the API sends, and the room is asked whether it ha
   await rooms.send(sender(), open(), text('2'));
   expect(room()?.texts).toEqual(['Anna: text 2']);
   expect(sent).toEqual(['api 1', 'api 2']);
-  expect(calls.at(-1), 'behind the message').toBe(`subscribe ${ROOM} ${ADDRESS} Anna`);
+  expect(calls.at(-1), 'behind the message').toBe(`setOption ${ROOM} members_only true`);
 });
 
 it('after a change of the transport the visitor keeps the room and the name', async () => {

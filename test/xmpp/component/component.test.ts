@@ -36,7 +36,7 @@ const tlsPort = await freePort();
 const ejabberd = await testEjabberd({
   ...SUITE_EJABBERD,
   webhook: { url: receiver.url, secret: receiver.secret },
-  modLhc: { max_contacts: MANY },
+  modLhc: { max_contacts: MANY, trusted_hosts: ['conference.xmpp.test'] },
   component: { secret: SECRET, ownDomains: true },
   extraListeners: hasTls
     ? [

@@ -207,3 +207,56 @@ test('stanzas in pieces, with white space between them, are understood', async (
   await waitFor(() => asked.length === 1);
   await waitFor(() => server.text().includes('id="ü"'));
 });
+
+test('a message to a room: the room says that it has it, to the domain of this process', async () => {
+  const room = `visitor.1@conference.${HOST}`;
+  const server = await start({ hears: (text) => text.includes(room) });
+  const component = connect(server.port, { ownDomain: `0a1b2c3d.${DOMAIN}`, domain: DOMAIN });
+  await component.online(ANNA, look);
+  const outcomes: string[] = [];
+  const send = (id: string) =>
+    component.send({ ...message(id), to: room, room: true }).then(
+      () => outcomes.push(`${id} taken`),
+      (error) => outcomes.push(`${id} ${error.code} ${error.message}`),
+    );
+  const pings = () => [
+    ...server.text().matchAll(/<iq type="get" id="(room-[^"]+)" to="([^"]+)" from="([^"]+)"/g),
+  ];
+  const settled = (id: string) => waitFor(() => outcomes.some((each) => each.startsWith(id)));
+  const error = (id: string, from: string, condition: string) =>
+    `<iq type='error' id='${id}' from='${from}' to='${DOMAIN}'><error type='cancel'><${condition} xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>`;
+  void send('m1');
+  await waitFor(() => pings().length === 1);
+  const [, id = '', to, from] = pings()[0] ?? [];
+  expect([to, from]).toEqual([room, `0a1b2c3d.${DOMAIN}`]);
+  for (const stranger of [HOST, `${room}/olga`, DOMAIN]) {
+    server.write(error(id, stranger, 'service-unavailable'));
+    server.write(returned('m1', stranger));
+  }
+  void send('m2');
+  server.write(returned('m1', room, 'not-acceptable'));
+  await settled('m1');
+  server.write(error(id, room, 'service-unavailable'));
+  await waitFor(() => pings().length === 2);
+  server.write(error(pings()[1]?.[1] ?? '', room, 'item-not-found'));
+  await settled('m2');
+  void send('m3');
+  await waitFor(() => pings().length === 3);
+  server.write(error(pings()[2]?.[1] ?? '', room, 'service-unavailable'));
+  await settled('m3');
+  expect(outcomes).toEqual(['m1 refused not-acceptable', 'm2 refused item-not-found', 'm3 taken']);
+  expect(component.events.filter((event) => event.startsWith('returned'))).toEqual([]);
+});
+
+test('a room that hangs fails alone', async () => {
+  const room = `visitor.1@conference.${HOST}`;
+  const server = await start({ hears: (text) => text.includes(room) });
+  const component = connect(server.port, { pingDeadlineMs: 100 });
+  await component.online(ANNA, look);
+  await expect(component.send({ ...message('m1'), to: room, room: true })).rejects.toMatchObject({
+    code: 'unavailable',
+    message: 'the room does not answer',
+  });
+  await component.send(message('m2'));
+  expect(component.events).toEqual(['stream up', `started ${ANNA}`]);
+});

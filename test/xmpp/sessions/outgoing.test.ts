@@ -2,7 +2,7 @@
 import xml, { type Element } from '@xmpp/xml';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { AppError } from '../../../src/errors.ts';
+import { AppError } from '../../../src/errors.ts';
 import {
   MAX_RETURNABLE_MESSAGES,
   Outgoing,
@@ -12,6 +12,7 @@ import {
 const DOMAIN = 'xmpp.test';
 const OWN = `visitor.1@${DOMAIN}`;
 const OPERATOR = `op1@${DOMAIN}`;
+const ROOM = `visitor.1@conference.${DOMAIN}`;
 const ERRORS = 'urn:ietf:params:xml:ns:xmpp-stanzas';
 
 function session() {
@@ -39,7 +40,8 @@ function session() {
     outcomes,
     /** Writes a message. It stays in flight until {@link answerPing}. */
     async send(id: string, to = OPERATOR): Promise<void> {
-      outgoing.send({ id, from: OWN, to, body: 'hello' }).then(
+      const isRoom = to === ROOM && { room: true as const };
+      outgoing.send({ id, from: OWN, to, body: 'hello', ...isRoom }).then(
         () => outcomes.push(`${id} taken`),
         ({ code, message }: AppError) => outcomes.push(`${id} ${code} ${message}`),
       );
@@ -196,5 +198,62 @@ describe('an error from the receiver', () => {
     outgoing.heard(bounce('m0', OPERATOR, 'cancel', error));
     outgoing.heard(bounce('m1', OPERATOR, 'cancel', error));
     expect(returned).toEqual([`m1 ${OPERATOR} refused service-unavailable`]);
+  });
+});
+
+describe('a message to a room', () => {
+  const pinged = (written: readonly Element[]) =>
+    written.filter(({ name }) => name === 'iq').map(({ attrs }) => attrs.to);
+  const answer = (written: readonly Element[], from: string, content: Element) => {
+    const ping = written.findLast(({ attrs }) => attrs.to === ROOM && attrs.type === 'get');
+    return xml('iq', { type: 'error', id: ping?.attrs.id, from }, xml('error', {}, content));
+  };
+
+  test('is taken when the room has answered, whatever the server and others say', async () => {
+    const { outgoing, written, outcomes, send, answerPing } = session();
+    await send('m1', ROOM);
+    expect(pinged(written)).toEqual([ROOM]);
+    await send('private');
+    expect(pinged(written)).toEqual([ROOM, DOMAIN]);
+    await answerPing();
+    for (const from of [DOMAIN, OPERATOR, `${ROOM}/olga`, OWN]) {
+      outgoing.heard(answer(written, from, condition('service-unavailable')));
+      outgoing.heard(bounce('m1', from, 'cancel', condition('gone')));
+    }
+    await turn();
+    expect(outcomes).toEqual(['private taken']);
+    outgoing.heard(answer(written, ROOM, condition('service-unavailable')));
+    await turn();
+    expect(outcomes).toEqual(['private taken', 'm1 taken']);
+  });
+
+  test('comes back, or finds no room', async () => {
+    const { outgoing, written, outcomes, returned, send } = session();
+    await send('m1', ROOM);
+    outgoing.heard(bounce('m1', ROOM, 'modify', condition('not-acceptable')));
+    outgoing.heard(answer(written, ROOM, condition('service-unavailable')));
+    await send('m2', ROOM);
+    outgoing.heard(answer(written, ROOM, condition('item-not-found')));
+    await turn();
+    expect(outcomes).toEqual(['m1 refused not-acceptable', 'm2 refused item-not-found']);
+    outgoing.heard(bounce('m2', ROOM, 'cancel', condition('item-not-found')));
+    expect(returned).toEqual([]);
+  });
+
+  test('that hangs ends neither the session nor what is sent to people', async () => {
+    const { outgoing, outcomes, send, answerPing } = session();
+    await send('m1', ROOM);
+    outgoing.check(performance.now() + 20_001);
+    await send('private');
+    await answerPing();
+    expect(outcomes).toEqual(['m1 unavailable the room does not answer', 'private taken']);
+  });
+
+  test('fails with the session', async () => {
+    const { outgoing, outcomes, send } = session();
+    await send('m1', ROOM);
+    outgoing.detach(new AppError('unavailable', 'lost'));
+    await turn();
+    expect(outcomes).toEqual(['m1 unavailable lost']);
   });
 });
