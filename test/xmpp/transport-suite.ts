@@ -19,11 +19,7 @@ const MAX_OFFLINE_MESSAGES = 3;
 /** How ejabberd has to be configured for this suite. */
 export const SUITE_EJABBERD = {
   streamManagement: { maxAckQueue: MAX_ACK_QUEUE },
-  extraModules: {
-    mod_blocking: {},
-    mod_muc: { access_create: 'configure' },
-    mod_muc_admin: {},
-  },
+  extraModules: { mod_blocking: {} },
   extraConfig: {
     shaper_rules: { max_user_sessions: 10, max_user_offline_messages: MAX_OFFLINE_MESSAGES },
   },

@@ -5,6 +5,7 @@
  * What is ready is remembered, and made anew when a message comes back, the visitor's session or the component's stream
  * is lost, or the visitor has another address. `sweep.ts` destroys rooms.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import {
   hostOfComponent,
@@ -43,6 +44,8 @@ export const VISITOR_ROOM_WAIT_MS = 2_000;
 export const VISITOR_ROOM_REST: RetryPolicy = { firstMs: 1_000, mostMs: 60_000 };
 /** The making of a room is given up after this time. It goes on behind the call that began it. */
 export const MAKING_MOST_MS = 30_000;
+/** How long a room that is destroyed may take to end. Measured: some ms. */
+const ENDING_MS = 100;
 /** Calls of one room that wait for ejabberd. A lane makes one at a time. */
 export const CALLS_OF_VISITOR_ROOM = 16;
 /** Rooms that are remembered. Of any other one everything is set again. */
@@ -293,17 +296,29 @@ export function createVisitorRooms(options: VisitorRoomsOptions): VisitorRooms &
     await rooms.setOption(room, 'members_only', 'true');
   }
 
-  async function makeAnew(entry: Kept, { members, nick }: OpenRoom): Promise<void> {
-    const { room, owner } = entry;
+  async function makeAnew(entry: Kept, open: OpenRoom): Promise<void> {
     const endsAt = monotonic() + MAKING_MOST_MS;
+    entry.ready = null;
+    await rooms.create(entry.room);
+    try {
+      await setUp(entry, open, endsAt);
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      // ejabberd answers before a room that it destroys has ended, and takes it for one that exists.
+      await delay(ENDING_MS);
+      await rooms.create(entry.room);
+      await setUp(entry, open, endsAt);
+    }
+  }
+
+  async function setUp(entry: Kept, { members, nick }: OpenRoom, endsAt: number): Promise<void> {
+    const { room, owner } = entry;
     const step = async (work: Promise<void>): Promise<void> => {
       await work;
       if (monotonic() > endsAt) throw late();
     };
     const address = visitorJid(owner.tenant, owner.key);
     const title = shortName(nick);
-    entry.ready = null;
-    await step(rooms.create(room));
     // One after the other: ejabberd reads all options, changes one, and writes all.
     for (const [option, value] of Object.entries({ ...OPTIONS, title })) {
       await step(rooms.setOption(room, option, value));

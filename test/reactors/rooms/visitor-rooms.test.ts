@@ -18,7 +18,7 @@ import { tenantWith } from '../../support/tenant.ts';
 import { waitFor } from '../../support/wait.ts';
 
 const HOST = 'xmpp.test';
-const WAIT_MS = 40;
+const WAIT_MS = 200;
 const ACCOUNTS = tenantWith({ id: tenantId('acme'), host: HOST, apiKey: 'key-of-acme-0123456789' });
 const COMPONENT = { ...ACCOUNTS, transport: 'component' } as const;
 const KEY = visitorKey('7');
@@ -180,6 +180,19 @@ it('a room that is gone, or does not know the visitor any more, is made anew, on
   expect(room()?.texts).toEqual(['Anna: text 2', 'Anna: text 3']);
   expect(sent).toEqual(['session 1', 'session 2', 'session 3', 'session 3']);
   expect(calls.filter((call) => call.startsWith('create'))).toHaveLength(3);
+});
+
+it('a room that is being destroyed looks as if it existed: it is made once more', async () => {
+  const { rooms, room, all, sender, state } = world();
+  let isEnding = true;
+  state.before = async (call) => {
+    if (isEnding && call.startsWith('setOption')) {
+      isEnding = false;
+      all.delete(ROOM);
+    }
+  };
+  await rooms.ensure(sender(), open('Anna', 'olga'));
+  expect(room()?.members).toContain(`olga@${HOST}`);
 });
 
 it('a room that takes no message even when it is new is left alone for a while, longer each time', async () => {
