@@ -56,6 +56,8 @@ export interface EjabberdOptions {
   readonly extraModules?: Readonly<Record<string, unknown>>;
   /** Default `info`. */
   readonly logLevel?: string;
+  /** Erlang expressions that run at the end of each start, with `HOME` = `dir`. For tests, such as a hook that waits. */
+  readonly atStart?: string;
   /** Called when it ends after its start without `stop` or `kill`. */
   readonly onUnexpectedEnd?: (how: string) => void;
 }
@@ -228,7 +230,7 @@ async function prepare(options: EjabberdOptions): Promise<EjabberdNode> {
     api,
     apiUrl: `http://127.0.0.1:${ports.http}/api`,
     dir,
-    command: inRelease(release, 'erl', erlangArguments(inside, beams)),
+    command: inRelease(release, 'erl', erlangArguments(inside, beams, options.atStart)),
     env: {
       PATH: process.env.PATH,
       LANG: 'C.UTF-8',
@@ -249,7 +251,7 @@ async function prepare(options: EjabberdOptions): Promise<EjabberdNode> {
  * @param dir the node's folder, inside the root
  * @param beams the folder of mod_lhc's beams
  */
-function erlangArguments(dir: string, beams: string | undefined): string[] {
+function erlangArguments(dir: string, beams?: string, atStart?: string): string[] {
   // No busy waiting of the schedulers: many Erlang nodes may share two cores.
   const machine = '+K true +P 250000 +sbwt none +sbwtdcpu none +sbwtdio none'.split(' ');
   return [
@@ -265,6 +267,7 @@ function erlangArguments(dir: string, beams: string | undefined): string[] {
     '-eval',
     '[U, S, P] = [list_to_binary(os:getenv(N)) || N <- ["API_USER", "API_HOST", "API_PASSWORD"]], ' +
       'ejabberd_auth:try_register(U, S, P), ejabberd_auth:set_password(U, S, P).',
+    ...(atStart === undefined ? [] : ['-eval', atStart]),
     // Standard input is a pipe from this process. Its end means that this process has ended.
     '-eval',
     'spawn(fun() -> io:get_line(""), init:stop() end).',

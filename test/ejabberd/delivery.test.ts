@@ -1,4 +1,7 @@
 /** mod_lhc reports which messages have reached an operator's client, and drops repeats of those messages. */
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import xml from '@xmpp/xml';
 import { afterAll, afterEach, expect, it } from 'vitest';
 import { testEjabberd } from '../support/ejabberd.ts';
@@ -6,6 +9,34 @@ import { connectOperator, type OperatorOptions } from '../support/operator.ts';
 import { waitFor } from '../support/wait.ts';
 import { rawComponent, rawOperator } from './raw-stream.ts';
 import { startReceiver } from './receiver.ts';
+
+/**
+ * Holds a message that is to be stored until the test has logged its operator in, so that the login has read the storage
+ * before: it is stored behind that (`late-…`), or the login deletes it unread (`gone-…`), as ejabberd may do.
+ */
+const SLOW_STORAGE = `
+  Home = os:getenv("HOME"),
+  File = fun(Packet, End) -> filename:join(Home, <<(xmpp:get_id(Packet))/binary, End/binary>>) end,
+  Wait = fun Wait(Name) -> filelib:is_file(Name) orelse begin timer:sleep(5), Wait(Name) end end,
+  Hold = fun({_, Packet} = Acc) ->
+      case xmpp:get_id(Packet) of
+          <<Kind:4/binary, "-", _/binary>> when Kind =:= <<"late">>; Kind =:= <<"gone">> ->
+              ok = file:write_file(File(Packet, <<".held">>), <<>>),
+              Wait(File(Packet, <<".free">>));
+          _ -> ok
+      end,
+      Acc
+  end,
+  Delete = fun({_, Packet} = Acc) ->
+      {User, Host, _} = jid:tolower(xmpp:get_to(Packet)),
+      case xmpp:get_id(Packet) of
+          <<"gone-", _/binary>> -> mnesia:dirty_delete({offline_msg, {User, Host}});
+          _ -> ok
+      end,
+      Acc
+  end,
+  ejabberd_hooks:add(offline_message_hook, <<"xmpp.test">>, Hold, 45),
+  ejabberd_hooks:add(offline_message_hook, <<"xmpp.test">>, Delete, 55).`;
 
 const receiver = await startReceiver();
 const ejabberd = await testEjabberd({
@@ -17,6 +48,7 @@ const ejabberd = await testEjabberd({
     api_permissions: { all: { from: ['mod_http_api'], who: { ip: '127.0.0.0/8' }, what: '*' } },
   },
   streamManagement: { resumeTimeout: 2 },
+  atStart: SLOW_STORAGE,
 });
 const { host } = ejabberd;
 const visitorJid = `visitor.1@${host}`;
@@ -286,6 +318,36 @@ it('a resumed session keeps its messages and reports them under its new id', asy
     [sessions[1]?.session, 'available'],
   ]);
   second.drop();
+});
+
+it.each([
+  ['stored behind what the login reads', 'an account', 'late-1'],
+  ['stored behind what the login reads', 'the component', 'late-2'],
+  ['deleted unread by the login', 'an account', 'gone-1'],
+  ['deleted unread by the login', 'the component', 'gone-2'],
+])('a message that is %s, of %s, reaches that login, once', async (_, sender, id) => {
+  const user = await newUser();
+  const component =
+    sender === 'the component'
+      ? await rawComponent(ejabberd.componentPort, `visitors.${host}`, 'component-secret')
+      : null;
+  if (component) {
+    const from = `visitor.7@visitors.${host}`;
+    component.send(
+      `<message from='${from}' to='${user}@${host}' type='chat' id='${id}'><body>hi</body></message>`,
+    );
+  } else say(user, id);
+  await waitFor(() => existsSync(join(ejabberd.dir, `${id}.held`)), { what: 'the message' });
+  const operator = await connect(user);
+  await writeFile(join(ejabberd.dir, `${id}.free`), '');
+  await reported(id);
+  // Another copy would come before this one.
+  say(user, `behind-${id}`);
+  await reported(`behind-${id}`);
+  expect(operator.messages.map((message) => message.id)).toEqual([id, `behind-${id}`]);
+  expect(await stored(user)).toBe(0);
+  component?.drop();
+  await operator.disconnect();
 });
 
 it('a message of a session that is not resumed in time is read once at the next login', async () => {

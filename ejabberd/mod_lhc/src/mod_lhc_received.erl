@@ -4,6 +4,7 @@
 
 %% mod_lhc:hooks/0 lists the hooks and priorities.
 -export([drop_duplicate/1, drop_carbon/1, drop_in_room/1, ping_behind/1, drop_repeat/1, drop_offline/1, remember_stored/1]).
+-export([read_stored/1]).
 
 -include("xmpp.hrl").
 
@@ -168,16 +169,40 @@ drop_offline(Acc) ->
     Acc.
 
 %% Remembers a message that is in offline storage: it will come out at the next login. A bounced message may be repeated.
+%%
+%% ejabberd looks for a session before it stores a message, and a login reads the storage when its session is there. If the
+%% login comes in between, it has read the storage before the message was in it. On Mnesia it may even have deleted the
+%% message unread, because the storage is written without a transaction. So whoever stores looks for a session once more.
+%% If there is one, it gets the message now, and reads the storage again. Of two copies drop_duplicate/1 drops the second.
 remember_stored({offlined, #message{to = #jid{lserver = Host} = To} = Message} = Acc) ->
     mod_lhc_log:hook(remember_stored, Acc, fun() ->
         case visitor_message(Host, Message, To) of
-            {{Operator, _}, Visitor, Id, #{seen := Seen}} -> mod_lhc_seen:mark_offline(Seen, Operator, Visitor, Id);
+            {{Operator, _}, Visitor, Id, #{seen := Seen}} ->
+                mod_lhc_seen:mark_offline(Seen, Operator, Visitor, Id),
+                case mod_lhc_sessions:receiver(To) of
+                    none -> ok;
+                    Pid ->
+                        Pid ! {mod_lhc, read_stored},
+                        %% The mark lets it pass drop_repeat/1, and tells the archive that it has it already.
+                        ejabberd_router:route(xmpp:put_meta(Message, from_offline, true))
+                end;
             nobody -> ok
         end,
         Acc
     end);
 remember_stored(Acc) ->
     Acc.
+
+%% Reads the offline storage as a login does. Runs in the process of a session, with its state.
+-spec read_stored(map()) -> ok.
+read_stored(#{lserver := Host} = State) ->
+    case gen_mod:is_loaded(Host, mod_offline) of
+        true ->
+            %% mod_offline reads it for a session whose first presence this is.
+            _ = mod_offline:c2s_self_presence({#presence{type = available}, maps:remove(pres_last, State)}),
+            ok;
+        false -> ok
+    end.
 
 %% Receiver, sender and id, if a visitor writes to an operator of their tenant and the message can be repeated and
 %% reported: it needs a text and an id.

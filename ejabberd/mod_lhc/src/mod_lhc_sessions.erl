@@ -5,7 +5,7 @@
 %% mod_lhc:hooks/0 lists the hooks and priorities.
 -export([session_opened/1, session_closed/3, session_terminated/2, feed_ends/2, self_presence/1, copy_session/2, session_resumed/1,
          heard/2, handle_info/2, take_pong/1, register_user/2, remove_user/2]).
--export([request_reports/2, send_ping/2]).
+-export([request_reports/2, send_ping/2, receiver/1]).
 
 -include("xmpp.hrl").
 
@@ -94,6 +94,18 @@ self_presence({#presence{type = Type} = Presence, State} = Acc) when Type =:= av
     end);
 self_presence(Acc) ->
     Acc.
+
+%% The session that gets what is sent to this account: one of the highest priority, which may not be below 0.
+-spec receiver(#jid{}) -> pid() | none.
+receiver(#jid{luser = User, lserver = Server}) ->
+    case lists:sort(ejabberd_sm:get_user_present_resources(User, Server)) of
+        [] -> none;
+        Present ->
+            case lists:last(Present) of
+                {Priority, Resource} when Priority >= 0 -> ejabberd_sm:get_session_pid(User, Server, Resource);
+                _ -> none
+            end
+    end.
 
 %% Runs in the process that resumes the session. Its state has no session id yet, so this uses the process.
 copy_session(State, #{jid := #jid{luser = Operator} = Jid} = Old) ->
@@ -214,6 +226,9 @@ handle({deadline, N, Sent}, _Host, Config, #{mod_lhc_life := Life} = State) ->
     end;
 handle(due, _Host, Config, State) ->
     mod_lhc_budget:due(Config, State);
+handle(read_stored, _Host, _Config, State) ->
+    mod_lhc_received:read_stored(State),
+    State;
 handle(_, _Host, _Config, State) ->
     State.
 
