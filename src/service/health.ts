@@ -26,6 +26,7 @@ type Parts = Pick<
     | 'lanes'
     | 'routing'
     | 'reconciler'
+    | 'desks'
     | 'callbacks'
     | 'helper'
     | 'deadLetters'
@@ -215,6 +216,10 @@ function numbersOf(parts: Parts): HttpDeps['numbers'] {
     xmpp_chat_visitors_to_reconcile: {
       help: 'Visitors whose account, group or presence is not as it should be',
       value: () => reconciler.pending(),
+    },
+    xmpp_chat_desks_to_show: {
+      help: 'Front desks that operators do not see, or not as they should be',
+      value: () => parts.desks.pending(),
     },
     xmpp_chat_visitors_of_another_log: {
       help: 'Visitors in ejabberd whose accounts are kept, because they do not belong to the log of this process',

@@ -106,7 +106,9 @@ it('its removal goes on after a kill at each of its steps, and others chat on', 
   expect(await accountsOf('comes')).toEqual([]);
   expect(await displays('visitors.comes')).toBe('[]');
   expect(await displays('operators.comes')).toBe('[]');
-  expect(await accountsOf('stays')).toHaveLength(3); // a visitor, an operator, the front desk
+  await waitFor(async () => (await accountsOf('stays')).length === 3, {
+    what: 'a visitor, an operator, the front desk',
+  });
   await othersChat();
   const { body } = await service.call('GET', '/debug/streams/visitor-comes.1?limit=100');
   const types = body.items.map(({ type }: { type: string }) => type);

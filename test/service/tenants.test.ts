@@ -99,6 +99,7 @@ it('the key of another tenant gets the answer of an unknown key, on every path o
       /^(visitor|operator)-south/.test(stream),
     ).length;
   };
+  await world.idle();
   const before = await facts();
   let requests = 0;
   for (const template of ofTenants) {

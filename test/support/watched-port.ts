@@ -9,14 +9,18 @@ export interface WatchedPort {
   close(): Promise<void>;
 }
 
-/** @param target a port of this machine */
-export async function watchPort(target: number): Promise<WatchedPort> {
+/**
+ * @param target a port of this machine
+ * @param ignored what is not counted
+ */
+export async function watchPort(target: number, ignored?: RegExp): Promise<WatchedPort> {
   const seen = { connections: 0, bytes: 0 };
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     seen.connections += 1;
-    client.on('data', ({ length }) => {
-      seen.bytes += length;
+    client.on('data', (data: Buffer) => {
+      const counted = ignored ? Buffer.from(data.toString().replaceAll(ignored, '')) : data;
+      seen.bytes += counted.length;
     });
     const behind = connect(target, '127.0.0.1');
     for (const [socket, peer] of [

@@ -112,7 +112,7 @@ export interface World {
   /** A number from /metrics of the first process. */
   metric(name: string): Promise<number>;
   /**
-   * Resolves when the first process has no pending effect and no visitor to reconcile.
+   * Resolves when the first process has no pending effect, and no visitor and no front desk to show.
    * @param left the number of effects that earlier runs left on the same log, for tenants that are not configured here
    */
   idle(left?: number): Promise<void>;
@@ -258,7 +258,8 @@ async function buildWorld(
       await waitFor(
         async () =>
           (await metric('xmpp_chat_effects_pending')) <= left &&
-          (await metric('xmpp_chat_visitors_to_reconcile')) === 0,
+          (await metric('xmpp_chat_visitors_to_reconcile')) === 0 &&
+          (await metric('xmpp_chat_desks_to_show')) === 0,
         { what: 'nothing to be pending' },
       );
     },

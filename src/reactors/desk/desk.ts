@@ -50,6 +50,8 @@ export interface Desks extends CommitListener {
   compare(): void;
   /** The session of this tenant's desk ended, and the transport does not bring it back. */
   sessionLost(tenant: TenantId): void;
+  /** How many desks of this process are not shown as they should be. A newer status text is not counted. */
+  pending(): number;
   /** Removes the desk of a tenant that is being removed, for good. @throws {AppError} `unavailable` */
   remove(tenant: Tenant): Promise<void>;
   /** Resolves when nothing is at work any more. The transport closes the sessions. */
@@ -126,12 +128,20 @@ export function createDesks(options: DesksOptions): Desks {
     isDueBy(entry, now());
   }
 
+  function isShown(tenant: Tenant): boolean {
+    const entry = entries.get(tenant.id);
+    const isInPlace = entry?.made && entry.leftBy === tenant.transport;
+    return isInPlace === true && transport.isOnline(deskJid(tenant));
+  }
+
   async function make(tenant: Tenant, jid: string, entry: Entry): Promise<void> {
-    if (entry.made || tenant.transport === 'component') return;
-    await admin.register(jid, passwordOf(jid));
-    // The name comes before the group: joining it copies the name into rosters (docs/ejabberd.md).
-    await admin.setVisitorCard(jid, DESK_NAME);
-    await admin.joinGroup(jid, rosterGroups(tenant).visitors);
+    if (entry.made) return;
+    if (tenant.transport === 'accounts') {
+      await admin.register(jid, passwordOf(jid));
+      // The name comes before the group: joining it copies the name into rosters (docs/ejabberd.md).
+      await admin.setVisitorCard(jid, DESK_NAME);
+      await admin.joinGroup(jid, rosterGroups(tenant).visitors);
+    }
     entry.made = true;
   }
 
@@ -246,6 +256,9 @@ export function createDesks(options: DesksOptions): Desks {
       entry.lostAt = now();
       entry.due = now() + backoff(entry.replaced, DESK_RETRY, random);
     },
+    pending: () =>
+      tenants.all().filter((tenant) => !tenant.removing && owns(tenant.id) && !isShown(tenant))
+        .length,
     async remove(tenant) {
       await entries.get(tenant.id)?.work;
       entries.delete(tenant.id);

@@ -73,14 +73,18 @@ function world(tenants: Tenant[] = [ONE, TWO], ownership = movableOwnership()) {
     arrived,
     shown,
     isShown,
+    /** Its session is the last but one step of a desk. */
+    areAllShown: () => waitFor(() => started.pending() === 0, { every: 5, what: 'all desks' }),
   };
 }
 
 describe('a desk', () => {
   it('has an account, a card, a place in the group and a session', async () => {
     const w = world();
+    expect(w.desks.pending()).toBe(2);
     await w.isShown(ONE);
     await w.isShown(TWO);
+    await w.areAllShown();
     const jid = deskJid(ONE);
     expect(jid).toBe('visitors.one@chat.test');
     expect(w.accounts.get(jid)).toBe(`password of ${jid}`);
@@ -93,12 +97,16 @@ describe('a desk', () => {
     const w = world([ONE]);
     w.state.down = true;
     await waitFor(() => w.calls.length > 0, { every: 5 });
+    expect(w.desks.pending()).toBe(1);
     w.state.down = false;
     w.clock.now += 120_000;
     await w.isShown(ONE);
+    await w.areAllShown();
     w.accounts.clear();
     w.desks.compare();
+    expect(w.desks.pending()).toBe(1);
     await waitFor(() => w.accounts.has(deskJid(ONE)), { every: 5 });
+    await w.areAllShown();
   });
 
   it('changes its status no more often than it may, and then to the newest one', async () => {
@@ -126,8 +134,10 @@ describe('a desk', () => {
     expect(partitionOf(TWO.id)).not.toBe(partition);
     const w = world([ONE, TWO], movableOwnership([partitionOf(TWO.id)]));
     await w.isShown(TWO);
+    await w.areAllShown();
     expect(w.shown(ONE)).toBeUndefined();
     w.ownership.gain(partition);
+    expect(w.desks.pending()).toBe(2); // both are looked at
     await w.isShown(ONE);
     await w.ownership.handOver(partition);
     expect(w.releasedFor.has(deskJid(ONE))).toBe(true);
@@ -137,8 +147,10 @@ describe('a desk', () => {
   it('comes back when another login has replaced its session', async () => {
     const w = world([ONE]);
     await w.isShown(ONE);
+    await w.areAllShown();
     w.present.delete(deskJid(ONE));
     w.desks.sessionLost(ONE.id);
+    expect(w.desks.pending()).toBe(1);
     w.clock.now += 60_000;
     await w.isShown(ONE);
   });
@@ -149,6 +161,7 @@ describe('a desk', () => {
     await w.isShown(TWO);
     w.tenants[0] = { ...ONE, removing: true };
     await w.desks.remove(ONE);
+    expect(w.desks.pending()).toBe(0);
     for (const listener of w.listeners) listener(ONE.id);
     w.arrived(ONE);
     w.clock.now += 60_000;
