@@ -28,7 +28,7 @@ export interface DesiredVisitors {
   /** How many visitors should be online. */
   online(tenant: TenantId): number;
   /**
-   * Visitors with a chat first, and of them those whose chat an operator has or is asked about; then the most recently active.
+   * Visitors with a chat first, and of them those whose chat an operator has, or is asked about; then the most recently active.
    * null if all fit into the limit.
    */
   mostRecent(tenant: TenantId, limit: number): ReadonlySet<VisitorKey> | null;
@@ -58,19 +58,25 @@ const toRow = (row: Stored): DesiredVisitor => ({
   gone: row.gone === 1,
 });
 
-/** Facts after which an operator writes with the visitor, or decides whether to. */
-const ASKED: ReadonlySet<string> = new Set(['ChatAssigned', 'ChatOffered', 'ChatAccepted']);
+/** What a fact makes of the column `chat`: who is in a conversation has to be seen, and then who is asked about. */
+const IN_CHAT: Readonly<Record<string, number>> = {
+  ChatAssigned: 2,
+  ChatOffered: 2,
+  ChatAccepted: 3,
+  ChatUnassigned: 1,
+  ChatTakenInLhc: 1,
+};
 
 export const DESIRED_VISITORS_TABLE: WorkTable = {
   name: 'desired_visitors',
-  version: 3,
+  version: 4,
   schema: `
     CREATE TABLE desired_visitors (
       tenant TEXT NOT NULL,
       key TEXT NOT NULL,
       online INTEGER NOT NULL,
       here INTEGER NOT NULL, -- not timed out
-      chat INTEGER NOT NULL, -- 1: a chat; 2: it is offered to operators, or somebody has it
+      chat INTEGER NOT NULL, -- 1: a chat; 2: operators are asked about it; 3: one has accepted it
       gone INTEGER NOT NULL,
       seen INTEGER NOT NULL,
       PRIMARY KEY (tenant, key)
@@ -111,8 +117,7 @@ export const DESIRED_VISITORS_TABLE: WorkTable = {
       else if (type === 'PageViewed') see.run(at, tenant, name);
       else if (type === 'ChatStarted') chat.run(1, at, tenant, name);
       else if (type === 'ChatClosed') chat.run(0, at, tenant, name);
-      else if (ASKED.has(type)) ask.run(2, tenant, name);
-      else if (type === 'ChatUnassigned' || type === 'ChatTakenInLhc') ask.run(1, tenant, name);
+      else if (Object.hasOwn(IN_CHAT, type)) ask.run(IN_CHAT[type] ?? 1, tenant, name);
       else if (type === 'ChatTransferred') ask.run(data.operator ? 2 : 1, tenant, name);
       else if (type === 'TimedOut') leave.run(tenant, name);
       else if (type === 'CleanedUp' && data.silent === undefined) go.run(tenant, name);

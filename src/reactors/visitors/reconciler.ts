@@ -328,6 +328,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         }
         if (actor?.kind !== 'visitor') continue;
         const visitor = { tenant: actor.tenant, key: actor.name };
+        // It changes no presence, and operators who are asked have to get the visitor's words.
+        if (type === 'ChatOffered') visible.changed(visitor.tenant);
         if (type === 'PageViewed') schedule.pageView(visitor);
         else if (changesLook(type)) schedule.change(visitor);
         else continue;

@@ -599,6 +599,16 @@ describe('maxVisibleVisitors', () => {
       await world.rig.toVisitor(key, startChat(`c${key}`));
     }
     await shows(world, '1', '3');
+    const facts = await world.rig.facts('visitor-acme.2');
+    await world.rig.toVisitor('2', {
+      type: 'OfferChat',
+      chatId: 'c2',
+      search: facts.findLast(({ type }) => type === 'ChatStarted')?.revision ?? -1,
+      operators: [username('op1')],
+      reason: 'broadcast',
+      considered: { free: 1, first: [] },
+    });
+    await shows(world, '1', '2');
   });
 
   it('gives the places that mod_lhc has to visitors with a chat, and tries for more later', async () => {
