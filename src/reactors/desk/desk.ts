@@ -145,7 +145,7 @@ export function createDesks(options: DesksOptions): Desks {
     entry.made = true;
   }
 
-  /** Removes the desk from the place where a tenant's transport does not have it. Idempotent, and once for each process. */
+  /** Removes the desk from the place where a tenant's transport does not have it. Idempotent, and once for each comparison. */
   async function leaveFormer(tenant: Tenant, entry: Entry): Promise<void> {
     if (entry.leftBy === tenant.transport) return;
     await removeFormer(tenant);
@@ -209,7 +209,12 @@ export function createDesks(options: DesksOptions): Desks {
 
   const compare = (): void => {
     if (!started) return;
-    for (const { id } of tenants.all()) if (owns(id)) anew(id);
+    for (const { id } of tenants.all()) {
+      if (!owns(id)) continue;
+      // A kill of ejabberd undoes its last two seconds: what was removed may be there again.
+      entryOf(id).leftBy = null;
+      anew(id);
+    }
   };
 
   /** Another process may act for these desks now. */

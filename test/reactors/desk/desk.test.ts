@@ -155,6 +155,27 @@ describe('a desk', () => {
     await w.isShown(ONE);
   });
 
+  it('leaves the place of the other transport, also if ejabberd has lost that it did', async () => {
+    const w = world([ONE]);
+    await w.isShown(ONE);
+    const moved: Tenant = { ...ONE, transport: 'component' };
+    w.tenants[0] = moved;
+    for (const listener of w.listeners) listener(ONE.id);
+    const isGone = () =>
+      waitFor(() => w.accounts.size === 0 && w.members('visitors.one').size === 0, {
+        every: 5,
+        what: 'no account of the desk',
+      });
+    await w.isShown(moved);
+    await isGone();
+    // As after a kill, which loses Mnesia's last two seconds.
+    await w.admin.register(deskJid(ONE), 'password');
+    await w.admin.joinGroup(deskJid(ONE), 'visitors.one');
+    w.desks.compare();
+    await isGone();
+    expect(w.shown(moved)).toBeDefined();
+  });
+
   it('goes for good with its tenant, and no other one does', async () => {
     const w = world();
     await w.isShown(ONE);
