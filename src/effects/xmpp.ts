@@ -36,6 +36,16 @@ const CONCERNS: ReadonlySet<string> = new Set([
   'AvailabilitySet',
   'OperatorRemoved',
   'PresenceResumed',
+  'RoomOpened',
+  'RoomJoined',
+  'RoomClosed',
+  'Whispered',
+]);
+
+/** Facts that call for an effect in the room of a chat alone (docs/adr/0062). Most chats have none. */
+const CONCERNS_ROOM: ReadonlySet<string> = new Set([
+  'OperatorMessageReceived',
+  'OperatorMessageRetracted',
 ]);
 
 /** Release 0.1.0 told the inviter nothing. Its invitations are too old for a line. A refusal has a line of its own. */
@@ -45,7 +55,8 @@ const isSilent = (type: string, { standsMs, reason }: JsonObject): boolean =>
 
 /** Whether a fact calls for an effect in XMPP. */
 export const concernsXmpp = ({ type, data }: { type: string; data: JsonObject }): boolean =>
-  CONCERNS.has(type) && !isSilent(type, data);
+  (CONCERNS.has(type) && !isSilent(type, data)) ||
+  (CONCERNS_ROOM.has(type) && (data.room === true || data.toRoom === true));
 
 /** A message for one operator whom LHC addressed with it. */
 export interface Addressed {

@@ -85,7 +85,7 @@ export async function handleAboutMessage(
     if (charge === 'first') return void (await refuse(TOO_FAST));
   }
   if (!visitor) return void (await refuse(UNSUPPORTED_AT_DESK));
-  const command = commandAbout(parts, operator, event);
+  const command = commandAbout(parts, operator, event, place.room === true);
   if (command === null) return;
   if (typeof command === 'string') return void (await refuse(command));
   try {
@@ -101,6 +101,7 @@ function commandAbout(
   { tenants }: MessageParts,
   { tenant, name: operator }: Ends['operator'],
   event: WebhookEventOf<'retraction' | 'reaction'>,
+  isInRoom: boolean,
 ): VisitorCommand | string | null {
   const settings = tenants.get(tenant);
   if (settings?.removing) return BEING_REMOVED;
@@ -108,9 +109,16 @@ function commandAbout(
   const isAble = settings?.callbackFlavour === 'native';
   if (event.type === RETRACTION) {
     if (!isAble) return UNSUPPORTED.get(RETRACTION) ?? UNSUPPORTED_OTHER;
-    return { type: 'RetractOperatorMessage', operator, messageId: event.retracts };
+    const where = isInRoom && { room: true };
+    return { type: 'RetractOperatorMessage', operator, messageId: event.retracts, ...where };
   }
   const reactions = emojisIn(event.reactions);
+  if (isInRoom) {
+    // People react to each other's words there too, and what LHC can show is no reason for a line.
+    if (!isAble || (reactions.length === 0 && event.reactions.length > 0)) return null;
+    const messageId = event.reactsTo;
+    return { type: 'ReactToMessage', operator, messageId, reactions, room: true };
+  }
   if (!isAble || (reactions.length === 0 && event.reactions.length > 0)) {
     if (event.reactions.length === 0) return null; // they were never shown
     return isAble ? 'visitors can be shown emojis alone' : (UNSUPPORTED.get('reaction') ?? null);

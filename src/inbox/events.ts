@@ -26,6 +26,8 @@ const stream = {
   session: session.optional(),
   resumptions: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
 };
+/** To the room of the visitor's chat (docs/adr/0062). `to` is the visitor all the same. */
+const room = z.boolean().optional();
 const messageId = z.string().min(1).max(MESSAGE_ID_MAX_CHARACTERS);
 
 /** One type of event: what all have, and its own. */
@@ -60,10 +62,18 @@ const events = [
     /** It replies to the message with this id (XEP-0461). A part of the text quotes that one (XEP-0428). */
     replyTo: messageId.optional(),
     quote: z.tuple([z.number().int().min(0), z.number().int().min(1)]).optional(),
+    room,
     ...stream,
   }),
   /** It takes the message `retracts` back (XEP-0424). */
-  event('retraction', { from: jid, to: jid, id: messageId, retracts: messageId, ...stream }),
+  event('retraction', {
+    from: jid,
+    to: jid,
+    id: messageId,
+    retracts: messageId,
+    room,
+    ...stream,
+  }),
   /** All reactions to the message `reactsTo` that there are now (XEP-0444). */
   event('reaction', {
     from: jid,
@@ -71,10 +81,18 @@ const events = [
     id: messageId,
     reactsTo: messageId,
     reactions: z.array(z.string().max(MAX_REACTION_CHARACTERS)).max(MAX_REACTIONS),
+    room,
     ...stream,
   }),
   /** Sent instead of a text, or with one that only says so; of a newer module perhaps something else. */
-  event('unsupported', { from: jid, to: jid, id: messageId, what: z.string().max(64), ...stream }),
+  event('unsupported', {
+    from: jid,
+    to: jid,
+    id: messageId,
+    what: z.string().max(64),
+    room,
+    ...stream,
+  }),
   event('chat_state', { from: jid, to: jid, state: z.enum(['composing', 'paused', 'active']) }),
   event('delivered', {
     from: jid,

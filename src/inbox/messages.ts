@@ -6,6 +6,8 @@ import { BEING_REMOVED } from '../actors/tenant/configuration.ts';
 import { lhcCommandsOf } from '../actors/tenant/lhc-commands.ts';
 import type { Tenant } from '../actors/tenant/tenant.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';
+import { KEEPS_MESSAGE } from '../actors/visitor/room.ts';
+import { whisperIn } from '../actors/visitor/whisper-form.ts';
 import { writtenMessage } from '../actors/visitor/written.ts';
 import { AppError, isRejected } from '../errors.ts';
 import type { WebhookEventOf } from './events.ts';
@@ -24,14 +26,7 @@ import {
   sendToOperator,
   sendToVisitor,
 } from './people.ts';
-import {
-  KEEPS_MESSAGE,
-  NO_QUOTATION,
-  refusal,
-  SET_ASIDE,
-  TOO_FAST,
-  UNSUPPORTED,
-} from './refusals.ts';
+import { NO_QUOTATION, refusal, SET_ASIDE, TOO_FAST, UNSUPPORTED } from './refusals.ts';
 import { commandIdOf, isSaidAgain, saidBy } from './repeats.ts';
 
 /** The event's number in its queue; or the command id of a message that a person sends again. */
@@ -87,9 +82,11 @@ export async function handleMessage(
   if (endsInCommand(quotation, own, isCommand)) return refuse(NO_QUOTATION);
   try {
     if (written.kind !== 'message') {
-      if (replaces !== undefined && hasMessage(conversation, replaces))
+      if (replaces !== undefined && hasMessage(conversation, replaces)) {
         return refuse(KEEPS_MESSAGE);
-      const origin = { messageId, commandId, hook, ...said, receipt, markable };
+      }
+      const corrects = replaces !== undefined && { replaces };
+      const origin = { messageId, commandId, hook, ...said, receipt, markable, ...corrects };
       await parts.carryOut(written, place, origin);
       return written.kind === 'canned' && written.do === 'use';
     }
@@ -97,6 +94,9 @@ export async function handleMessage(
       await sendToOperator(parts, operator, askDesk(messageId), { commandId, hook, ...said });
       return false;
     }
+    // As it was written: an action is another text (see below).
+    const whisper = whisperIn(`${quoted}${written.body}`);
+    if (whisper !== null) return refuse(whisper);
     const unshown = UNSUPPORTED.get(unreadable(body) ?? '');
     if (unshown !== undefined) return refuse(unshown);
     const words = isAction(written.body)
@@ -112,6 +112,7 @@ export async function handleMessage(
       markable,
       ...(replaces !== undefined && { replaces }),
       ...(replyTo !== undefined && { reply: { to: replyTo, plain: words } }),
+      ...(place.room && { room: true }),
       ...(onlyChat !== null && { onlyChat }),
     };
     await sendToVisitor(parts, visitor, command, { commandId, hook, ...said });
@@ -170,8 +171,9 @@ function endsInCommand(
 
 /** True if this operator's message with this id is with the visitor. */
 function hasMessage({ place, visitor }: Conversation, id: string): boolean {
-  const known = visitor && writtenMessage(visitor.context, id);
-  return known?.operator === place.operator.name && known.retracted === undefined;
+  const known = visitor && writtenMessage(visitor.context, id, place.operator.name);
+  if (!known || known.whisper || known.retracted !== undefined) return false;
+  return known.operator === place.operator.name;
 }
 
 /** A person sends a message again, out of order. */

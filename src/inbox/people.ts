@@ -95,7 +95,7 @@ export interface Conversation {
 /** The conversation that a stanza belongs to, with a visitor or with the desk. If there is none, the stanza is returned to its sender. */
 export async function conversationOf(
   options: PeopleOptions,
-  event: Source & { to: string; id: string },
+  event: Source & { to: string; id: string; room?: boolean | undefined },
 ): Promise<Conversation | null> {
   const sender = operatorOf(options, event);
   const operator = sender && (await registeredOperator(options, sender));
@@ -106,7 +106,8 @@ export async function conversationOf(
   if (operatorAtDesk(options, event)) {
     return { place: { operator: sender, visitor: null }, operator, visitor: null };
   }
-  const place = endsOf(options, event);
+  const ends = endsOf(options, event);
+  const place = ends && { ...ends, ...(event.room && { room: true }) };
   const visitor = place && (await knownVisitor(options, place.visitor));
   if (visitor) return { place, operator, visitor };
   giveBack(options, event, 'item-not-found', 'Not delivered: this visitor is not known.');

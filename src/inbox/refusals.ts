@@ -27,10 +27,6 @@ export const UNSUPPORTED_OTHER =
 export const UNSUPPORTED_AT_DESK =
   'the front desk reads plain text alone; !help says what it knows';
 
-/** A command cannot take the place of a message. */
-export const KEEPS_MESSAGE =
-  'the visitor has the message that you have corrected; write the command as a message of its own';
-
 /** A client says that a quotation ends within a command. */
 export const NO_QUOTATION =
   'your client does not say rightly where the quotation ends; write it again, without a reply';

@@ -8,6 +8,8 @@ import type { Conversation } from './people.ts';
 
 /** Stands for the desk where a visitor's key would stand. */
 const DESK = '@desk';
+/** The same words in the room and in the conversation were said twice. */
+const ROOM = '@room';
 /** The command id of an event: mod_lhc may post it again. */
 export const commandIdOf = ({ operator }: CommandPlace, { queueId, seq }: Hook): string =>
   `op:${operator.name}:${queueId}:${seq}`;
@@ -25,7 +27,7 @@ const UNIQUE_ID = /[0-9a-f]{8}-?[0-9a-f]{4}-?[1-8][0-9a-f]{3}-?[89ab][0-9a-f]{3}
  */
 export function saidBy(
   { digestKey }: MessageParts,
-  { operator, visitor }: CommandPlace,
+  { operator, visitor, room }: CommandPlace,
   {
     id,
     at: time,
@@ -37,7 +39,8 @@ export function saidBy(
   const at = Date.parse(time);
   if (Number.isNaN(at)) return {};
   const fingerprint = createHmac('sha256', digestKey);
-  fingerprint.update(JSON.stringify([operator.name, id, text, visitor?.name ?? DESK]));
+  const where = [visitor?.name ?? DESK, ...(room ? [ROOM] : [])];
+  fingerprint.update(JSON.stringify([operator.name, id, text, ...where]));
   return {
     said: {
       key: fingerprint.digest('base64url').slice(0, 22),

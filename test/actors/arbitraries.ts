@@ -54,7 +54,19 @@ export const visitorCommand: fc.Arbitrary<VisitorCommand | Wake> = fc.oneof(
     .record({ operator, messageId, replaces: messageId })
     .map((got): VisitorCommand => ({ type: 'ReceiveOperatorMessage', body: '', ...got })),
   fc
-    .record({ operator, messageId })
+    .record({ operator, messageId, room: fc.boolean() })
+    .map((got): VisitorCommand => ({ type: 'ReceiveOperatorMessage', body: '', ...got })),
+  fc
+    .record({ operator, operators: fc.subarray(['op1', 'op2', 'op3'].map(username)) })
+    .map((asked): VisitorCommand => ({ type: 'OpenRoom', ...asked })),
+  fc
+    .record({ chatId, operator: fc.option(operator) })
+    .map((asked): VisitorCommand => ({ type: 'CloseRoom', ...asked })),
+  fc
+    .record({ operator, messageId, room: fc.boolean(), replaces: messageId })
+    .map((said): VisitorCommand => ({ type: 'Whisper', body: '', ...said })),
+  fc
+    .record({ operator, messageId, room: fc.boolean() })
     .map((got): VisitorCommand => ({ type: 'RetractOperatorMessage', ...got })),
   fc
     .record({ operator, messageId, reactions: fc.subarray(['👍', '🐢']) })

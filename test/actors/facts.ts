@@ -69,6 +69,28 @@ export const receive = (
   body: 'How can I help?',
   ...wants,
 });
+export const openRoom = (operator = 'op1', ...operators: string[]): VisitorCommand => ({
+  type: 'OpenRoom',
+  operator: username(operator),
+  operators: operators.map(username),
+});
+/** @param operator null: ejabberd could not make the room of c1 */
+export const closeRoom = (operator: string | null = 'op1'): VisitorCommand => ({
+  type: 'CloseRoom',
+  chatId: operator === null ? 'c1' : null,
+  operator: usernameOrNull(operator),
+});
+export const whisper = (
+  operator = 'op1',
+  messageId = 'w1',
+  more: Partial<Extract<VisitorCommand, { type: 'Whisper' }>> = {},
+): VisitorCommand => ({
+  type: 'Whisper',
+  operator: username(operator),
+  messageId,
+  body: 'Offer a discount',
+  ...more,
+});
 export const retract = (operator = 'op1', messageId = 'o1'): VisitorCommand => ({
   type: 'RetractOperatorMessage',
   operator: username(operator),
@@ -416,6 +438,31 @@ export const retracted = (
 ): VisitorFact => ({
   type: 'OperatorMessageRetracted',
   data: { operator: username('op1'), messageId, revision, chatId },
+});
+export const roomOpened = (operator = 'op1', ...others: string[]): VisitorFact => ({
+  type: 'RoomOpened',
+  data: {
+    chatId: 'c1',
+    operator: username(operator),
+    members: [operator, ...others].map(username),
+  },
+});
+export const roomJoined = (by: string | null, ...operators: string[]): VisitorFact => ({
+  type: 'RoomJoined',
+  data: { chatId: 'c1', operators: operators.map(username), by: usernameOrNull(by) },
+});
+export const roomClosed = (by: string | null = 'op1'): VisitorFact => ({
+  type: 'RoomClosed',
+  data: { chatId: 'c1', by: usernameOrNull(by) },
+});
+export const whispered = (
+  operator = 'op1',
+  messageId = 'w1',
+  more: Partial<VisitorFacts['Whispered']> = {},
+): VisitorFact => ({
+  type: 'Whispered',
+  data: { chatId: 'c1', operator: username(operator), messageId, ...more },
+  personal: { body: 'Offer a discount' },
 });
 /** The first message of an invitation. */
 export const invitingMessage = (operator = 'op1', messageId = 'o1'): VisitorFact => ({

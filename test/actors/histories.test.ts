@@ -38,6 +38,7 @@ import {
   VISITOR_OVERFLOW_HISTORY,
   VISITOR_REFUSED_HISTORY,
   VISITOR_RETENTION_HISTORY,
+  VISITOR_ROOM_HISTORY,
 } from './histories.ts';
 import { MemoryStream, throughJson } from './stream.ts';
 
@@ -129,6 +130,7 @@ holds('visitor-retention', visitorDecider, VISITOR_RETENTION_HISTORY);
 holds('visitor-overflow', visitorDecider, VISITOR_OVERFLOW_HISTORY);
 holds('visitor-refused', visitorDecider, VISITOR_REFUSED_HISTORY);
 holds('visitor-about', visitorDecider, VISITOR_ABOUT_HISTORY);
+holds('visitor-room', visitorDecider, VISITOR_ROOM_HISTORY);
 holds('operator', operatorDecider, OPERATOR_HISTORY);
 holds('operator-claim', operatorDecider, OPERATOR_CLAIM_HISTORY);
 holds('operator-presences', operatorDecider, OPERATOR_PRESENCES);

@@ -40,6 +40,9 @@ const NEW_EACH_TIME = [
   'RevokeLhcUser',
   'ClaimAccount',
   'AddNote',
+  // It asks them in again.
+  'OpenRoom',
+  'Whisper',
   'SendOperatorCommand',
   'WriteInLhc',
   'AnswerOperator',

@@ -236,7 +236,9 @@ describe('a visitor', () => {
           }
           if (type === 'ChatAccepted') expect(data.operator).toBe(owner);
           if (type.startsWith('Chat')) accepted = type === 'ChatAccepted' || data.accepted === true;
-          if (type === 'OperatorMessageReceived' && data.chatId !== null) {
+          // In a room the others write too.
+          const isInRoom = data.room === true || data.toRoom === true;
+          if (type === 'OperatorMessageReceived' && data.chatId !== null && !isInRoom) {
             expect(data.operator).toBe(owner);
           }
           if (type === 'VisitorMessageSent') {
@@ -278,6 +280,31 @@ describe('a visitor', () => {
           presence: 'cleanedUp',
           conversation: 'none',
         });
+      }),
+    );
+  });
+
+  it('has no whisper that becomes a message, no message that becomes a whisper, and neither without a chat', () => {
+    fc.assert(
+      fc.property(timed(visitorCommand), (asked) => {
+        const kinds = new Map<number, string>();
+        let room = false;
+        let chatId: unknown = null;
+        for (const { type, data, revision } of played(visitorDecider, asked).facts) {
+          if (type === 'ChatStarted') chatId = data.chatId;
+          if (type === 'RoomOpened') room = true;
+          if (type === 'RoomClosed' || type === 'ChatClosed') room = false;
+          if (type === 'ChatClosed') chatId = null;
+          if (type !== 'Whispered' && type !== 'OperatorMessageReceived') continue;
+          kinds.set(revision, type);
+          if (typeof data.corrects === 'number') expect(kinds.get(data.corrects)).toBe(type);
+          if (data.room === true || data.toRoom === true) expect(room).toBe(true);
+          if (type === 'Whispered') {
+            expect(data.chatId).toBe(chatId);
+            // Somebody reads it.
+            expect(room || (data.to !== undefined && data.to !== data.operator)).toBe(true);
+          }
+        }
       }),
     );
   });

@@ -24,6 +24,7 @@ beforeAll(async () => {
     setAside: createSetAside({ store, vault, now, newId }),
     operatorName: async () => null,
     visitorName: async () => null,
+    colleagues: async () => [],
     team: rig.team,
     canned: rig.canned,
     signals: {

@@ -88,6 +88,7 @@ function inboxOf(
     operatorName: async ({ name }) => `Name of ${name}`,
 
     visitorName: async () => null,
+    colleagues: async () => [],
     team: rig.team,
     canned: rig.canned,
     signals,

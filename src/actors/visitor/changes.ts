@@ -19,6 +19,7 @@ import {
   take,
 } from './message-changes.ts';
 import { type Facet, toldAfter } from './profile.ts';
+import { endedRoom, joinedRoom, NO_ROOM, openedRoom } from './room.ts';
 import type { VisitorContext, VisitorKept } from './state.ts';
 import {
   endWritten,
@@ -60,6 +61,7 @@ const RESET_BY_CLEAN_UP = {
   firstWaiting: null,
   endedChat: null,
   markable: [],
+  ...NO_ROOM,
   ...NOTHING_WRITTEN,
   ...NOTHING_ADDRESSED,
 } satisfies Partial<VisitorContext>;
@@ -138,6 +140,7 @@ const PERSONAL: Record<keyof VisitorPersonal, true> = {
   MessageReacted: true,
   OperatorMessageReacted: true,
   NoteAdded: true,
+  Whispered: true,
   OperatorCommandSent: true,
   LhcAnswered: true,
   LhcRefused: true,
@@ -206,7 +209,19 @@ function changeBy(context: VisitorContext, event: VisitorEvent): Change {
     case 'VisitorNotified':
       return changeChat(context, event);
     case 'ChatClosed':
-      return { ...changeChat(context, event), ...endWritten(context) };
+      return {
+        ...changeChat(context, event),
+        ...endWritten(context),
+        ...endedRoom(context, event.revision),
+      };
+    case 'RoomOpened':
+      return openedRoom(event);
+    case 'RoomJoined':
+      return joinedRoom(context, event);
+    case 'RoomClosed':
+      return endedRoom(context, event.revision);
+    case 'Whispered':
+      return keepWritten(context, event);
     case 'VisitorMessageSent':
       return keepMessage(context, event);
     case 'ReservationRevoked':

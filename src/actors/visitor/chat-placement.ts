@@ -30,8 +30,11 @@ export type PlacementCommand =
   | (RoutingPick & { type: 'OfferChat'; operators: readonly Username[] })
   /** From routing. No effect if the operator no longer has the chat, or if the reason is `offline` and they have answered. */
   | { type: 'UnassignChat'; chatId: string; operator: Username; reason: UnassignReason }
-  /** `!take`: the operator takes the open chat, if no other operator has answered it. */
-  | { type: 'AcceptChat'; operator: Username }
+  /**
+   * `!take`: the operator takes the open chat, if no other operator has answered it.
+   * @param room it was written in the chat's room: also from the operator who has it
+   */
+  | { type: 'AcceptChat'; operator: Username; room?: boolean }
   | { type: 'DeclineChat'; operator: Username }
   /**
    * A transfer to an operator, with or without a reservation, or to a department.
@@ -119,7 +122,8 @@ function unassign(context: VisitorContext, command: CommandOf<'UnassignChat'>): 
 const isAskedOrOwner = (chat: Chat, operator: Username): boolean =>
   chat.operator === operator || chat.offeredTo.includes(operator);
 
-function accept(context: VisitorContext, { operator }: CommandOf<'AcceptChat'>): VisitorFact[] {
+function accept(context: VisitorContext, command: CommandOf<'AcceptChat'>): VisitorFact[] {
+  const { operator, room = false } = command;
   if (!context.chat) return refuse('this visitor has no open chat; write to them to invite them');
   const { chat } = context;
   const accepted: VisitorFact = {
@@ -127,9 +131,22 @@ function accept(context: VisitorContext, { operator }: CommandOf<'AcceptChat'>):
     data: { chatId: chat.id, operator, byCommand: true },
   };
   if (chat.operator === operator) return chat.accepted ? [] : [accepted];
-  if (chat.accepted && !chat.inLhc) return refuseForeign(chat);
+  if (chat.accepted && !chat.inLhc) {
+    if (!room || !context.room) return refuseForeign(chat);
+    return [takenInRoom(chat, operator), accepted];
+  }
   refuseByLhc(context, 'LHC gives a chat to whoever answers it; write to the visitor');
   return [chatAssigned(chat, operator, 'taken'), accepted];
+}
+
+/** Everybody in the room reads who takes the chat from whom. */
+function takenInRoom(chat: Chat, operator: Username): VisitorFact {
+  const to = { operator, department: null, reservation: null };
+  const { data } = transferred(chat, to, 'operator') as Extract<
+    VisitorFact,
+    { type: 'ChatTransferred' }
+  >;
+  return { type: 'ChatTransferred', data: { ...data, taken: true } };
 }
 
 function decline(context: VisitorContext, { operator }: CommandOf<'DeclineChat'>): VisitorFact[] {

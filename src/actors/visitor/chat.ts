@@ -30,7 +30,7 @@ export const isChatEvent = (event: VisitorEvent): event is ChatEvent => types.ha
  * Raise it when recorded histories of visitors fold differently (test/actors/golden). Then snapshots are dropped, and tables
  * with chats are built again.
  */
-export const VISITOR_FOLD = 11;
+export const VISITOR_FOLD = 12;
 
 /** Length of `passedBy`. A shorter list would forget the first operators of a broadcast and ask them again too early. */
 const PASSED_BY_MAX_OPERATORS = BROADCAST_MAX_OPERATORS;

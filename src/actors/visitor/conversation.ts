@@ -9,10 +9,12 @@ import { inLhcToo } from './in-lhc.ts';
 import { hasAnswered, isForeign, openChat, refuseForeign } from './open-chat.ts';
 import { ownChat } from './own-chat.ts';
 import { answerOfPicked } from './picked.ts';
+import { answerInRoom, chatOfRoom, KEEPS_WHISPER } from './room.ts';
 import { isSent, otherMessage, visitorMessageSent } from './sent-messages.ts';
 import type { Chat, VisitorContext, VisitorState, WrittenMessage } from './state.ts';
+import { QUOTES_WHISPER, whisperIn } from './whisper-form.ts';
 import { decideWithLhc, type LhcCommand } from './with-lhc.ts';
-import { idInLhc, ownMessage } from './written.ts';
+import { idInLhc, ownMessage, writtenMessage } from './written.ts';
 
 export type ConversationCommand =
   | {
@@ -48,6 +50,9 @@ export type ConversationCommand =
       replaces?: string;
       /** The id of the message that it replies to (XEP-0461), and the text without the quotation of that one. */
       reply?: { to: string; plain: string };
+      /** It was written in the chat's room. `canned`: its text does not stand there. */
+      room?: boolean;
+      canned?: boolean;
       /** The chat of a visitor who is known by it alone: once it is over, LHC has nobody to invite. */
       onlyChat?: string;
     }
@@ -137,6 +142,7 @@ function correctable(
   replaces: string,
 ): WrittenMessage | null {
   const known = ownMessage(context, operator, replaces);
+  if (known?.whisper) return refuse(KEEPS_WHISPER);
   if (known?.retracted) return refuse('you have taken the message back that it corrects');
   if (known?.over) return refuse('the chat is over in which you wrote what it corrects');
   return known;
@@ -167,7 +173,12 @@ function receive(
   { now }: DecisionContext,
 ): VisitorFact[] {
   const { operator, messageId, body, receipt, markable, replaces, reply, onlyChat } = command;
-  const { chat, inviter } = context;
+  const { room = false, canned = false } = command;
+  const { inviter } = context;
+  const chat = room ? chatOfRoom(context) : context.chat;
+  const whisper = whisperIn(body);
+  if (whisper !== null) return refuse(whisper);
+  if (reply && writtenMessage(context, reply.to)?.whisper) return refuse(QUOTES_WHISPER);
   const corrected = replaces === undefined ? null : correctable(context, operator, replaces);
   const replyTo = reply && idOfKnown(context, reply.to);
   const message = (invitation: boolean, invites = false): VisitorFact => ({
@@ -185,12 +196,15 @@ function receive(
       ...(replaces !== undefined && !corrected && { insteadOf: replaces }),
       ...(replyTo !== undefined && { replyTo }),
       ...(invites && { invites }),
+      ...(room && !canned && { room }),
+      ...(context.room && (!room || canned) && { toRoom: true }),
     },
     personal: {
       body,
       ...(reply && replyTo !== undefined && reply.plain !== body && { plain: reply.plain }),
     },
   });
+  if (room && chat) return [...(corrected ? [] : answerInRoom(chat, operator)), message(false)];
   if (chat && corrected && !isByLhc(context) && !hasAnswered(chat, operator)) {
     if (isForeign(chat, operator)) return refuseForeign(chat);
     return refuse('you do not have this chat; write it as a new message to answer');
@@ -226,6 +240,8 @@ function closeChat(
   { now }: DecisionContext,
 ): VisitorFact[] {
   const { chatId, by, reason } = command;
+  const whisper = by === 'operator' && reason ? whisperIn(reason) : null;
+  if (whisper !== null) return refuse(whisper);
   // Closing a closed chat is no error: both sides may close it.
   if (chatId !== null && context.chat === null && context.lastChatId === chatId) return [];
   if (command.operator === undefined) openChat(context, chatId);

@@ -14,6 +14,7 @@ import { decideHistoryEnd, type HistoryEndCommand, keptState, silentEnd } from '
 import { decideInLhc, type LhcCommand } from './in-lhc.ts';
 import { VISITOR_VERSION, type VisitorSnapshot, visitorMachine } from './machine.ts';
 import { facetsOf, type Profile } from './profile.ts';
+import { decideRoom, type RoomCommand, withOwnerInRoom } from './room.ts';
 import { isSent } from './sent-messages.ts';
 import type { VisitorContext, VisitorState } from './state.ts';
 
@@ -34,6 +35,7 @@ export type VisitorCommand =
   | AddressMessage
   | PlacementCommand
   | LhcCommand
+  | RoomCommand
   | { type: 'TimeOut' }
   | HistoryEndCommand
   | VisitorReport;
@@ -184,6 +186,10 @@ function decideVisitor(
     case 'SetOwner':
     case 'WriteInLhc':
       return decideInLhc(context, command);
+    case 'OpenRoom':
+    case 'CloseRoom':
+    case 'Whisper':
+      return decideRoom(context, command);
     default:
       return decideConversation(state, command, decision);
   }
@@ -192,7 +198,8 @@ function decideVisitor(
 export const visitorDecider: Decider<VisitorCommand, VisitorSnapshot> = {
   version: VISITOR_VERSION,
   machine: visitorMachine,
-  decide: decideVisitor,
+  decide: (core, command, decision) =>
+    withOwnerInRoom(core.snapshot.context, decideVisitor(core, command, decision)),
   aboutOf: ({ snapshot: { context } }, command) => aboutOf(context, command),
   checkRepeat(core, command) {
     if (command.type === 'StartChat' || command.type === 'SendMessage') {

@@ -177,6 +177,8 @@ export type VisitorFacts = {
     department: string | null;
     reservation: string | null;
     by: 'operator' | 'lhc' | 'overflow';
+    /** The new operator has taken it from the one before, in the chat's room. */
+    taken?: true;
     fromDepartment?: string;
     /** Operators whose offer from a `broadcast` ends by this fact. */
     withdrawnFrom?: Username[];
@@ -230,6 +232,10 @@ export type VisitorFacts = {
     replyTo?: string;
     /** The first message of an invitation. */
     invites?: true;
+    /** It was written in the chat's room, and stands there (docs/adr/0062). */
+    room?: true;
+    /** The chat has a room, and the text does not stand there: it is shown there as a line. */
+    toRoom?: true;
   };
   /**
    * The operator takes a message back (XEP-0424). `messageId`: its id, or that of a correction, as the client gave it.
@@ -240,6 +246,8 @@ export type VisitorFacts = {
     messageId: string;
     revision: number;
     chatId: string | null;
+    /** The chat has a room, and the retraction was not written there. */
+    toRoom?: true;
   };
   /** The operator's reactions to the visitor's message are these now (XEP-0444); none if they were removed. */
   MessageReacted: { operator: Username; messageId: string; chatId: string };
@@ -260,6 +268,27 @@ export type VisitorFacts = {
   /** The operator's client has displayed this message of the visitor and all before it (XEP-0333). */
   MessageDisplayed: { operator: Username; messageId: string; chatId: string | null };
   NoteAdded: { chatId: string; operator: Username; noteId: string };
+  /** The open chat has a chat room from now on, in which these operators are let in (docs/adr/0062). */
+  RoomOpened: { chatId: string; operator: Username; members: Username[] };
+  /** These operators are let into the room, or asked in again. `by` null: one of them has the chat now. */
+  RoomJoined: { chatId: string; operators: Username[]; by: Username | null };
+  /** The room is closed before its chat. `by` null: ejabberd could not make it. */
+  RoomClosed: { chatId: string; by: Username | null };
+  /**
+   * A word to colleagues that the visitor never sees. LHC is not told either. `room`: it was written in the room, where they
+   * have read it; `toRoom`: it is shown there. `to`: the chat's operator, who reads it where they are not in the room.
+   * `corrects`: revision of the whisper that it corrects; `insteadOf`: as in `OperatorMessageReceived`.
+   */
+  Whispered: {
+    chatId: string;
+    operator: Username;
+    messageId: string;
+    room?: true;
+    toRoom?: true;
+    to?: Username;
+    corrects?: number;
+    insteadOf?: string;
+  };
   /** The operator wrote a command that LHC carries out (`!block`). */
   OperatorCommandSent: { chatId: string; operator: Username; messageId: string; command: string };
   /**
@@ -338,6 +367,7 @@ export type VisitorPersonal = {
   MessageReacted: { reactions: string[] };
   OperatorMessageReacted: { reactions: string[] };
   NoteAdded: { body: string };
+  Whispered: { body: string };
   OperatorCommandSent: { text: string };
   LhcAnswered: { text?: string };
   LhcRefused: { text?: string };

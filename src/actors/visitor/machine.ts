@@ -8,7 +8,7 @@
  *
  * `facts.ts` has the facts, and `state.ts` the state. `changes.ts` and `chat.ts` change the context; the action `change`
  * stands at exactly one place for each fact. `decisions.ts` has the commands and calls `conversation.ts` (messages),
- * `chat-placement.ts` (who has the chat), `in-lhc.ts` (people in LHC's own pages), `effect-reports.ts` (outcomes of
+ * `chat-placement.ts` (who has the chat), `room.ts` (its chat room, and whispers), `in-lhc.ts` (people in LHC's own pages), `effect-reports.ts` (outcomes of
  * effects) and `history-end.ts` (clean-up, erasure, retention).
  */
 import { assign, emit, type SnapshotFrom, setup, stateIn } from 'xstate';
@@ -54,6 +54,7 @@ export const visitorMachine = setup({
     isAcceptedInLhc: ({ event }) => event.type === 'ChatTakenInLhc' && event.data.accepted,
     toOperator: ({ context: { chat }, event }) =>
       chat !== null && event.type === 'ChatTransferred' && event.data.operator !== null,
+    hasRoom: ({ context }) => context.room !== null,
     isOverflow: ({ event }) => event.type === 'ChatTransferred' && event.data.by === 'overflow',
     otherOffersStay: ({ context, event }) =>
       event.type === 'ChatUnassigned' &&
@@ -92,6 +93,9 @@ export const visitorMachine = setup({
     OperatorMessageAccepted: { actions: 'change' },
     MessageReacted: { actions: 'change' },
     NoteAdded: { actions: 'change' },
+    // Their chat is open, and who has it does not matter.
+    RoomJoined: { guard: 'hasRoom', actions: 'change' },
+    RoomClosed: { guard: 'hasRoom', actions: 'change' },
     OperatorCommandSent: { actions: 'change' },
     LhcAnswered: { actions: 'change' },
     LhcRefused: { actions: 'change' },
@@ -183,6 +187,15 @@ export const visitorMachine = setup({
             ],
             ChatAccepted: { target: 'chatting', actions: 'change' },
             MessageWrittenInLhc: { target: 'waiting', reenter: true, actions: 'change' },
+            RoomOpened: { actions: 'change' },
+            Whispered: { actions: 'change' },
+            // In a room people write while somebody else is asked.
+            OperatorMessageReceived: {
+              guard: 'hasRoom',
+              target: 'waiting',
+              reenter: true,
+              actions: 'change',
+            },
             VisitorMessageSent: { target: 'waiting', reenter: true, actions: 'change' },
             ChatClosed: { target: 'none', actions: 'change' },
           },
@@ -194,6 +207,8 @@ export const visitorMachine = setup({
             OperatorMessageReceived: { target: 'chatting', reenter: true, actions: 'change' },
             MessageWrittenInLhc: { target: 'chatting', reenter: true, actions: 'change' },
             ChatTakenInLhc: { target: 'chatting', reenter: true, actions: 'change' },
+            RoomOpened: { actions: 'change' },
+            Whispered: { actions: 'change' },
             // An operator takes it from somebody in LHC, or somebody else whom LHC has picked answers.
             ChatAssigned: { target: 'waiting', actions: 'change' },
             ChatUnassigned: { target: 'waiting', actions: 'change' },

@@ -117,6 +117,17 @@ export type WrittenMessage = {
   retracted?: number;
   /** The visitor has reacted to it. */
   reacted?: true;
+  /** It is a whisper, which the visitor does not have. */
+  whisper?: true;
+};
+
+/** The chat room of a chat (docs/adr/0062). */
+export type ChatRoom = {
+  chatId: string;
+  /** Of the fact that opened it. */
+  revision: number;
+  /** Operators who were let in, at most {@link MAX_ROOM_MEMBERS} (room.ts). */
+  members: Username[];
 };
 
 /** How far a visitor's personal data is erased (docs/adr/0049). */
@@ -164,6 +175,10 @@ export type VisitorContext = {
   chats: number;
   /** The operator who last answered a chat of this visitor. */
   lastOperator: Username | null;
+  /** The room of the open chat, if it has one. */
+  room: ChatRoom | null;
+  /** The last room that was closed, by itself or with its chat. `until`: revision of the fact that closed it. */
+  endedRoom: (ChatRoom & { until: number }) | null;
   /** The last chat, if it had an operator and somebody else ended it. That operator may still be writing. */
   endedChat: { operator: Username; at: number } | null;
   /** The last messages whose clients asked for a displayed marker. */

@@ -1,10 +1,11 @@
 /** Decisions about what an operator tells LHC beside messages, and what LHC answers: notes, LHC's commands, refusals. */
 import type { Username } from '../ids.ts';
-import type { DecisionContext } from '../machine/decider.ts';
+import { type DecisionContext, refuse } from '../machine/decider.ts';
 import { invitationExpired } from './chat-facts.ts';
 import type { RefusedByLhc, VisitorFact } from './facts.ts';
 import { ownChat } from './own-chat.ts';
 import type { VisitorContext, VisitorState } from './state.ts';
+import { isLikeWhisper, LIKE_WHISPER, whisperIn } from './whisper-form.ts';
 
 export type LhcCommand =
   /** A note for LHC. The visitor does not see it. */
@@ -54,6 +55,9 @@ function sendCommand(
   { now }: DecisionContext,
 ): VisitorFact[] {
   const { operator, messageId, command, text } = wish;
+  // LHC may write what it does not know to the visitor.
+  const whisper = isLikeWhisper(command) ? LIKE_WHISPER : whisperIn(text);
+  if (whisper !== null) return refuse(whisper);
   const { id: chatId } = ownChat(context, operator, now);
   const data = { chatId, operator, messageId, command };
   return [{ type: 'OperatorCommandSent', data, personal: { text } }];

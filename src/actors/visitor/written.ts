@@ -17,12 +17,29 @@ type Written = Pick<VisitorContext, 'written' | 'writtenBefore'>;
 /** What a visitor without messages of operators has. */
 export const NOTHING_WRITTEN: Written = { written: [], writtenBefore: false };
 
-/** The newest message with this id, with a correction of this id, or in the place of what had it. */
-export function writtenMessage({ written }: Written, id: string): WrittenMessage | undefined {
-  const hash = shortHash(id);
-  return written.findLast(
-    (each) => each.hash === hash || each.corrected === hash || each.alias?.hash === hash,
-  );
+/** Whether a client means this message by an id: its own, that of a correction, or of what it took the place of. */
+const isCalled =
+  (hash: string) =>
+  (each: WrittenMessage): boolean =>
+    each.hash === hash || each.corrected === hash || each.alias?.hash === hash;
+
+/**
+ * The newest message with this id, with a correction of this id, or in the place of what had it.
+ * @param operator whose own go before those of others: in a room many write, and some clients count their ids
+ */
+export function writtenMessage(
+  { written }: Written,
+  id: string,
+  operator?: Username,
+): WrittenMessage | undefined {
+  const found = written.filter(isCalled(shortHash(id)));
+  return found.findLast((each) => each.operator === operator) ?? found.at(-1);
+}
+
+/** The same, if the visitor has it: no whisper. */
+export function messageOfVisitor({ written }: Written, id: string): WrittenMessage | undefined {
+  const isMeant = isCalled(shortHash(id));
+  return written.findLast((each) => !each.whisper && isMeant(each));
 }
 
 /** The id by which LHC knows the message. @param id as the client gave it */
@@ -31,7 +48,7 @@ export const idInLhc = ({ alias }: WrittenMessage, id: string): string =>
 
 export function keepWritten(
   { written, writtenBefore }: Written,
-  { data, revision }: Of<'OperatorMessageReceived'>,
+  { type, data, revision }: Of<'OperatorMessageReceived' | 'Whispered'>,
 ): Written {
   const hash = shortHash(data.messageId);
   const { corrects, operator, insteadOf, messageId: id } = data;
@@ -39,7 +56,8 @@ export function keepWritten(
     return { written: changed(written, corrects, { corrected: hash }), writtenBefore };
   }
   const alias = insteadOf === undefined ? {} : { alias: { hash: shortHash(insteadOf), id } };
-  const all = [...written, { hash, revision, operator, ...alias }];
+  const whisper = type === 'Whispered' && ({ whisper: true } as const);
+  const all = [...written, { hash, revision, operator, ...alias, ...whisper }];
   return {
     written: all.slice(-MAX_WRITTEN_MESSAGES),
     writtenBefore: writtenBefore || all.length > MAX_WRITTEN_MESSAGES,
@@ -92,7 +110,7 @@ export function ownMessage(
   operator: Username,
   id: string,
 ): WrittenMessage | null {
-  const known = writtenMessage(context, id);
+  const known = writtenMessage(context, id, operator);
   if (!known) {
     if (!context.writtenBefore) return null;
     return refuse('the message that it is about is too old, or never reached the visitor');

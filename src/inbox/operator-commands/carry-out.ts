@@ -1,11 +1,20 @@
 /** Carries out a command that an operator wrote in a conversation, or refuses it with a reason for the operator. */
-import { onlyChatOf, type Person, personOf, type VisitorKey } from '../../actors/ids.ts';
+import {
+  onlyChatOf,
+  type Person,
+  personOf,
+  type TenantId,
+  type Username,
+  type VisitorKey,
+} from '../../actors/ids.ts';
 import { refuse } from '../../actors/machine/decider.ts';
 import type { Hook, Said } from '../../actors/machine/idempotency.ts';
 import type { OperatorCommand } from '../../actors/operator/decisions.ts';
 import type { CannedName } from '../../actors/tenant/canned-texts.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
+import { KEEPS_WHISPER } from '../../actors/visitor/room.ts';
+import { writtenMessage } from '../../actors/visitor/written.ts';
 import type { CannedTextStore, TeamReading } from '../../runtime/desk-ports.ts';
 import type { Actors, Receiver, Transfer } from '../../runtime/ports.ts';
 import { isAction, visibleText, withoutAction } from '../operator-text.ts';
@@ -26,6 +35,8 @@ export interface Ends {
 export interface CommandPlace {
   readonly operator: Ends['operator'];
   readonly visitor: Ends['visitor'] | null;
+  /** In the room of the visitor's chat, and not in their conversation. */
+  readonly room?: boolean;
 }
 
 export interface CommandOrigin {
@@ -37,6 +48,8 @@ export interface CommandOrigin {
   /** The operator's client asked for a receipt, for markers: of a canned text that goes to the visitor. */
   readonly receipt?: boolean;
   readonly markable?: boolean;
+  /** The id of the message that it corrects (XEP-0308). */
+  readonly replaces?: string;
 }
 
 /** The command's name, as the answer to it has it. */
@@ -66,6 +79,8 @@ export interface CarryOutOptions {
   readonly transfer: Transfer;
   readonly team: Pick<TeamReading, 'find'>;
   readonly canned: CannedTextStore;
+  /** Registered operators with this username or name, or else with this word in it. */
+  readonly colleagues: (tenant: TenantId, name: string) => Promise<readonly Username[]>;
   /** An operator's name as visitors read it; null if none is known. */
   readonly operatorName: (operator: Ends['operator']) => Promise<string | null>;
   /** A visitor's name; null if none is known. */
@@ -75,7 +90,8 @@ export interface CarryOutOptions {
 export function createCarryOut(options: CarryOutOptions): CarryOut {
   return async (written, place, origin) => {
     const { operator, visitor } = place;
-    const { messageId, receipt: _receipt, markable: _markable, ...sent } = origin;
+    const { messageId } = origin;
+    const sent = originOf(origin);
     const by = operator.name;
     const sendToOperator = async (command: OperatorCommand): Promise<void> => {
       await options.actors.operator(operator.tenant, by).send(command, sent);
@@ -118,7 +134,7 @@ export function createCarryOut(options: CarryOutOptions): CarryOut {
       }
       default:
         if (!visitor) return refuse('it is about one visitor; write it in their conversation');
-        return inConversation(options, written, { operator, visitor }, origin);
+        return inConversation(options, written, { ...place, visitor }, origin);
     }
   };
 }
@@ -128,6 +144,13 @@ interface Found {
   readonly visitors?: VisitorKey[];
   readonly more?: number;
 }
+
+/** What an actor has to know of where a command comes from. */
+const originOf = ({ commandId, hook, said }: CommandOrigin) => ({
+  commandId,
+  ...(hook && { hook }),
+  ...(said && { said }),
+});
 
 type AboutVisitor = Exclude<
   Command,
@@ -160,20 +183,24 @@ function receiverOf({ tenants }: CarryOutOptions, name: string, { operator }: En
 async function inConversation(
   options: CarryOutOptions,
   written: AboutVisitor,
-  ends: Ends,
+  ends: Ends & Pick<CommandPlace, 'room'>,
   origin: CommandOrigin,
 ): Promise<void> {
   const { actors, transfer } = options;
-  const { visitor, operator } = ends;
-  const { messageId, receipt: _receipt, markable: _markable, ...sent } = origin;
+  const { visitor, operator, room = false } = ends;
+  const { messageId, replaces } = origin;
+  const sent = originOf(origin);
   const by = operator.name;
   const sendToVisitor = (command: VisitorCommand) =>
     actors.visitor(visitor.tenant, visitor.name).send(command, sent);
   switch (written.kind) {
     case 'take':
     case 'decline': {
-      const type = written.kind === 'take' ? 'AcceptChat' : 'DeclineChat';
-      const { facts } = await sendToVisitor({ type, operator: by });
+      const { facts } = await sendToVisitor(
+        written.kind === 'take'
+          ? { type: 'AcceptChat', operator: by, ...(room && { room }) }
+          : { type: 'DeclineChat', operator: by },
+      );
       // Without facts the command changed nothing, or it is a repeat.
       if (facts > 0 || (await isRepeat(options, visitor, origin))) return;
       return refuse(ALREADY[written.kind]);
@@ -187,6 +214,23 @@ async function inConversation(
       const { reason } = written;
       const command = { type: 'CloseChat', chatId: null, by: 'operator', operator: by } as const;
       await sendToVisitor({ ...command, reason });
+      return;
+    }
+    case 'room': {
+      if (written.do === 'close') {
+        await sendToVisitor({ type: 'CloseRoom', chatId: null, operator: by });
+        return;
+      }
+      // A repeated command gets its first answer, although somebody may have another name by now.
+      if (await isRepeat(options, visitor, origin)) return;
+      const operators = await colleaguesOf(options, operator, written.names);
+      await sendToVisitor({ type: 'OpenRoom', operator: by, operators });
+      return;
+    }
+    case 'whisper': {
+      const { text: body } = written;
+      const about = { ...(room && { room }), ...(replaces !== undefined && { replaces }) };
+      await sendToVisitor({ type: 'Whisper', operator: by, messageId, body, ...about });
       return;
     }
     case 'note': {
@@ -213,18 +257,47 @@ async function readable(
   return isAction(text) ? withoutAction(text, await operatorName(operator)) : text;
 }
 
+/** Names that a refusal lists. */
+const CHOICES_IN_REFUSAL = 10;
+
+/** The colleagues who are meant. @throws {AppError} `refused` if nobody is, or several. It does not repeat what was written */
+async function colleaguesOf(
+  { colleagues }: CarryOutOptions,
+  { tenant, name: by }: Ends['operator'],
+  names: readonly string[],
+): Promise<Username[]> {
+  const meant: Username[] = [];
+  for (const [index, name] of names.entries()) {
+    const found = await colleagues(tenant, name);
+    const others = found.filter((each) => each !== by);
+    const [one, ...more] = others.length > 0 ? others : found;
+    if (!one) return refuse(`nobody is called like name ${index + 1}; !who lists your colleagues`);
+    if (more.length > 0) {
+      const who = others.slice(0, CHOICES_IN_REFUSAL).map((each) => `@${each} (${each})`);
+      return refuse(`several are called like name ${index + 1}: ${who.join(', ')}`);
+    }
+    if (!meant.includes(one)) meant.push(one);
+  }
+  return meant;
+}
+
 /** Sends a canned text to the visitor, as if the operator had written it. */
 async function sendCanned(
   options: CarryOutOptions,
   name: CannedName,
-  { operator, visitor }: CommandPlace,
+  { operator, visitor, room = false }: CommandPlace,
   origin: CommandOrigin,
 ): Promise<void> {
   const { actors, canned, operatorName, visitorName } = options;
   if (!visitor) return refuse('write it in the conversation with the visitor who is to get it');
-  const { messageId, receipt = false, markable = false, ...sent } = origin;
+  const { messageId, receipt = false, markable = false, replaces } = origin;
+  const sent = originOf(origin);
   const actor = actors.visitor(visitor.tenant, visitor.name);
-  if ((await actor.state())?.seen.hasCommand(origin.commandId)) return;
+  const state = await actor.state();
+  if (state?.seen.hasCommand(origin.commandId)) return;
+  const corrected =
+    replaces === undefined ? null : state && writtenMessage(state.context, replaces);
+  if (corrected?.whisper) return refuse(KEEPS_WHISPER);
   const text = await canned.get(operator.tenant, name);
   if (!text) return refuse(`there is no canned text ${name}; !canned lists all of them`);
   const words = filledIn(text.text, {
@@ -241,6 +314,7 @@ async function sendCanned(
       body: await readable(options, operator, words),
       receipt,
       markable,
+      ...(room && { room, canned: true }),
       ...(onlyChat !== null && { onlyChat }),
     },
     sent,

@@ -1,7 +1,12 @@
-/** Reads what stands behind `!canned` and `!invite`. */
+/** Reads what stands behind `!canned`, `!invite` and `!room`. */
 import { CannedName, CannedWords } from '../../actors/tenant/canned-texts.ts';
 import type { Written } from './read.ts';
 import { isBlank, oneLine, plain } from './words.ts';
+
+/** Names in one `!room`: as many as a room has places beside the one who writes. */
+export const ROOM_MAX_NAMES = 19;
+/** Longest of them, in UTF-16 units. */
+const COLLEAGUE_MAX_LENGTH = 128;
 
 /** Longest name, key or address of a visitor to invite, in UTF-16 units. */
 export const WHOM_MAX_LENGTH = 256;
@@ -51,4 +56,24 @@ export function readInvitation(argument: string, faulty: Faulty): Written {
   return whom.length > WHOM_MAX_LENGTH
     ? faulty('this is too long for the name of a visitor')
     : { kind: 'invite', whom, text };
+}
+
+const QUOTED =
+  /["\u201c\u201d\u201e\u00ab\u00bb]([^"\u201c\u201d\u201e\u00ab\u00bb]+)["\u201c\u201d\u201e\u00ab\u00bb]|([^\s,;]+)/gu;
+
+/**
+ * Names of colleagues: one word each, or in quotation marks; with commas between them as people have them. A colleague who
+ * is called "close" is written with an @.
+ */
+export function readRoom(argument: string, faulty: Faulty): Written {
+  if (plain(argument.trim()) === 'close') return { kind: 'room', do: 'close' };
+  const hasCommas = /[,;]/u.test(argument);
+  const parts = hasCommas
+    ? argument.split(/[,;]/u).map((part) => part.replace(/["\u201c\u201d\u201e\u00ab\u00bb]/gu, ''))
+    : [...argument.matchAll(QUOTED)].map(([, quoted, word]) => quoted ?? word ?? '');
+  const names = parts.map((part) => oneLine(part).replace(/^@/, '')).filter((name) => name !== '');
+  if (names.length > ROOM_MAX_NAMES) return faulty(`it takes at most ${ROOM_MAX_NAMES} names`);
+  return names.some((name) => name.length > COLLEAGUE_MAX_LENGTH)
+    ? faulty('this is too long for the name of a colleague')
+    : { kind: 'room', do: 'open', names };
 }

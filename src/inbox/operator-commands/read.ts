@@ -3,7 +3,8 @@
  * begins with `!` is a command, even a misspelt one, so that no visitor ever reads a command (docs/adr/0014).
  */
 import type { CannedName } from '../../actors/tenant/canned-texts.ts';
-import { readCanned, readInvitation } from './read-arguments.ts';
+import { isLikeWhisper } from '../../actors/visitor/whisper-form.ts';
+import { readCanned, readInvitation, readRoom } from './read-arguments.ts';
 import { nearest } from './spelling.ts';
 import { isBlank, oneLine, plain } from './words.ts';
 
@@ -14,6 +15,11 @@ export type Written =
   | { readonly kind: 'transfer'; readonly name: string }
   | { readonly kind: 'close'; readonly reason: string | null }
   | { readonly kind: 'note'; readonly text: string }
+  /** `names`: as the operator wrote them. */
+  | { readonly kind: 'room'; readonly do: 'open'; readonly names: readonly string[] }
+  | { readonly kind: 'room'; readonly do: 'close' }
+  /** A word to colleagues, which never reaches the visitor. */
+  | { readonly kind: 'whisper'; readonly text: string }
   | { readonly kind: 'availability'; readonly command: 'away' | 'back' }
   /** A command of LHC; `text` is the whole command, as LHC's back office accepts it. */
   | { readonly kind: 'lhc'; readonly command: string; readonly text: string }
@@ -114,6 +120,18 @@ export const COMMANDS: readonly Command[] = [
     only: 'conversation',
   },
   {
+    name: 'room',
+    usage: '!room [NAME …]',
+    does: 'open a chat room for this chat, for you, its operator and these colleagues; or come in. !room close closes it',
+    only: 'conversation',
+  },
+  {
+    name: 'whisper',
+    usage: '!whisper TEXT',
+    does: 'tell the colleagues in this chat something that the visitor never sees',
+    only: 'conversation',
+  },
+  {
     name: 'canned',
     usage: '!canned [NAME]',
     does: 'the canned texts of your team; with a name, in a conversation: send that text to the visitor. Also !canned add NAME TEXT, !canned remove NAME',
@@ -177,6 +195,7 @@ export function readWritten(
   const quote = QUOTE.exec(body)?.[0] ?? '';
   const own = body.slice(quote.length);
   const beginning = BEGINNING.exec(own);
+  // What may be a whisper in such a text is refused where it would go to the visitor (src/actors/visitor/whisper-form.ts).
   if (!beginning) return { kind: 'message', body };
   const rest = own.slice(beginning[0].length);
   if (MARK.test(rest)) return { kind: 'message', body: `${quote}${rest}` };
@@ -252,6 +271,12 @@ function commandOf(name: string, argument: string, known: readonly string[]): Wr
         ? faulty(`the reason is longer than ${REASON_MAX_LENGTH} characters`)
         : { kind: 'close', reason: reason || null };
     }
+    case 'room':
+      return readRoom(argument, faulty);
+    case 'whisper':
+      return argument === ''
+        ? faulty('write what they are to know: !whisper and the text')
+        : { kind: 'whisper', text: argument };
     case 'note':
       return argument === ''
         ? faulty('write the note: !note and the text')
@@ -259,6 +284,7 @@ function commandOf(name: string, argument: string, known: readonly string[]): Wr
     case 'lhc': {
       const [, word = '', behind = ''] = /^(\S*)([\s\S]*)$/u.exec(argument) ?? [];
       const command = plain(word.replace(MARK, ''));
+      if (isLikeWhisper(command)) return faulty('LHC has no whispers; write !whisper and the text');
       return NAME.test(command)
         ? lhcCommand(command, behind.trim())
         : faulty('name a command of LHC: !lhc and the name');

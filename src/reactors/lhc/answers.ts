@@ -75,8 +75,9 @@ function deedOf(event: RecordedEvent, fact: VisitorFact, code: string): Deed | n
     case 'ChatAccepted':
       return { operator: fact.data.operator, refused: { change: 'accept' } };
     case 'ChatTransferred': {
-      const { by, from } = fact.data;
-      return by === 'operator' && from ? { operator: from, refused: { change: 'transfer' } } : null;
+      const { by, from, operator, taken } = fact.data;
+      const who = taken ? operator : from;
+      return by === 'operator' && who ? { operator: who, refused: { change: 'transfer' } } : null;
     }
     case 'ChatClosed': {
       const { by, operator } = fact.data;

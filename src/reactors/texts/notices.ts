@@ -72,12 +72,14 @@ export function noticesOf(
       return text === undefined ? [] : readers.map((to) => ({ to, text }));
     }
     case 'ChatTransferred': {
-      const { chatId, from, operator, department, by, withdrawnFrom = [] } = fact.data;
+      const { chatId, from, operator, department, by, taken, withdrawnFrom = [] } = fact.data;
       const receiver = operator === null ? `the department ${department}` : nameOf(operator);
       const text =
         by === 'lhc'
           ? `${asSubject(inLhc ?? 'LHC')} transferred chat #${chatId} to ${receiver}.`
-          : `Chat #${chatId} goes to ${receiver}.`;
+          : taken
+            ? `${receiver} has taken chat #${chatId}.`
+            : `Chat #${chatId} goes to ${receiver}.`;
       return toEach([from, ...withdrawnFrom], text).filter(({ to }) => to !== operator);
     }
     case 'ChatClosed': {

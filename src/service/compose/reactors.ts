@@ -365,7 +365,12 @@ const peopleNames = ({
 }: Pick<Runtime, 'actors'> & {
   readonly names: OperatorNames;
   readonly personal: PersonalData;
-}): Pick<CarryOutOptions, 'operatorName' | 'visitorName'> => ({
+}): Pick<CarryOutOptions, 'operatorName' | 'visitorName' | 'colleagues'> => ({
+  async colleagues(tenant, name) {
+    const known = await names.of(tenant);
+    const called = known.called(name);
+    return called.length > 0 ? called : known.withWord(name);
+  },
   operatorName: async ({ tenant, name }) => (await names.of(tenant)).plain(name),
   async visitorName({ tenant, name }) {
     const state = await actors.visitor(tenant, name).state();

@@ -54,6 +54,7 @@ function inbox() {
     operatorName: async ({ name }) => `Name of ${name}`,
 
     visitorName: async () => null,
+    colleagues: async () => [],
     team: rig.team,
     canned: rig.canned,
     digestKey,

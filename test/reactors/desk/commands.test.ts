@@ -46,6 +46,7 @@ beforeEach(async () => {
     canned,
     operatorName: async ({ name }) => name,
     visitorName: async () => null,
+    colleagues: async (_tenant, name) => (name === 'Pia' ? [username('pia')] : []),
   });
   const colleagues: typeof team.colleagues = async (...args) => {
     reading();
