@@ -79,6 +79,9 @@ function open(context: VisitorContext, command: CommandOf<'OpenRoom'>): VisitorF
   const { operator } = command;
   const { room } = context;
   const chat = context.chat ?? refuse('this visitor has no open chat, and a room is for one');
+  // What a visitor writes then waits for an operator, and what is behind it waits too (docs/adr/0062).
+  if (chat.operator === null && !chat.inLhc)
+    return refuse('nobody has this chat; write !take first');
   if (isByLhc(context)) return refuse('LHC picks the operators of this chat, and it has no room');
   const asked = together([operator], command.operators);
   const members = together(room?.members ?? (chat.operator ? [chat.operator] : []), asked);

@@ -16,7 +16,7 @@ const MARKED = /[!\uff01\ufe57][\p{Cf}\p{DI}]*(\s*)([\p{L}\p{M}\p{N}\p{Cf}\p{DI}
 /** The first word: behind quotations, `/me`, and whatever signs somebody has typed for the exclamation mark. */
 const FIRST =
   /^(?:[\s\p{Cf}\p{DI}]*>[^\n]*\n)*\s*(?:\/me\s+)?([^\p{L}\s]*)\s*([\p{L}\p{M}]{1,40})/u;
-/** The line that shows a whisper, in a quotation (`whisperLine` in src/reactors/texts/room.ts). */
+/** The line that shows a whisper, in a quotation. */
 const QUOTED_LINE = /^[\s>]*::[^\n]* whispers(?: \(corrected\))?: /mu;
 /** Words that are one letter away, and mean something. */
 const OTHER_WORDS: ReadonlySet<string> = new Set(['whisker', 'whiskers']);

@@ -66,15 +66,22 @@ describe('a room', () => {
         },
       ]);
     visitor()
-      .given(waiting)
+      .given([...waiting, takenInLhc()])
       .when(openRoom('op2'))
       .then([roomOpened('op2')]);
+    visitor()
+      .given(waiting)
+      .when(openRoom('op2'))
+      .refused(/nobody has this chat; write !take/);
     visitor()
       .given([arrived()])
       .when(openRoom())
       .refused(/no open chat, and a room is for one/);
     visitor()
-      .given([arrived(), chatStartedByLhc(), pickedByLhc('op1')])
+      .given([
+        ...[arrived(), chatStartedByLhc(), pickedByLhc('op1')],
+        ...[chatAssigned('op1', null, 'answered'), chatAccepted()],
+      ])
       .when(openRoom('op1'))
       .refused(/LHC picks the operators of this chat, and it has no room/);
   });
