@@ -4,23 +4,30 @@
 %%% namespace urn:xmpp-chat:room:1 come from the service alone (README.md): <shown/> in the room says that this is a message
 %%% of the visitor; <in-room/> in a private message says that the room has the same line.
 %%%
-%%% The rooms that a session is in are in the state of its process: the visitor's local part, and the operator's nick.
+%%% The rooms that a session is in are in the state of its process: the visitor's local part, and the operator's nick. So are
+%%% the ids that rooms have given to the last messages there (XEP-0359): by them a client names a message of a room that it
+%%% retracts, or reacts or replies to.
 
 -module(mod_lhc_room).
 
 %% mod_lhc:hooks/0 lists the hooks and priorities.
 -export([limit_sent/1, follow/1]).
--export([visitor/1, is_in/2, copy/2, is_shown/1, is_in_room/1]).
+-export([visitor/1, is_in/2, copy/2, message_id/2, is_shown/1, is_in_room/1]).
 %% For tests.
--export([followed/3]).
+-export([followed/3, remembered/3]).
 
 -include("xmpp.hrl").
 
 -define(NS_ROOM, <<"urn:xmpp-chat:room:1">>).
 %% Rooms of visitors that a session can be in.
 -define(MAX_ROOMS, 20).
+%% Messages of rooms whose ids a session knows, and the length of such an id in bytes.
+-define(MAX_IDS, 200).
+-define(MAX_ID_BYTES, 256).
 
 -type rooms() :: #{binary() => binary()}.
+%% The ids of a message by its room and by its sender, newest first.
+-type ids() :: [{binary(), binary()}].
 
 %% Whose room an address is: the host with its configuration, and the visitor's local part and instance. none: it is no
 %% room, or another one, for example that of a private chat of operators.
@@ -94,12 +101,41 @@ follow({#presence{type = Type, from = #jid{lresource = Nick} = From} = Presence,
                             #muc_user{status_codes = Some} -> Some;
                             _ -> []
                         end,
-                {Presence, set_rooms(followed({Type, Codes, Nick}, Visitor, rooms(State)), State)};
+                {Presence, set(mod_lhc_rooms, followed({Type, Codes, Nick}, Visitor, rooms(State)), #{}, State)};
+            none -> Acc
+        end
+    end);
+%% A message of a room, the client's own one included.
+follow({#message{type = groupchat, id = Id, from = From} = Message, State} = Acc) when Id =/= <<>> ->
+    mod_lhc_log:hook(follow, Acc, fun() ->
+        case visitor(From) of
+            {_, _, _, _} ->
+                Next = lists:foldl(fun(StanzaId, Ids) -> remembered(StanzaId, Id, Ids) end, ids(State),
+                                   stanza_ids(Message, jid:encode(jid:remove_resource(From)))),
+                {Message, set(mod_lhc_room_ids, Next, [], State)};
             none -> Acc
         end
     end);
 follow(Acc) ->
     Acc.
+
+stanza_ids(#message{sub_els = Els}, Room) ->
+    [fxml:get_tag_attr_s(<<"id">>, Xml) || El <- Els, xmpp:get_ns(El) =:= ?NS_SID_0,
+                                           #xmlel{name = <<"stanza-id">>} = Xml <- [xmpp:encode(El)],
+                                           fxml:get_tag_attr_s(<<"by">>, Xml) =:= Room].
+
+%% Copies, because a part of a stanza's text would keep all of it.
+-spec remembered(binary(), binary(), ids()) -> ids().
+remembered(StanzaId, Id, Ids)
+  when StanzaId =:= <<>>; byte_size(StanzaId) > ?MAX_ID_BYTES; byte_size(Id) > ?MAX_ID_BYTES ->
+    Ids;
+remembered(StanzaId, Id, Ids) ->
+    lists:sublist([{binary:copy(StanzaId), binary:copy(Id)} | lists:keydelete(StanzaId, 1, Ids)], ?MAX_IDS).
+
+%% The sender's id of the message that a client in the room names.
+-spec message_id(binary(), ejabberd_c2s:state()) -> binary().
+message_id(Named, State) ->
+    proplists:get_value(Named, ids(State), Named).
 
 %% The rooms after a presence of this nick in the room of this visitor (XEP-0045). 110: it is the client's own. 303: the
 %% nick changes, and an available presence of the new one follows. A room that is destroyed sends no 110.
@@ -124,13 +160,14 @@ is_in(Visitor, State) ->
 %% This process resumes the session of another one, whose state the first one is.
 -spec copy(ejabberd_c2s:state(), ejabberd_c2s:state()) -> ejabberd_c2s:state().
 copy(Old, State) ->
-    set_rooms(rooms(Old), State).
+    set(mod_lhc_room_ids, ids(Old), [], set(mod_lhc_rooms, rooms(Old), #{}, State)).
 
-rooms(#{mod_lhc_rooms := Rooms}) -> Rooms;
-rooms(_) -> #{}.
+rooms(State) -> maps:get(mod_lhc_rooms, State, #{}).
 
-set_rooms(Rooms, State) when map_size(Rooms) =:= 0 -> maps:remove(mod_lhc_rooms, State);
-set_rooms(Rooms, State) -> State#{mod_lhc_rooms => Rooms}.
+ids(State) -> maps:get(mod_lhc_room_ids, State, []).
+
+set(Key, Empty, Empty, State) -> maps:remove(Key, State);
+set(Key, Value, _Empty, State) -> State#{Key => Value}.
 
 %%% ---------------------------------------------------------------- what the service has written
 

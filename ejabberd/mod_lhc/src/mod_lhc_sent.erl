@@ -79,8 +79,7 @@ to_elsewhere(_, _, Acc) ->
     Acc.
 
 record_in_room(Message, Visitor, Instance, Config, State) ->
-    WithId = with_id(Message),
-    Content = mod_lhc_stanza:content(WithId),
+    Content = named_by_sender(mod_lhc_stanza:content(with_id(Message)), State),
     %% What says nothing to the visitor costs a token too, because it is routed to all in the room.
     Bucket = case Message#message.body =/= [] orelse Content =/= none of
                  true -> message;
@@ -100,6 +99,16 @@ record_in_room(Message, Visitor, Instance, Config, State) ->
                 Fault -> refuse(Message, {fault, Fault}, Taken)
             end
     end.
+
+%% In a room clients name another message by the id that the room has given to it (XEP-0424, XEP-0444, XEP-0461), if it
+%% gives one. The service knows the sender's.
+named_by_sender({Type, Fields}, State) ->
+    {Type, [case Field of
+                {Key, Id} when Key =:= retracts; Key =:= reactsTo; Key =:= replyTo -> {Key, mod_lhc_room:message_id(Id, State)};
+                _ -> Field
+            end || Field <- Fields]};
+named_by_sender(none, _State) ->
+    none.
 
 %% Whether the operator blocks this visitor (XEP-0191, XEP-0016): the same question that ejabberd_c2s asks.
 is_blocked(Message, #{lserver := Host} = State) ->

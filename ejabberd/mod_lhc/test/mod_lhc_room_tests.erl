@@ -3,7 +3,7 @@
 
 -module(mod_lhc_room_tests).
 
--export([entered_test/0, left_test/0, nick_test/0, bound_test/0, copies_test/0, lost_test/0, stored_test/0, moved_test/0]).
+-export([entered_test/0, left_test/0, nick_test/0, bound_test/0, ids_test/0, ids_bound_test/0, copies_test/0, lost_test/0, stored_test/0, moved_test/0]).
 
 -define(T, mod_lhc_seen_of_rooms).
 -define(V, <<"visitor.1">>).
@@ -37,6 +37,25 @@ bound_test() ->
                       #{}, lists:seq(1, 30)),
     20 = map_size(All),
     #{<<"1">> := <<"P">>} = mod_lhc_room:followed({available, [110], <<"P">>}, <<"1">>, All).
+
+ids_test() ->
+    Ids = mod_lhc_room:remembered(<<"2">>, <<"b">>, mod_lhc_room:remembered(<<"1">>, <<"a">>, [])),
+    State = #{mod_lhc_room_ids => Ids},
+    {<<"a">>, <<"b">>, <<"c">>} = {named(<<"1">>, State), named(<<"2">>, State), named(<<"c">>, State)},
+    <<"1">> = named(<<"1">>, #{}).
+
+%% The last ones stay, each once, none that is too long, and nothing of the stanzas that they came in.
+ids_bound_test() ->
+    Text = binary:copy(<<"x">>, 1000),
+    Part = binary:part(Text, 0, 100),
+    [{One, Other}] = mod_lhc_room:remembered(Part, Part, [{Part, <<"before">>}]),
+    {100, 100} = {binary:referenced_byte_size(One), binary:referenced_byte_size(Other)},
+    [[] = mod_lhc_room:remembered(A, B, []) || {A, B} <- [{<<>>, <<"a">>}, {Text, <<"a">>}, {<<"a">>, Text}]],
+    All = lists:foldl(fun(N, Ids) -> mod_lhc_room:remembered(integer_to_binary(N), <<"a">>, Ids) end, [], lists:seq(1, 500)),
+    {200, {<<"500">>, <<"a">>}} = {length(All), hd(All)}.
+
+named(Id, State) ->
+    mod_lhc_room:message_id(Id, State).
 
 %% What came by the room is no repeat of the private copy, and the private copy is one of itself.
 copies_test() ->
