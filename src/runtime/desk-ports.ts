@@ -14,6 +14,10 @@ export interface Colleague {
   readonly away: boolean;
   readonly chats: number;
   readonly capacity: number;
+  /** The first tier is asked first. By department in `tiers`. */
+  readonly tier: number;
+  readonly tiers: Readonly<Record<string, number>>;
+  readonly languages: readonly string[];
 }
 
 /** A chat that nobody has accepted yet. */
@@ -22,6 +26,10 @@ export interface QueuedVisitor {
   readonly chatId: string;
   readonly nick: string | null;
   readonly department: string | null;
+  /** The departments that it came from by overflow, the first one first. */
+  readonly overflowedFrom: readonly string[];
+  /** The visitor's, BCP 47. */
+  readonly language: string | null;
   /** The title of their page, or else its address. */
   readonly page: string | null;
   /** ms since 1970 */

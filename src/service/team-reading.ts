@@ -50,13 +50,16 @@ export function createTeamReading(readModels: ReadModels, now: () => number): Te
       const page = await readModels.operators.list({ tenant, limit: COLLEAGUES_READ_MAX });
       const colleagues = page.items
         .map(
-          ({ username, departments, availability, away, chats, capacity }): Colleague => ({
+          ({ username, departments, availability, away, chats, capacity, ...more }): Colleague => ({
             username,
             departments,
             availability,
             away,
             chats: chats.length,
             capacity,
+            tier: more.tier,
+            tiers: more.tiers,
+            languages: more.languages,
           }),
         )
         // A stable sort: among equals by username.
@@ -77,6 +80,8 @@ export function createTeamReading(readModels: ReadModels, now: () => number): Te
           nick,
           department,
           startedAt,
+          overflowedFrom: chat.overflowedFrom,
+          language: chat.language,
           page: pages[i]?.title || pages[i]?.page || null,
           offered: chat.offered.length > 0 || !chat.operator ? chat.offered : [chat.operator],
           inLhc: chat.inLhc !== null,

@@ -89,6 +89,13 @@ it('answers a visitor', async () => {
   await page.sees('Size 40 then.');
   await page.sees('In chat · Olga');
   expect(await page.evaluate('document.title')).toBe('Shop acme');
+  // A tick is behind what LHC has of the operator, and not behind the visitor's words.
+  await page.has('.chat-msg__content--me .chat-msg__receipt');
+  expect(
+    await page.evaluate(
+      "[...document.querySelectorAll('.chat-msg__content--them .chat-msg__receipt')].some((tick) => tick.checkVisibility())",
+    ),
+  ).toBe(false);
 });
 
 it('sends a file', async () => {
@@ -107,6 +114,47 @@ it('sends a file', async () => {
 
 it('stays within its policy, and has nothing to complain about', () => {
   expect(page.complaints()).toEqual([]);
+});
+
+it('replies to a message, reacts to it, and takes one back', async () => {
+  const act = (message: string, action: string) =>
+    page.evaluate(`[...[...document.querySelectorAll('converse-chat-message')]
+      .find((each) => each.textContent.includes('${message}')).querySelectorAll('.chat-msg__action')]
+      .find((each) => each.textContent.includes('${action}')).click()`);
+  await act('Size 40 then.', 'Reply');
+  await page.has('converse-chat .chat-message-reply, converse-chat [class*=reply]');
+  await page.write('It is on the table.');
+  const { data } = await acme.callback('chat.message', ({ message }) => Boolean(message.replyTo));
+  expect(data.message.replyTo).toEqual({ messageId: '1-2', body: 'It is on the table.' });
+  await act('Size 40 then.', 'Add Reaction');
+  await page.has('.reaction-picker .reaction-item', '❤️');
+  await page.evaluate(
+    "[...document.querySelectorAll('.reaction-picker .reaction-item')].find((each) => each.textContent === '❤️').click()",
+  );
+  await acme.callback('message.reaction', ({ reactions }) => reactions.join() === '❤️');
+  await act('It is on the table.', 'Retract');
+  await page.click('.modal.show .btn-primary');
+  await waitFor(() => page.evaluate("!document.querySelector('.modal.show')"), {
+    what: 'the end of the question',
+  });
+  await acme.callback('message.retracted', ({ messageId }) => messageId === data.message.id);
+});
+
+it('has the commands of the front desk in a menu', async () => {
+  await page.click('converse-user-profile .show-client-info');
+  await page.click('.modal.show .nav-link', 'Commands');
+  await page.has('converse-adhoc-commands input[name=jid]');
+  await page.evaluate(
+    `(document.querySelector('converse-adhoc-commands input[name=jid]').value = 'visitors@xmpp.test/xmpp-chat')`,
+  );
+  await page.click('converse-adhoc-commands input[type=submit]');
+  await page.click('converse-adhoc-commands a', 'Who is there');
+  await page.sees('2 operators are available, with 9 free places.\nOlga (you): available');
+  await page.click('.modal.show button', 'Close');
+  await page.has('converse-chat .chat-textarea');
+  await waitFor(() => page.evaluate("!document.querySelector('.modal.show')"), {
+    what: 'the end of the menu',
+  });
 });
 
 it('loses nothing when the service is killed in mid-chat', async () => {

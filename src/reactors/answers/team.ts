@@ -1,5 +1,7 @@
 /** `!who`, `!queue` and `!stats`: the team, who waits, and the chats of today, in a few lines each. */
 import type { Username } from '../../actors/ids.ts';
+import { FIRST_TIER } from '../../actors/operator-selection.ts';
+import { openingOf } from '../../actors/tenant/department-settings.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { cut } from '../../kit/cut.ts';
 import { onOneLine } from '../../kit/lines.ts';
@@ -13,7 +15,8 @@ import type {
 import type { OperatorNames } from '../operator-names.ts';
 import type { NameOf } from '../texts/names.ts';
 import { visitorAs } from '../texts/presence-text.ts';
-import { durationOf, timeOf } from '../texts/times.ts';
+import { spokenBy } from '../texts/spoken.ts';
+import { durationOf, stampOf, timeOf } from '../texts/times.ts';
 
 /** Operators in one answer: what a chat window shows without scrolling. */
 export const WHO_MAX_LINES = 20;
@@ -57,11 +60,14 @@ export function createTeamAnswers({ team, names, now }: TeamOptions): TeamAnswer
     async who(tenant, asker) {
       const { of: nameOf } = await names.of(tenant.id);
       const colleagues = await team.colleagues(tenant.id, WHO_MAX_LINES);
-      return whoLines(colleagues, asker, nameOf);
+      return [
+        ...whoLines(colleagues, asker, nameOf),
+        ...closedLine(tenant, colleagues.items, now()),
+      ];
     },
     async queue(tenant) {
       const { of: nameOf } = await names.of(tenant.id);
-      return queueLines(await team.queue(tenant.id, QUEUE_MAX_LINES), now(), nameOf);
+      return queueLines(await team.queue(tenant.id, QUEUE_MAX_LINES), tenant, now(), nameOf);
     },
     async stats(tenant, asker) {
       const { of: nameOf } = await names.of(tenant.id);
@@ -79,27 +85,83 @@ function whoLines(colleagues: Some<Colleague>, asker: Username, nameOf: NameOf):
     (sum, { capacity, chats }) => sum + Math.max(0, capacity - chats),
     0,
   );
+  const hasTiers = items.some(
+    ({ tier, tiers }) => tier !== FIRST_TIER || Object.keys(tiers).length > 0,
+  );
   return [
-    `${counted(available.length, 'operator is', 'operators are')} available, with ${counted(places, 'free place', 'free places')}.`,
+    available.length === 0
+      ? 'Nobody is available.'
+      : `${counted(available.length, 'operator is', 'operators are')} available, with ${counted(places, 'free place', 'free places')}.`,
     ...items.map((each) => {
-      const { username, availability, away, chats, capacity, departments } = each;
+      const { username, availability, away, chats, capacity } = each;
       const you = username === asker ? ' (you)' : '';
       const byCommand = away && availability === 'away' ? ' (!away)' : '';
-      const of = departments.length > 0 ? ` · ${departments.join(', ')}` : '';
-      return `${nameOf(username)}${you}: ${availability}${byCommand}, ${chats} of ${capacity} chats${of}`;
+      return [
+        `${nameOf(username)}${you}: ${availability}${byCommand}, ${chats} of ${capacity} chats`,
+        departmentsOf(each),
+        hasTiers && `tier ${each.tier}`,
+        each.languages.length > 0 && `speaks ${each.languages.join(', ')}`,
+      ]
+        .filter(Boolean)
+        .join(' · ');
     }),
     ...andMore(colleagues),
   ];
 }
 
-function queueLines(queue: Some<QueuedVisitor>, at: number, nameOf: NameOf): readonly string[] {
+/** `sales, support (tier 2)`: a department with a tier of its own has it behind. */
+const departmentsOf = ({ departments, tier, tiers }: Colleague): string =>
+  departments
+    .map((name) => {
+      const own = Object.hasOwn(tiers, name) ? tiers[name] : undefined;
+      return own === undefined || own === tier ? name : `${name} (tier ${own})`;
+    })
+    .join(', ');
+
+/** Departments in one line. */
+const CLOSED_MAX = 20;
+
+/** The departments that are closed now, and when they open; nothing if all are open. */
+function closedLine(
+  { routing }: Tenant,
+  colleagues: readonly Colleague[],
+  at: number,
+): readonly string[] {
+  if (routing.by === 'lhc') return [];
+  const names = new Set([
+    ...Object.keys(routing.departments),
+    ...colleagues.flatMap(({ departments }) => departments),
+  ]);
+  const closed = [...names].toSorted().flatMap((name) => {
+    const { open, until } = openingOf(routing, name, at);
+    return open ? [] : [until === null ? name : `${name} (opens ${stampOf(until, at)})`];
+  });
+  if (closed.length === 0) return [];
+  const more = closed.length - CLOSED_MAX;
+  return [
+    `Closed now: ${closed.slice(0, CLOSED_MAX).join(', ')}${more > 0 ? `, and ${more} more` : ''}.`,
+  ];
+}
+
+function queueLines(
+  queue: Some<QueuedVisitor>,
+  { routing }: Tenant,
+  at: number,
+  nameOf: NameOf,
+): readonly string[] {
+  const isClosed = (department: string | null): boolean =>
+    routing.by !== 'lhc' && !openingOf(routing, department, at).open;
   const { items, more } = queue;
   if (items.length === 0) return ['Nobody waits.'];
   const count = more < 0 ? `More than ${items.length} visitors wait` : null;
   const all = items.length + more;
   return [
-    `${count ?? counted(all, 'visitor waits', 'visitors wait')}, the longest first:`,
-    ...items.map(({ visitor, chatId, nick, department, page, startedAt, offered, inLhc }) => {
+    count === null && all === 1
+      ? '1 visitor waits:'
+      : `${count ?? `${all} visitors wait`}, the longest first:`,
+    ...items.map((chat) => {
+      const { visitor, chatId, nick, department, page, startedAt, offered, inLhc } = chat;
+      const from = chat.overflowedFrom.at(-1);
       const name = shortened(visitorAs(visitor, nick === null ? {} : { nick }));
       const asked = inLhc
         ? 'offered in LHC'
@@ -108,12 +170,14 @@ function queueLines(queue: Some<QueuedVisitor>, at: number, nameOf: NameOf): rea
           : null;
       return [
         `#${chatId} ${name}`,
-        department,
+        from === undefined ? department : `${department}, from ${from}`,
+        isClosed(department) && 'closed now',
+        spokenBy(chat.language),
         durationOf(at - startedAt),
         asked,
         page === null ? null : `Page: ${shortened(page)}`,
       ]
-        .filter((part) => part !== null)
+        .filter(Boolean)
         .join(' · ');
     }),
     ...andMore(queue),

@@ -20,6 +20,9 @@ import { newId, openRig, type Rig } from '../../support/rig.ts';
 import { tenantWith } from '../../support/tenant.ts';
 
 const MINUTE = 60_000;
+const EVERY_DAY = Object.fromEntries(
+  ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'].map((day) => [day, ['00:00-24:00']]),
+);
 let rig: Rig;
 let answers: Answers;
 beforeEach(async () => {
@@ -307,9 +310,13 @@ describe('!history', () => {
 });
 
 /** At the desk: there is no visitor. */
-const askDesk = async (command: string, more: Record<string, unknown> = {}) => {
+const askDesk = async (
+  command: string,
+  more: Record<string, unknown> = {},
+  settings = tenant(),
+) => {
   const data = { visitor: null, messageId: 'x', command, argument: null, ...more };
-  const answer = await answerTo({ type: 'QuestionAsked', data });
+  const answer = await answerTo({ type: 'QuestionAsked', data }, settings);
   expect(answer?.visitor).toBeNull();
   return (answer?.texts ?? []).join('\n').split('\n');
 };
@@ -320,8 +327,31 @@ const colleague = (name: string, more: Record<string, unknown> = {}) => ({
   away: false,
   chats: 0,
   capacity: 3,
+  tier: 1,
+  tiers: {},
+  languages: [],
   ...more,
 });
+const queued = (key: string, more: Record<string, unknown> = {}) => ({
+  visitor: visitorKey(key),
+  chatId: key,
+  nick: null,
+  department: null,
+  overflowedFrom: [],
+  language: null,
+  page: null,
+  startedAt: rig.now(),
+  offered: [],
+  inLhc: false,
+  ...more,
+});
+/** The tenant's hours, which sales has, and a department that is always open. */
+const HOURS = {
+  routing: {
+    hours: { timezone: 'UTC', week: { mon: ['09:00-12:00'] } },
+    departments: { care: { hours: { timezone: 'UTC', week: EVERY_DAY } } },
+  },
+};
 
 describe('at the desk', () => {
   it('!who says who is available, with chats, places and departments', async () => {
@@ -336,21 +366,47 @@ describe('at the desk', () => {
     ]);
   });
 
+  it('!who says tiers, languages and what is closed, where a team has them', async () => {
+    rig.team.rows.colleagues = [
+      colleague('op1', {
+        availability: 'busy',
+        departments: ['sales', 'care'],
+        tiers: { care: 2 },
+        languages: ['de', 'en'],
+      }),
+      colleague('op2', { availability: 'offline', tier: 3 }),
+    ];
+    expect(await askDesk('who', {}, tenant(HOURS))).toEqual([
+      'Nobody is available.',
+      'op1 (you): busy, 0 of 3 chats · sales, care (tier 2) · tier 1 · speaks de, en',
+      'op2: offline, 0 of 3 chats · tier 3',
+      expect.stringMatching(/^Closed now: sales \(opens (\d{4}-\d\d-\d\d )?09:00 UTC\)\.$/),
+    ]);
+    // LHC knows nothing of our opening hours.
+    const byLhc = tenant({ routing: { ...HOURS.routing, by: 'lhc' } });
+    expect((await askDesk('who', {}, byLhc)).join()).not.toContain('Closed');
+  });
+
+  it('!queue says where a chat came from, that its department is closed, and the language', async () => {
+    rig.team.rows.queue = [
+      queued('1', { department: 'sales', language: 'pt-BR' }),
+      queued('2', { department: 'care', overflowedFrom: ['x', 'sales'] }),
+      queued('3'),
+    ];
+    expect(await askDesk('queue', {}, tenant(HOURS))).toEqual([
+      '3 visitors wait, the longest first:',
+      '#1 Visitor 1 · sales · closed now · speaks Brazilian Portuguese · 0 s',
+      '#2 Visitor 2 · care, from sales · 0 s',
+      '#3 Visitor 3 · closed now · 0 s',
+    ]);
+  });
+
   it('long lists are cut, and say how much more there is', async () => {
     rig.team.rows.colleagues = Array.from({ length: 32 }, (_, n) => colleague(`op${n}`));
     const lines = await askDesk('who');
     expect(lines).toHaveLength(WHO_MAX_LINES + 2);
     expect(lines.at(-1)).toBe('and 12 more');
-    rig.team.rows.queue = Array.from({ length: QUEUE_MAX_LINES + 1 }, (_, n) => ({
-      visitor: visitorKey(String(n)),
-      chatId: `c${n}`,
-      nick: null,
-      department: null,
-      page: null,
-      startedAt: rig.now(),
-      offered: [],
-      inLhc: false,
-    }));
+    rig.team.rows.queue = Array.from({ length: QUEUE_MAX_LINES + 1 }, (_, n) => queued(String(n)));
     const waiting = await askDesk('queue');
     expect(waiting[0]).toBe('16 visitors wait, the longest first:');
     expect(waiting.at(-1)).toBe('and 1 more');
@@ -359,20 +415,17 @@ describe('at the desk', () => {
   it('!queue says who waits, how long, where they are, and who is asked', async () => {
     expect(await askDesk('queue')).toEqual(['Nobody waits.']);
     rig.team.rows.queue = [
-      {
-        visitor: visitorKey('1'),
+      queued('1', {
         chatId: '7',
         nick: `Anna\n:: ${'x'.repeat(100)}`,
         department: 'sales',
         page: 'Shoes',
-        startedAt: rig.now(),
         offered: [username('op1'), username('op2')],
-        inLhc: false,
-      },
+      }),
     ];
     later(3);
     const [head, line = '', ...others] = await askDesk('queue');
-    expect(head).toBe('1 visitor waits, the longest first:');
+    expect(head).toBe('1 visitor waits:');
     expect(line).toMatch(
       /^#7 Visitor Anna :: x+… · sales · 3 min · offered to op1, op2 · Page: Shoes$/,
     );

@@ -164,6 +164,9 @@ describe('at the desk', () => {
         away: false,
         chats: 1,
         capacity: 2,
+        tier: 1,
+        tiers: {},
+        languages: [],
       },
     ];
     expect(await run('who')).toEqual(done(/pia: available, 1 of 2 chats/));
