@@ -87,7 +87,7 @@ it('answers who, queue and stats, there and in a conversation', async () => {
   expect(who).toContain('Olga (you): available, 0 of 5 chats · sales');
   expect(who).toContain('Pia: available, 0 of 5 chats · support');
   const queue = await ask(olga, '!Queue.', /waits/);
-  expect(queue).toMatch(/^1 visitor waits, .*\n#c8 Visitor Annette · none · \d+ s · Page: Hats$/);
+  expect(queue).toMatch(/^1 visitor waits:\n#c8 Visitor Annette · none · \d+ s · Page: Hats$/);
   expect(await ask(olga, '!stats', /^Today/)).toMatch(/1 chat, 0 answered, 0 missed, 1 open\./);
   await olga.waitFor(() => olga.presences.get(acme.visitorJid('7'))?.available, 'Anna');
   await ask(olga, '!queue', /^1 visitor waits/, acme.visitorJid('7'));

@@ -93,13 +93,7 @@ it('while it is closed the visitor gets the away message once, and the chat is o
   ]);
   expect(scene.textsFrom(eve, 'n1')).toEqual([]);
   // The settings change while the service runs.
-  const { body } = await world.service.call('PUT', '/v1/tenants/late', {
-    host: 'shops.test',
-    instance: 'late',
-    callbackUrl: late.lhc.url,
-    routing: {},
-  });
-  expect(body).toMatchObject({ state: expect.anything() });
+  expect((await late.change({ routing: {} })).body).toMatchObject({ state: expect.anything() });
   await scene.waitForText(eve, 'n1', 'Hello?');
   await scene.waitForText(eve, 'n1', /was told that nobody answers at this time/);
   await eve.sendAndAck(late.visitorJid('n1'), 'Good morning');
