@@ -31,6 +31,8 @@ const Times = z.strictObject({
   releaseMs: z.number().optional(),
   leftoversMs: z.number().optional(),
   listEveryMs: z.number().optional(),
+  roomStaysMs: z.number().optional(),
+  roomsLookEveryMs: z.number().optional(),
 });
 
 /** Where components connect to, and what they prove themselves with. */
@@ -95,7 +97,7 @@ export interface Config {
   readonly warnings: readonly string[];
   /** For tests, `point=n`: the process is killed at its n-th pass of that point. */
   readonly failpoints: string | undefined;
-  /** For tests, JSON: times of the reconciler, and of lists of LHC's chats, that no test can wait for. */
+  /** For tests, JSON: times of the reconciler, of lists of LHC's chats and of rooms that no test can wait for. */
   readonly times: Readonly<z.output<typeof Times>>;
 }
 

@@ -216,6 +216,7 @@ function startUpkeep(
     compareOperators,
     reconciler,
     desks,
+    roomSweep,
     helper,
   }: Reactors,
   newestAt: number | null,
@@ -230,12 +231,14 @@ function startUpkeep(
   // Visitors' accounts and operators' sessions: changes that nobody reported while no process was there.
   compareOperators();
   desks.start();
+  roomSweep.start();
   reconciler
     .start()
     .catch((error) => logger.error({ err: error }, 'the comparison with ejabberd ended'));
   return [
     setInterval(() => {
       desks.compare();
+      roomSweep.compare();
       void reconciler.compare();
     }, COMPARE_EVERY_MS),
     setInterval(() => host.passivate(ACTOR_IDLE_MS), PASSIVATE_EVERY_MS),
@@ -291,6 +294,7 @@ async function stopEffects(
     lifecycle,
     reconciler,
     desks,
+    roomSweep,
     returns,
     transport,
     helper,
@@ -310,6 +314,7 @@ async function stopEffects(
     lifecycle.stop(),
     reconciler.stop(),
     desks.stop(),
+    roomSweep.stop(),
     lanes.stop(),
     lhcChats.stop(),
     erasures.idle(),

@@ -158,6 +158,8 @@ interface Kept {
   owner: RoomOwner;
   readonly room: Room;
   ready: Ready | null;
+  /** ejabberd has had it. */
+  wasMade: boolean;
   failures: number;
   /** Until then nothing is tried, ms of `monotonic`. */
   restsUntil: number;
@@ -227,7 +229,8 @@ export function createVisitorRooms(options: VisitorRoomsOptions): VisitorRooms &
       known.owner = { tenant, key };
       return known;
     }
-    const entry: Kept = { owner: { tenant, key }, room, ready: null, failures: 0, restsUntil: 0 };
+    const nothing = { ready: null, wasMade: false, failures: 0, restsUntil: 0 };
+    const entry: Kept = { owner: { tenant, key }, room, ...nothing };
     kept.set(jidOf(room), entry);
     return entry;
   }
@@ -300,6 +303,7 @@ export function createVisitorRooms(options: VisitorRoomsOptions): VisitorRooms &
     const endsAt = monotonic() + MAKING_MOST_MS;
     entry.ready = null;
     await rooms.create(entry.room);
+    entry.wasMade = true;
     try {
       await setUp(entry, open, endsAt);
     } catch (error) {
@@ -426,7 +430,10 @@ export function createVisitorRooms(options: VisitorRoomsOptions): VisitorRooms &
       const room = visitorRoom(owner.tenant, owner.key);
       return queues.run(jidOf(room), async () => {
         if (!(await isToGo())) return false;
-        await rooms.destroy(room);
+        await rooms.destroy(room).catch((error) => {
+          // There are no rooms at this host.
+          if (!isRefused(error) || kept.peek(jidOf(room))?.wasMade !== false) throw error;
+        });
         kept.delete(jidOf(room));
         return true;
       });

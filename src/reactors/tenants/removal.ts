@@ -65,6 +65,8 @@ export interface TenantRemovalOptions {
   /** Resolves when the tables have the whole log. */
   readonly caughtUp: () => Promise<void>;
   readonly purge: PurgeTenant;
+  /** Destroys the rooms of the tenant's visitors. */
+  readonly removeRooms: (tenant: Tenant, mayGoOn: () => boolean) => Promise<void>;
   /** Removes the contact of the tenant's service. */
   readonly removeDesk: (tenant: Tenant) => Promise<void>;
   /** The id of the log of this process. */
@@ -294,10 +296,10 @@ async function accounts(options: TenantRemovalOptions, { tenant, mayGoOn }: Work
   }
 }
 
-/** Removes the desk and deletes both groups, unless they belong to another log. */
+/** Removes the rooms and the desk, and deletes both groups, unless they belong to another log. */
 async function groups(
-  { admin, logId, logger, removeDesk }: TenantRemovalOptions,
-  { tenant }: Work,
+  { admin, logId, logger, removeDesk, removeRooms }: TenantRemovalOptions,
+  { tenant, mayGoOn }: Work,
 ): Promise<void> {
   const names = rosterGroups(tenant);
   const mark = await admin.groupMark(tenant.host, names.visitors);
@@ -305,6 +307,8 @@ async function groups(
     logger.warn({ tenant: tenant.id, mark }, 'the groups stay: they belong to another log');
     return;
   }
+  await removeRooms(tenant, mayGoOn);
+  if (!mayGoOn()) return;
   await removeDesk(tenant);
   await admin.deleteGroup(tenant.host, names.visitors);
   await admin.deleteGroup(tenant.host, names.operators);

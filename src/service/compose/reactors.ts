@@ -36,6 +36,7 @@ import { createOperatorRooms } from '../../reactors/operators/rooms.ts';
 import { createOperatorSessions, hasSession } from '../../reactors/operators/sessions.ts';
 import { createOperatorSummaries } from '../../reactors/operators/summaries.ts';
 import { openPersonalData, type PersonalData } from '../../reactors/personal-data.ts';
+import { createRoomSweep } from '../../reactors/rooms/sweep.ts';
 import { createVisitorRooms } from '../../reactors/rooms/visitor-rooms.ts';
 import { createRouting } from '../../reactors/routing/routing.ts';
 import { openRoutingTables } from '../../reactors/routing/table-queries.ts';
@@ -223,6 +224,13 @@ export function createReactors(config: Config, runtime: Runtime, readModels: Rea
   });
 
   const operatorRooms = createOperatorRooms({ ...base, rooms });
+  const roomSweep = createRoomSweep({
+    ...base,
+    ...config.times,
+    rooms,
+    kept: visitorRooms,
+    hasRoom: ({ context }) => context.chat !== null,
+  });
   const lifecycle = createTenantLifecycle({
     ...base,
     desired,
@@ -233,6 +241,7 @@ export function createReactors(config: Config, runtime: Runtime, readModels: Rea
     isAway: (tenant, name) => lanes.failures(name).get(tenant)?.away === true,
     caughtUp,
     purge: createTenantPurge(base),
+    removeRooms: roomSweep.removeAll,
     removeDesk: desks.remove,
     compare: () => void reconciler.compare(),
     onStep: () => failpoint('removal-step'),
@@ -256,6 +265,7 @@ export function createReactors(config: Config, runtime: Runtime, readModels: Rea
     clockSettings: base.clock.followed,
     compare: () => {
       desks.compare();
+      roomSweep.compare();
       return reconciler.compare();
     },
   });
@@ -340,6 +350,7 @@ export function createReactors(config: Config, runtime: Runtime, readModels: Rea
     operatorAccounts,
     operatorRooms,
     visitorRooms,
+    roomSweep,
     inbox,
     reporters,
     olderModules,

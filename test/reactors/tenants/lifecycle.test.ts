@@ -29,6 +29,7 @@ async function world(owned: readonly number[] = ALL_PARTITIONS) {
     ...rig,
     admin: ejabberd.admin,
     removeDesk: async () => {},
+    removeRooms: async () => {},
     transport: ejabberd.transport,
     contactTable: ejabberd.contactTable,
     ownership,

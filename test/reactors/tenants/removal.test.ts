@@ -72,6 +72,7 @@ async function world() {
     await admin.joinGroup(operatorJid(tenant, ROSA), names.operators);
   }
   const desksRemoved: string[] = [];
+  const roomsRemoved: string[] = [];
   const options: TenantRemovalOptions = {
     actors: rig.actors,
     admin,
@@ -88,6 +89,7 @@ async function world() {
     caughtUp,
     purge: createTenantPurge({ ...rig, settleMs: 0 }),
     removeDesk: async ({ id }) => void desksRemoved.push(id),
+    removeRooms: async ({ id }) => void roomsRemoved.push(id),
     logId: LOG_ID,
     logger: silent,
     lastWordsMs: 0,
@@ -109,13 +111,15 @@ async function world() {
     await admin.accounts(HOST, (locals) => void all.push(...locals));
     return all.filter((local) => local.endsWith('.shop'));
   };
-  return { rig, ejabberd, admin, options, begin, remove, accountsOf, desksRemoved };
+  return { rig, ejabberd, admin, options, begin, remove, accountsOf, desksRemoved, roomsRemoved };
 }
 
 type World = Awaited<ReturnType<typeof world>>;
 
-async function expectGone({ rig, admin, accountsOf, desksRemoved }: World): Promise<void> {
+async function expectGone(world: World): Promise<void> {
+  const { rig, admin, accountsOf, desksRemoved, roomsRemoved } = world;
   expect(new Set(desksRemoved)).toEqual(new Set([SHOP.id]));
+  expect(new Set(roomsRemoved)).toEqual(new Set([SHOP.id]));
   expect(await accountsOf()).toEqual([]);
   expect(await admin.groupsFault(HOST, rosterGroups(SHOP))).toMatch(/has no shared roster group/);
   expect((await rig.types('tenant-shop')).at(-1)).toBe('TenantRemoved');
