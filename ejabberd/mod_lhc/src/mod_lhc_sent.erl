@@ -79,7 +79,8 @@ to_elsewhere(_, _, Acc) ->
     Acc.
 
 record_in_room(Message, Visitor, Instance, Config, State) ->
-    Content = named_by_sender(mod_lhc_stanza:content(with_id(Message)), State),
+    WithId = with_id(Message),
+    Content = named_by_sender(mod_lhc_stanza:content(WithId), State),
     %% What says nothing to the visitor costs a token too, because it is routed to all in the room.
     Bucket = case Message#message.body =/= [] orelse Content =/= none of
                  true -> message;
@@ -93,7 +94,8 @@ record_in_room(Message, Visitor, Instance, Config, State) ->
                 none ->
                     case append_content(Content, Visitor, [{room, true}], Instance, Config, Taken) of
                         {error, Reason} -> refuse(Message, Reason, Taken);
-                        _ -> {Message, Taken}
+                        true -> {WithId, Taken};
+                        false -> {Message, Taken}
                     end;
                 _ when Bucket =/= message -> {stop, {drop, Taken}};
                 Fault -> refuse(Message, {fault, Fault}, Taken)
