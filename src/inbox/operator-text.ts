@@ -54,6 +54,18 @@ function balanced(characters: readonly string[]): ReadonlySet<number> {
   return kept;
 }
 
+/** For each place the next character behind it that has a shape: what has none may be taken out, and then joins nothing. */
+function shapesBehind(characters: readonly string[]): readonly string[] {
+  const behind: string[] = [];
+  let next = '';
+  for (let at = characters.length - 1; at >= 0; at--) {
+    behind[at] = next;
+    const character = characters[at] ?? '';
+    if (!UNSEEN.test(character)) next = character;
+  }
+  return behind;
+}
+
 /** True if this character without a shape has a meaning between what stands before and behind it. */
 function isMeant(character: string, before: string, behind: string, isTagged: boolean): boolean {
   switch (character) {
@@ -84,6 +96,7 @@ export function visibleText(text: string): string {
   const characters = [...plain];
   const hasTwoDirections = RIGHT_TO_LEFT.test(plain);
   const embeddings = hasTwoDirections ? balanced(characters) : new Set();
+  const shapes = shapesBehind(characters);
   let seen = '';
   let before = '';
   let isTagged = false;
@@ -96,7 +109,7 @@ export function visibleText(text: string): string {
       embeddings.has(at) ||
       (MARKS.test(character)
         ? hasTwoDirections && before !== character
-        : isMeant(character, before, characters[at + 1] ?? '', isTagged));
+        : isMeant(character, before, shapes[at] ?? '', isTagged));
     if (!stays) continue;
     seen += character;
     // The tags of a flag belong to the flag.

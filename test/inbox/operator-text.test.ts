@@ -42,6 +42,7 @@ describe('what an operator wrote', () => {
     ['Hangul fillers', 'a\u3164b\uffa0', 'ab'],
     ['control characters', 'a\u0007b\u009bc', 'abc'],
     ['a joiner at the end', '👍\u200d', '👍'],
+    ['a joiner before what has no shape', '🆑\u200d\ufe0f', '🆑\ufe0f'],
   ])('%s is taken out', (_what, text, visible) => {
     expect(visibleText(text)).toBe(visible);
   });
