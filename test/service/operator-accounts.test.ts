@@ -17,6 +17,8 @@ const world = await testWorld({
   // No account can be made there.
   ejabberd: { extraConfig: { host_config: { 'closed.test': { auth_method: ['anonymous'] } } } },
 });
+/** The front desk of `closed` has no account either. */
+const DESK_OF_CLOSED = { desks: 1 };
 const acme = world.tenant('acme');
 
 const members = async (): Promise<unknown> =>
@@ -142,7 +144,7 @@ it('a removed operator is logged out and off all rosters; the name and the LHC u
     onlineSince: null,
     free: 5,
   });
-  await world.idle();
+  await world.idle(DESK_OF_CLOSED);
   expect(await world.accounts(HOST)).toContain('mona');
   expect(await members()).toContain(jid);
   expect((await facts('mona')).filter((type) => type === 'OperatorAccountRemoved')).toHaveLength(1);
@@ -227,7 +229,7 @@ it('of repeated removals and registrations the last one counts', async () => {
     await acme.ask('PUT', '/operators/quick', { lhcUserId: 310, password: `pw${round}` });
     if (round < 7) await acme.ask('DELETE', '/operators/quick');
   }
-  await world.idle();
+  await world.idle(DESK_OF_CLOSED);
   await acme.connect('quick', { password: 'pw7' }).then((each) => each.disconnect());
 });
 

@@ -52,7 +52,7 @@ it('after a removal at one process and a registration at the other, the new acco
     const again = await put('PUT', 'olga', { lhcUserId: 50, password: `pw${round}` });
     expect(again.status).toBe(202);
   }
-  await world.idle(pendingBefore);
+  await world.idle({ effects: pendingBefore });
   await tenant.connect('olga', { password: 'pw5' }).then((each) => each.disconnect());
 });
 
