@@ -25,6 +25,9 @@ const ejabberd = await testEjabberd({
     // As for private chats of operators. It opens no room of a visitor.
     trusted_hosts: ['conference.xmpp.test', `conference.${shared}`],
   },
+  extraConfig: {
+    append_host_config: { [shared]: { modules: { mod_mam: { default: 'always' } } } },
+  },
   component: { secret: 'component-secret' },
 });
 const { host } = ejabberd;
@@ -480,6 +483,20 @@ it('a room belongs to its visitor’s tenant, and to no other visitor', async ()
   await ours.waitFor((one) => errorOf(one, 'c2') === 'policy-violation');
   component.send(text('c3', `visitor.8.acme@visitors.${shared}`));
   await component.sees(/<message[^>]*id='c3'[\s\S]*item-not-found/);
+  // The archive has the private copies that a client in the room does not get, each once.
+  const copy = (id: string, more = '') =>
+    component.send(
+      `<message type='chat' id='${id}' from='${from}' to='amy.acme@${shared}'><body>hi</body>${more}</message>`,
+    );
+  for (const _ of [1, 2]) copy('c1');
+  copy('c6', `<in-room xmlns='${NS}'/>`);
+  copy('c7');
+  await gets(ours, 'c7');
+  await ours.request(xml('iq', { type: 'set' }, xml('query', 'urn:xmpp:mam:2')));
+  const archive = ours.stanzas.map((one) => one.getChild('result', 'urn:xmpp:mam:2')).join('');
+  const archived = (id: string) => archive.split(` id="${id}"`).length - 1;
+  expect(['c1', 'c6', 'c7'].map(archived)).toEqual([1, 1, 1]);
+
   // The component itself, and the visitor, get the room's answers.
   const asks = (id: string, sender: string, type: string, payload: string) =>
     component.send(`<iq type='${type}' id='${id}' from='${sender}' to='${acme}'>${payload}</iq>`);
@@ -488,7 +505,7 @@ it('a room belongs to its visitor’s tenant, and to no other visitor', async ()
   asks('c5', from, 'set', "<unsubscribe xmlns='urn:xmpp:mucsub:0'/>");
   await component.sees(/<iq[^>]*type='result'[^>]*id='c5'/);
   expect(component.count(/psst/)).toBe(0);
-  expect(ours.messages.map(({ id }) => id)).toEqual(['c1']);
+  expect(ours.messages.map(({ id }) => id)).toEqual(['c1', 'c7']);
   for (const client of [ours, theirs, stranger, other]) await client.disconnect();
 });
 
