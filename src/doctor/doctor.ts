@@ -26,7 +26,7 @@ import { fileModesCheck } from './file-modes.ts';
 import { olderModulesCheck } from './older-modules.ts';
 import { operatorsCheck } from './operators.ts';
 import { redisCheck } from './redis.ts';
-import { roomRightsCheck } from './room-rights.ts';
+import { chatRoomsCheck, roomRightsCheck } from './room-rights.ts';
 import { rosterGroupsCheck } from './roster-groups.ts';
 import { scannerCheck } from './scanner.ts';
 import { type PostingService, serviceCheck, servicePort } from './service.ts';
@@ -140,6 +140,7 @@ function checksOf(config: Config, service: PostingService, others: OtherTenants)
     backlogCheck(xmpp, reach),
     ...componentChecks(config, service, [...tenants, ...made, ...config.templates]),
     ...[...tenants, ...made].map((tenant) => needsApi(reach, rosterGroupsCheck(api, tenant))),
+    ...hosts.map((host) => needsApi(reach, chatRoomsCheck(api, apiUser, host))),
     ...wireChecks(config, wireOf(config, service, others.useWire), service, (host) =>
       needsApi(reach, roomRightsCheck(api, ejabberd.apiUser, host)),
     ),

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { API_COMMANDS } from '../../scripts/ejabberd/config.ts';
 import { TenantId } from '../../src/actors/ids.ts';
 import { runChecks } from '../../src/doctor/check.ts';
-import { roomRightsCheck } from '../../src/doctor/room-rights.ts';
+import { chatRoomsCheck, roomRightsCheck } from '../../src/doctor/room-rights.ts';
 import { type TestAccountOptions, testAccountCheck } from '../../src/doctor/test-account.ts';
 import { AppError } from '../../src/errors.ts';
 import type { HttpApi } from '../../src/xmpp/admin/http-api.ts';
@@ -96,11 +96,42 @@ it('leaves the rights for rooms to a check of their own, which warns', async () 
   expect(await roomRightsCheck(api, 'api@xmpp.test', 'xmpp.test').run(signal)).toEqual(ok);
   expect([...called].toSorted()).toEqual(ROOM_RIGHTS.toSorted());
   for (const name of ROOM_RIGHTS) {
-    const check = roomRightsCheck(fakeApi([name]).api, 'api@xmpp.test', 'xmpp.test');
-    expect(await check.run(signal)).toMatchObject([
-      { status: 'warning', message: expect.stringMatching(new RegExp(`may not call ${name}$`)) },
-    ]);
+    for (const check of [roomRightsCheck, chatRoomsCheck]) {
+      const { run } = check(fakeApi([name]).api, 'api@xmpp.test', 'xmpp.test');
+      expect(await run(signal)).toMatchObject([
+        { status: 'warning', message: expect.stringMatching(new RegExp(`may not call ${name}$`)) },
+      ]);
+    }
   }
+});
+
+it('says whether operators can have rooms for chats, which are optional', async () => {
+  const { signal } = new AbortController();
+  const judge = async (api: TestAccountOptions['api']) => {
+    const [finding] = await chatRoomsCheck(api, 'api@xmpp.test', 'xmpp.test').run(signal);
+    return `${finding?.status}: ${finding?.message}`;
+  };
+  expect(await judge(fakeApi().api)).toBe(
+    'ok: operators can open rooms for chats at conference.xmpp.test',
+  );
+  expect(await judge(fakeApi(ROOM_RIGHTS).api)).toMatch(
+    /^ok: no rooms for chats at xmpp.test: api@xmpp.test may not call .* They are optional/,
+  );
+  const failing = (error: AppError) => ({
+    ...fakeApi().api,
+    call: async () => {
+      throw error;
+    },
+  });
+  expect(await judge(failing(new AppError('unavailable', 'x', { reason: 'command' })))).toMatch(
+    /^ok: no rooms for chats at xmpp.test: ejabberd has no mod_muc_admin. They are optional/,
+  );
+  expect(await judge(failing(new AppError('unavailable', 'x', { reason: 'crash' })))).toMatch(
+    /^ok: no rooms for chats at xmpp.test: ejabberd has no mod_muc at conference.xmpp.test. They/,
+  );
+  expect(await judge(failing(new AppError('unavailable', 'no answer.')))).toBe(
+    'warning: no rooms for chats at xmpp.test: no answer',
+  );
 });
 
 it('is removed when the login fails, hangs or throws', async () => {

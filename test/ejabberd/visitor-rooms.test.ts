@@ -3,9 +3,11 @@ import xml, { type Element } from '@xmpp/xml';
 import { pino } from 'pino';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { hostOfComponent, visitorJid, visitorRoom } from '../../src/actors/ids.ts';
+import { chatRoomsCheck } from '../../src/doctor/room-rights.ts';
 import { createVisitorRooms, type OpenRoom } from '../../src/reactors/rooms/visitor-rooms.ts';
 import { soleOwner } from '../../src/runtime/leases/ownership.ts';
 import { createEjabberdAdmin } from '../../src/xmpp/admin/admin.ts';
+import { createHttpApi } from '../../src/xmpp/admin/http-api.ts';
 import { createEjabberdRooms } from '../../src/xmpp/admin/rooms.ts';
 import { createComponentTransport } from '../../src/xmpp/component/component.ts';
 import type { VisitorTransport } from '../../src/xmpp/port.ts';
@@ -23,7 +25,6 @@ const ejabberd = await testEjabberd({
   hosts: [host, PLAIN],
   webhook: { url: 'http://127.0.0.1:9', secret: `whsec_${btoa('nobody listens there')}` },
   component: { secret: SECRET },
-  modLhc: { trusted_hosts: [`conference.${host}`] },
   // One host without mod_muc.
   extraConfig: { host_config: { [PLAIN]: { modules: { mod_roster: {} } } } },
 });
@@ -236,7 +237,18 @@ it('after a change of the transport the visitor writes in the same room with the
   await hasRead(olga, room, 'Anna: one', 'Anna: two', 'Anna: four');
 });
 
-it('a host without mod_muc: refused, and nobody waits', async () => {
+it('a host without mod_muc: the doctor says so, and it is refused', async () => {
+  const doctor = (at: string) =>
+    chatRoomsCheck(createHttpApi(api), api.user, at).run(AbortSignal.timeout(60_000));
+  expect(await doctor(PLAIN)).toMatchObject([
+    {
+      status: 'ok',
+      message: expect.stringContaining(`ejabberd has no mod_muc at conference.${PLAIN}`),
+    },
+  ]);
+  expect(await doctor(host)).toEqual([
+    { status: 'ok', message: `operators can open rooms for chats at conference.${host}` },
+  ]);
   const rooms = newRooms();
   const tenant = tenantWith({
     id: tenantId('plain'),

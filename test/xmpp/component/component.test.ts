@@ -11,6 +11,7 @@ import xml, { type Element } from '@xmpp/xml';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { createEjabberdAdmin } from '../../../src/xmpp/admin/admin.ts';
+import { createEjabberdRooms } from '../../../src/xmpp/admin/rooms.ts';
 import {
   type ComponentOptions,
   createComponentTransport,
@@ -36,7 +37,7 @@ const tlsPort = await freePort();
 const ejabberd = await testEjabberd({
   ...SUITE_EJABBERD,
   webhook: { url: receiver.url, secret: receiver.secret },
-  modLhc: { max_contacts: MANY, trusted_hosts: ['conference.xmpp.test'] },
+  modLhc: { max_contacts: MANY },
   component: { secret: SECRET, ownDomains: true },
   extraListeners: hasTls
     ? [
@@ -461,6 +462,30 @@ describe('several processes', () => {
     for (const answer of await Promise.all(questions)) {
       expect(['result', 'error']).toContain(answer.attrs.type);
     }
+  });
+
+  test('know what a room has taken, and that there is none, whichever of them hears of an error', async () => {
+    const both = processes();
+    const api = { url: ejabberd.apiUrl, ...ejabberd.api };
+    const rooms = createEjabberdRooms(api);
+    for (const each of both) {
+      const jid = newJid();
+      await each.online(jid, { status: '', nick: '' });
+      const room = { name: jid.slice(0, jid.indexOf('@')), service: `conference.${host}` };
+      const send = (id: string) =>
+        each.send({ id, from: jid, to: `${room.name}@${room.service}`, body: 'x', room: true });
+      for (const n of [1, 2, 3, 4]) {
+        await expect(send(`lost-${n}`)).rejects.toMatchObject({ message: 'item-not-found' });
+      }
+      await rooms.create(room);
+      await rooms.setOption(room, 'allow_subscription', 'true');
+      await rooms.subscribe(room, jid, 'Anna', 'urn:xmpp-chat:room:1');
+      await Promise.all(Array.from({ length: 10 }, (_, n) => send(`taken-${n}`)));
+      await rooms.destroy(room);
+    }
+    expect(both.flatMap(({ events }) => events.filter((each) => /^returned/.test(each)))).toEqual(
+      [],
+    );
   });
 
   test('report a message that came back, whichever of them hears of it', async () => {
