@@ -118,6 +118,7 @@ async function run(): Promise<void> {
   );
   const c2s = portOf('DEMO_XMPP_PORT', 5222);
   const http = portOf('DEMO_EJABBERD_HTTP_PORT', 5280);
+  const component = portOf('DEMO_COMPONENT_PORT', 5347);
   const lhcPort = portOf('DEMO_LHC_PORT', 8091);
   const secrets = loadDemoSecrets(dataDir, 'demo-secrets.json');
   const ours = {
@@ -128,13 +129,16 @@ async function run(): Promise<void> {
     EJABBERD_API_USER: `${API_USER}@${HOST}`,
     EJABBERD_API_PASSWORD: secrets.apiPassword,
     EJABBERD_XMPP: `xmpp://127.0.0.1:${c2s.port}`,
+    // For a tenant with `transport: component`.
+    EJABBERD_COMPONENT: `tcp://127.0.0.1:${component.port}`,
+    EJABBERD_COMPONENT_SECRET: secrets.componentSecret,
     EJABBERD_WEBHOOK_SECRET: secrets.webhookSecret,
     TENANTS_FILE: join(dataDir, 'tenants.json'),
     CALLBACK_ALLOW: '127.0.0.1', // the stand-in for LHC
   };
   const settings = settingsOf(ours);
   const { LISTEN = '', ADMIN_TOKEN = '' } = settings;
-  await requireFree([listenOf(LISTEN), c2s, http, lhcPort]);
+  await requireFree([listenOf(LISTEN), c2s, http, component, lhcPort]);
   const api = `http://${LISTEN}`;
 
   let ejabberd: Ejabberd | undefined;
@@ -158,7 +162,8 @@ async function run(): Promise<void> {
     ejabberd = await startEjabberd({
       dir: join(dataDir, 'ejabberd'),
       hosts: [HOST, SHOPS_HOST],
-      ports: { c2s: c2s.port, http: http.port },
+      ports: { c2s: c2s.port, http: http.port, component: component.port },
+      component: { secret: secrets.componentSecret },
       webhook: { url: `${api}/ejabberd/events`, secret: secrets.webhookSecret },
       apiUser: { user: API_USER, password: secrets.apiPassword },
       onUnexpectedEnd(how) {

@@ -120,12 +120,13 @@ describe('with a real ejabberd', { timeout: 120_000 }, () => {
   it('is what the demonstration plays against, says that ejabberd has ended, and keeps what somebody has changed', async () => {
     const DATA_DIR = join(dir, 'real');
     const { c2s, http, component } = await freePorts({});
-    const { c2s: lhc } = await freePorts({});
+    const { c2s: lhc, component: components } = await freePorts({});
     const env = {
       DATA_DIR,
       LISTEN: `127.0.0.1:${component}`,
       DEMO_XMPP_PORT: String(c2s),
       DEMO_EJABBERD_HTTP_PORT: String(http),
+      DEMO_COMPONENT_PORT: String(components),
       DEMO_LHC_PORT: String(lhc),
     };
     const first = await start(env);
@@ -143,6 +144,17 @@ describe('with a real ejabberd', { timeout: 120_000 }, () => {
     expect(demo.stderr).toBe('');
     expect(demo.stdout).toMatch(/^lhc +gets chat\.message: Yes, in black\.$/m);
     expect(demo.stdout).toMatch(/^api +3 messages: /m);
+
+    // A tenant on the second host can have the component.
+    const { api, adminToken } = JSON.parse(readFileSync(join(DATA_DIR, 'demo.json'), 'utf8'));
+    const made = await fetch(`${api}/v1/tenants/shop`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ host: 'shops.localhost', transport: 'component' }),
+    });
+    expect(made.status).toBe(202);
+    const ready = async (): Promise<unknown> => (await fetch(`${api}/readyz`)).json();
+    await expect.poll(ready).toMatchObject({ checks: { component: { ok: true } } });
 
     const children = readFileSync(`/proc/${first.pid}/task/${first.pid}/children`, 'utf8');
     const [ejabberd] = children
