@@ -1,16 +1,27 @@
 /** Tenants with the transport `component`: a visitor's day, restarts and kills, and a change of the transport in a chat. */
 import xml from '@xmpp/xml';
-import { expect, it } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
+import { PNG, startFileServer } from '../files/servers.ts';
 import type { Operator } from '../support/operator.ts';
 import { testWorld } from '../support/test-world.ts';
 import { waitFor } from '../support/wait.ts';
 
+const lhcFiles = await startFileServer((_request, response) => {
+  response.writeHead(200).end(PNG);
+});
+afterAll(() => lhcFiles[Symbol.asyncDispose]());
 const world = await testWorld({
   tenants: [
     {
       id: 'acme',
       host: 'xmpp.test',
-      settings: { transport: 'component', hardTimeout: 600, cleanupAfter: 1 },
+      settings: {
+        transport: 'component',
+        hardTimeout: 600,
+        cleanupAfter: 1,
+        typingPreview: true,
+        files: { lhc: [lhcFiles.url] },
+      },
     },
   ],
   ejabberd: { hosts: ['xmpp.test', 'shop.test'] },
@@ -106,6 +117,56 @@ it('a visitor’s day: seen, invited, in a chat, handed over, closed, and gone',
   await acme.callback('visitor.cleaned_up', ({ visitor }) => visitor === '1');
   await world.idle();
   expect(await acme.ask('GET', '/visitors/1')).toMatchObject({ loggedIn: false });
+});
+
+it('what is about a message, files and previews go as they do with accounts', async () => {
+  const jid = acme.visitorJid('r');
+  const visitor = (what: string, body: object) => acme.ask('POST', `/visitors/r/${what}`, body);
+  const send = (id: string, ...children: Parameters<typeof xml>[2][]) =>
+    olga.sendStanza(xml('message', { type: 'chat', id, to: jid }, ...children));
+  const body = (text: string) => xml('body', {}, text);
+  const done = { outcome: 'accepted', notice: { code: 'done' } };
+  acme.lhc.behave({ kind: 'status', status: 200, body: done });
+  await acme.view('r', { page: 'https://shop.test/', title: 'Hats', nick: 'Rita' });
+  await visitor('chats', { chatId: 'cr', department: 'sales', message: { id: 'r1', body: 'Hm?' } });
+  await reads(olga, jid, 'Hm?');
+
+  send('a1', body('> Hm?\nYes'), xml('reply', { xmlns: 'urn:xmpp:reply:0', id: 'r1' }));
+  send('a2', body('In blak'));
+  send('a3', body('In black'), xml('replace', { xmlns: 'urn:xmpp:message-correct:0', id: 'a2' }));
+  const reaction = xml('reaction', {}, '👍');
+  send('a4', xml('reactions', { xmlns: 'urn:xmpp:reactions:0', id: 'r1' }, reaction));
+  send('a5', xml('retract', { xmlns: 'urn:xmpp:message-retract:1', id: 'a2' }));
+  await acme.callback('message.retracted', ({ messageId }) => messageId === 'a2');
+  const said = acme.callbacks('chat.message').map(({ data }) => data.message);
+  expect(said.find(({ id }) => id === 'a1')?.replyTo?.messageId).toBe('r1');
+  expect(said.find(({ id }) => id === 'a3')?.replaces).toBe('a2');
+  await acme.callback('message.reaction', ({ reactions }) => reactions.join() === '👍');
+
+  await visitor('reactions', { messageId: 'a1', reactions: ['🐢'] });
+  await olga.waitFor(
+    () =>
+      olga.stanzas.some(
+        (stanza) =>
+          stanza.attrs.from?.startsWith(jid) &&
+          stanza.getChild('reactions', 'urn:xmpp:reactions:0')?.attrs.id === 'a1',
+      ),
+    'the reaction',
+  );
+  const status = () => contact(jid)?.status;
+  await visitor('typing', { state: 'composing', preview: 'And wh' });
+  await olga.waitFor(() => status() === 'Writes: And wh', 'the preview');
+  const file = { url: `${lhcFiles.url}/a.png`, name: 'a.png', type: 'image/png' };
+  await visitor('messages', { id: 'r2', body: 'And when?', files: [file] });
+  await olga.waitFor(() => status()?.startsWith('In chat'), 'the end of the preview');
+  const shown = await olga.waitFor(
+    () => olga.messages.find(({ id, from }) => id === 'r2.1' && from.startsWith(jid)),
+    'the file',
+  );
+  expect(shown.stanza.getChild('x', 'jabber:x:oob')?.getChildText('url')).toBe(file.url);
+  await visitor('chats/cr/close', { by: 'visitor' });
+  await visitor('timeout', {});
+  acme.lhc.behave({ kind: 'status', status: 200 });
 });
 
 /** Visitors who browse, and one in a chat with olga. */
