@@ -69,7 +69,7 @@ const IN_CHAT: Readonly<Record<string, number>> = {
 
 export const DESIRED_VISITORS_TABLE: WorkTable = {
   name: 'desired_visitors',
-  version: 4,
+  version: 5,
   schema: `
     CREATE TABLE desired_visitors (
       tenant TEXT NOT NULL,
@@ -114,7 +114,8 @@ export const DESIRED_VISITORS_TABLE: WorkTable = {
       if (actor?.kind !== 'visitor') return;
       const { tenant, name } = actor;
       if (type === 'VisitorArrived') arrive.run(tenant, name, at);
-      else if (type === 'PageViewed') see.run(at, tenant, name);
+      // An invitation may be of somebody whom operators do not see yet: its lines come from that contact.
+      else if (type === 'PageViewed' || type === 'Invited') see.run(at, tenant, name);
       else if (type === 'ChatStarted') chat.run(1, at, tenant, name);
       else if (type === 'ChatClosed') chat.run(0, at, tenant, name);
       else if (Object.hasOwn(IN_CHAT, type)) ask.run(IN_CHAT[type] ?? 1, tenant, name);

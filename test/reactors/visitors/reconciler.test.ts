@@ -633,6 +633,16 @@ describe('maxVisibleVisitors', () => {
     await shows(world, '1', '2', '3', '4');
   });
 
+  it('shows a hidden visitor who is invited, by the front desk say', async () => {
+    const world = await worldOf({ settings: { maxVisibleVisitors: 2 } });
+    await world.reconciler.start();
+    await arrive(world, '1', '2', '3');
+    await shows(world, '2', '3');
+    world.rig.clock.passes(10);
+    await world.rig.toVisitor('1', receive('op1', 'o1'));
+    await shows(world, '1', '3');
+  });
+
   it('shows a hidden visitor when another one leaves', async () => {
     const world = await worldOf({ settings: { maxVisibleVisitors: 2 } });
     await world.reconciler.start();
