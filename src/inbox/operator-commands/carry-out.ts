@@ -347,6 +347,8 @@ async function invite(
   }
   const { messageId } = origin;
   const onlyChat = onlyChatOf(visitor);
+  const { replaces } = origin;
+  const corrects = replaces !== undefined && state && writtenMessage(state.context, replaces);
   await actor.send(
     {
       type: 'ReceiveOperatorMessage',
@@ -356,6 +358,7 @@ async function invite(
       // They would stand in another conversation than the message.
       receipt: false,
       markable: false,
+      ...(corrects && { replaces }),
       ...(onlyChat !== null && { onlyChat }),
     },
     withoutNumber(origin),

@@ -80,8 +80,13 @@ const written = (by: string, body: string | Record<string, string>, id = newId()
   };
 };
 /** As mod_lhc sends it: the batch, the batch again (its answer was lost), and a resend by the client. */
-async function write(by: string, body: string | Record<string, string>, to = '1') {
-  const event = written(by, body, newId(), to);
+async function write(
+  by: string,
+  body: string | Record<string, string>,
+  to = '1',
+  more: object = {},
+) {
+  const event = { ...written(by, body, newId(), to), ...more };
   await inbox().take([event]);
   await inbox().take([event]);
   await inbox().take([{ ...event, seq: ++seq }]);
@@ -368,7 +373,7 @@ describe('a text', () => {
 });
 
 describe('at the desk', () => {
-  const atDesk = (body: string) => write('op1', body, 'desk');
+  const atDesk = (body: string, more: object = {}) => write('op1', body, 'desk', more);
   const questions = async () =>
     (await facts('operator-acme.op1', ['QuestionAsked'])).map(([, data]) => data);
   const found = (key: string, nick: string | null) => ({
@@ -504,6 +509,25 @@ describe('at the desk', () => {
     expect(await refusals('op1')).toEqual([
       '!canned: there is nothing to read in the canned text blank',
     ]);
+  });
+
+  it('a corrected !invite corrects the words that the visitor has', async () => {
+    rig.team.rows.visitors = [found('1', 'Anna')];
+    const first = await atDesk('!invite anna Helo');
+    await atDesk('!invite anna Hello', { replaces: first });
+    await atDesk('!invite anna Hello again', { replaces: first });
+    expect((await messages('1')).map(({ data }) => data.replaces)).toEqual([
+      undefined,
+      first,
+      first,
+    ]);
+  });
+
+  it('a misspelt !invite that is corrected invites', async () => {
+    const first = await atDesk('!invit 1 Hello');
+    await atDesk('!invite 1 Hello', { replaces: first });
+    expect(await messages('1')).toHaveLength(1);
+    expect(await rig.types('visitor-acme.1')).toContain('Invited');
   });
 
   it('!invite of a visitor who has a chat is refused', async () => {
