@@ -14,9 +14,11 @@ import { startReceiver } from './receiver.ts';
 const NS = 'urn:xmpp-chat:room:1';
 const MUC = 'http://jabber.org/protocol/muc';
 const shared = 'shared.test';
+/** A host of the same ejabberd without mod_lhc. */
+const plain = 'plain.test';
 const receiver = await startReceiver();
 const ejabberd = await testEjabberd({
-  hosts: ['xmpp.test', shared],
+  hosts: ['xmpp.test', shared, plain],
   webhook: { url: receiver.url, secret: receiver.secret },
   modLhc: {
     // So long that every ping in these tests is one for messages.
@@ -26,6 +28,7 @@ const ejabberd = await testEjabberd({
     trusted_hosts: ['conference.xmpp.test', `conference.${shared}`],
   },
   extraConfig: {
+    host_config: { [plain]: { modules: { mod_roster: {}, mod_ping: {} } } },
     append_host_config: { [shared]: { modules: { mod_mam: { default: 'always' } } } },
   },
   component: { secret: 'component-secret' },
@@ -33,6 +36,7 @@ const ejabberd = await testEjabberd({
 const { host } = ejabberd;
 for (const user of ['olga', 'oskar', 'sven', 'tom']) await ejabberd.registerOperator(user, 'pw');
 for (const user of ['visitor.7', 'visitor.8', 'stranger']) await ejabberd.register(user, 'pw');
+await ejabberd.register('stranger', 'pw', plain);
 for (const instance of ['acme', 'beta']) {
   await ejabberd.registerOperator(`amy.${instance}`, 'pw', shared, `operators.${instance}`);
 }
@@ -438,17 +442,30 @@ it('a room belongs to its visitor’s tenant, and to no other visitor', async ()
   theirs.sendStanza(presence(acme, 'Spy'));
   expect(await refused(theirs)).toBe('item-not-found');
   const stranger = await connect('stranger');
+  const outsider = await connect('stranger', {}, plain);
   const other = await connect('visitor.8');
   const foreign = { type: 'groupchat', to: acme };
   for (const [client, attrs] of [
     [theirs, foreign],
     [await connect('olga'), foreign],
+    [outsider, foreign],
     [stranger, { ...foreign, to: room }],
     [other, { ...foreign, to: room }],
   ] as const) {
     client.sendStanza(xml('message', { ...attrs, id: 'b1' }, xml('body', {}, 'spam'), shown()));
     await client.waitFor((one) => errorOf(one, 'b1') === 'item-not-found');
   }
+  const members = [`stranger@${plain}`, `amy.beta@${shared}`, `amy.acme@${shared}`];
+  await ours.disconnect();
+  const back = await connect('amy.acme', {}, shared);
+  await rooms.invite({ name: 'visitor.7.acme', service: `conference.${shared}` }, members, 'come');
+  const isInvited = ({ stanzas }: Operator) =>
+    stanzas.some((one) => one.getChild('x', 'jabber:x:conference'));
+  await back.waitFor(isInvited);
+  for (const client of [outsider, theirs]) await client.acknowledged();
+  expect([outsider, theirs].map(isInvited)).toEqual([false, false]);
+  await enter(back, 'Amy', acme);
+
   // A visitor may only say something, and only in their own room.
   visitor.sendStanza(presence(room, 'Anna'));
   expect(await refused(visitor)).toBe('item-not-found');
@@ -469,19 +486,19 @@ it('a room belongs to its visitor’s tenant, and to no other visitor', async ()
   const text = (id: string, sender: string) =>
     `<message type='groupchat' id='${id}' from='${sender}' to='${acme}'><body>hi</body><shown xmlns='${NS}'/></message>`;
   component.send(text('c1', from));
-  await gets(ours, 'c1');
+  await gets(back, 'c1');
   await receiver.event(
     'delivered',
     ({ ids, to }) => ids.includes('c1') && to === `visitor.7.acme@${shared}`,
   );
-  ours.sendStanza(
+  back.sendStanza(
     xml(
       'message',
       { to: `${acme}/Anna by component`, type: 'chat', id: 'c2' },
       xml('body', {}, 'psst'),
     ),
   );
-  await ours.waitFor((one) => errorOf(one, 'c2') === 'policy-violation');
+  await back.waitFor((one) => errorOf(one, 'c2') === 'policy-violation');
   component.send(text('c3', `visitor.8.acme@visitors.${shared}`));
   await component.sees(/<message[^>]*id='c3'[\s\S]*item-not-found/);
   // The archive has the private copies that a client in the room does not get, each once.
@@ -492,9 +509,9 @@ it('a room belongs to its visitor’s tenant, and to no other visitor', async ()
   for (const _ of [1, 2]) copy('c1');
   copy('c6', `<in-room xmlns='${NS}'/>`);
   copy('c7');
-  await gets(ours, 'c7');
-  await ours.request(xml('iq', { type: 'set' }, xml('query', 'urn:xmpp:mam:2')));
-  const archive = ours.stanzas.map((one) => one.getChild('result', 'urn:xmpp:mam:2')).join('');
+  await gets(back, 'c7');
+  await back.request(xml('iq', { type: 'set' }, xml('query', 'urn:xmpp:mam:2')));
+  const archive = back.stanzas.map((one) => one.getChild('result', 'urn:xmpp:mam:2')).join('');
   const archived = (id: string) => archive.split(` id="${id}"`).length - 1;
   expect(['c1', 'c6', 'c7'].map(archived)).toEqual([1, 1, 1]);
 
@@ -506,8 +523,8 @@ it('a room belongs to its visitor’s tenant, and to no other visitor', async ()
   asks('c5', from, 'set', "<unsubscribe xmlns='urn:xmpp:mucsub:0'/>");
   await component.sees(/<iq[^>]*type='result'[^>]*id='c5'/);
   expect(component.count(/psst/)).toBe(0);
-  expect(ours.messages.map(({ id }) => id)).toEqual(['c1', 'c7']);
-  for (const client of [ours, theirs, stranger, other]) await client.disconnect();
+  expect(back.messages.map(({ id }) => id)).toEqual(['c1', 'c7']);
+  for (const client of [back, theirs, stranger, outsider, other]) await client.disconnect();
 });
 
 it('a resumed session is still in the room, and one in twenty rooms enters no other', async () => {

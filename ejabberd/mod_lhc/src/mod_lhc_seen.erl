@@ -23,8 +23,8 @@
 
 %% Messages of one operator.
 -define(MAX_MESSAGES, 1000).
-%% Sessions of one operator with the same message.
--define(MAX_SESSIONS, 10).
+%% Copies of one message: ten sessions of an operator may have it by the room and as a private one.
+-define(MAX_TAKERS, 20).
 
 -spec new(table()) -> table().
 new(Table) ->
@@ -158,7 +158,7 @@ change(Table, Operator, Visitor, Id, Change) ->
     end.
 
 add(Taker, Takers) ->
-    lists:sublist([Taker | lists:delete(Taker, Takers)], ?MAX_SESSIONS).
+    lists:sublist([Taker | lists:delete(Taker, Takers)], ?MAX_TAKERS).
 
 remove(Table, Operator, Number) ->
     case ets:take(Table, {Operator, Number}) of

@@ -3,7 +3,8 @@
 
 -module(mod_lhc_room_tests).
 
--export([entered_test/0, left_test/0, nick_test/0, bound_test/0, ids_test/0, ids_bound_test/0, copies_test/0, lost_test/0, stored_test/0, moved_test/0]).
+-export([entered_test/0, left_test/0, nick_test/0, bound_test/0, ids_test/0, ids_bound_test/0, copies_test/0,
+         lost_test/0, stored_test/0, moved_test/0, takers_bound_test/0]).
 
 -define(T, mod_lhc_seen_of_rooms).
 -define(V, <<"visitor.1">>).
@@ -105,6 +106,16 @@ moved_test() ->
     %% A message that the table has forgotten.
     with_table(fun() -> Move(), {routed, [Other]} = status() end),
     Other ! stop.
+
+%% Ten sessions, as ejabberd allows them, each with two copies. More do not make the row longer.
+takers_bound_test() ->
+    Pids = [spawn(fun() -> receive stop -> ok end end) || _ <- lists:seq(1, 11)],
+    with_table(fun() ->
+        [ok = add(Taker) || Pid <- Pids, Taker <- [{room, Pid}, Pid]],
+        {routed, Alive} = status(),
+        {10, true, false} = {length(Alive), in({room, lists:nth(2, Pids)}), in(hd(Pids))}
+    end),
+    [Pid ! stop || Pid <- Pids].
 
 add(Taker) -> ok = mod_lhc_seen:add_session(?T, <<"o">>, ?V, <<"m">>, Taker).
 in(Taker) -> mod_lhc_seen:in_session(?T, <<"o">>, ?V, <<"m">>, Taker).
