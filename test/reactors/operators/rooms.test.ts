@@ -111,6 +111,29 @@ it('names are escaped for ejabberd', async () => {
   expect(log).toEqual(['create sales\\20\\40\\20\\22us\\22\\5c20']);
 });
 
+it('rooms of visitors are none of theirs, however the name is written', async () => {
+  const { rooms, log } = roomsThat(async () => {});
+  // As ejabberd prepares a local part (RFC 3491): case, widths, and what it leaves out.
+  for (const name of [
+    'visitor.7',
+    'VISITOR.7',
+    'ｖisitor．7',
+    'v\u00adisi\u200btor.7',
+    'vi\u1806sitor.',
+  ]) {
+    const refusal = expect.objectContaining({
+      code: 'invalid',
+      message: expect.stringMatching(/^the name of the room begins with "visitor\."/),
+    });
+    await expect(rooms.create(ACME, name), name).rejects.toEqual(refusal);
+    await expect(rooms.destroy(ACME, name), name).rejects.toEqual(refusal);
+    await expect(rooms.invite(ACME, name, [], ''), name).rejects.toEqual(refusal);
+  }
+  expect(log).toEqual([]);
+  await rooms.create(ACME, 'visitors');
+  expect(log).toEqual(['create visitors']);
+});
+
 it('more calls of one room than may wait are dropped', async () => {
   const { rooms, lines } = roomsThat(() => new Promise(() => {}));
   await Promise.all(Array.from({ length: CALLS_OF_ROOM + 1 }, () => rooms.create(ACME, 'a')));
