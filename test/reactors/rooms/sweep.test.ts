@@ -205,7 +205,20 @@ it('only the owner of the visitor destroys the room; whoever gains the partition
   control.now += ROOM_STAYS_MS;
   await waitFor(() => !all.has(roomOf('7')));
   expect(lists()).toHaveLength(4);
-  // And who loses it lets it be.
+  // And who loses it lets it be, also in the last moment.
+  await foreign(roomOf('7'));
+  ownership.gain(partitionOf('acme.7'));
+  await looked();
+  let isAsked = false;
+  control.reading = async (_, isLatest) => {
+    if (!isLatest) return;
+    ownership.lose(partitionOf('acme.7'));
+    isAsked = true;
+  };
+  control.now += ROOM_STAYS_MS;
+  await waitFor(() => isAsked);
+  await looked('acme.9');
+  expect(all.has(roomOf('7'))).toBe(true);
   open.delete('acme.9');
   await looked('acme.9');
   ownership.lose(...ALL_PARTITIONS);

@@ -241,6 +241,43 @@ it('nobody waits for a slow ejabberd, and what has begun goes on', async () => {
   expect(calls.filter((call) => call.startsWith('create'))).toHaveLength(1);
 });
 
+it('what waited behind it, and nobody waits for any more, is not done', async () => {
+  const { rooms, room, sender, state, calls } = world();
+  const { promise: answering, resolve: answer } = Promise.withResolvers<void>();
+  state.before = () => answering;
+  const both = [rooms.ensure(sender(), open()), rooms.invite(sender(), [OLGA], 'Chat 7')];
+  for (const { status } of await Promise.allSettled(both)) expect(status).toBe('rejected');
+  answer();
+  await waitFor(() => room()?.subscribers.has(ADDRESS) === true);
+  await rooms.ensure(sender(), open('Anna', 'susi'));
+  expect(calls.filter((call) => call.startsWith('invite'))).toEqual([]);
+});
+
+it('a message that is too long is refused, and no reason to make the room anew', async () => {
+  const { rooms, sender, control, calls, sent } = world();
+  const no = new AppError('refused', 'The message has 200001 bytes', { id: '1' });
+  control.send = async () => {
+    throw no;
+  };
+  await expect(rooms.send(sender(), open(), text('1'))).rejects.toBe(no);
+  expect(sent).toEqual(['session 1']);
+  expect(calls.filter((call) => call.startsWith('create'))).toHaveLength(1);
+});
+
+it('a room that did not answer is set up again before the next message', async () => {
+  const { rooms, sender, control, calls } = world();
+  control.send = async () => {
+    throw new AppError('unavailable', 'the room does not answer');
+  };
+  await expect(rooms.send(sender(), open(), text('1'))).rejects.toMatchObject({
+    code: 'unavailable',
+  });
+  control.send = async () => {};
+  control.now = 1_000;
+  await rooms.send(sender(), open(), text('2'));
+  expect(calls.filter((call) => call.startsWith('create'))).toHaveLength(2);
+});
+
 it('the making of a room has an end', async () => {
   const { rooms, sender, state, control, calls } = world();
   state.before = async () => {
@@ -278,7 +315,13 @@ it('ejabberd without rooms: refused, and asked again only after a while', async 
 it('another process has the visitor: nothing is done, and it is no failure of the room', async () => {
   const { rooms, sender, sent, calls } = world();
   const lost = { ...sender(), mayAct: () => false };
-  await expect(rooms.send(lost, open(), text('1'))).rejects.toMatchObject({ code: 'unavailable' });
+  for (const call of [
+    rooms.send(lost, open(), text('1')),
+    rooms.ensure(lost, open()),
+    rooms.invite(lost, [OLGA], ''),
+  ]) {
+    await expect(call).rejects.toMatchObject({ code: 'unavailable' });
+  }
   expect([...calls, ...sent]).toEqual([]);
   await rooms.send(sender(), open(), text('2'));
   expect(sent).toEqual(['session 2']);

@@ -248,6 +248,22 @@ test('a message to a room: the room says that it has it, to the domain of this p
   expect(component.events.filter((event) => event.startsWith('returned'))).toEqual([]);
 });
 
+test('a message to a room fails with the stream', async () => {
+  const room = `visitor.1@conference.${HOST}`;
+  const server = await start({
+    hears(text, socket) {
+      if (!text.includes(room)) return false;
+      socket.destroy();
+      return true;
+    },
+  });
+  const component = connect(server.port);
+  await component.online(ANNA, look);
+  await expect(component.send({ ...message('m1'), to: room, room: true })).rejects.toMatchObject({
+    code: 'unavailable',
+  });
+});
+
 test('a room that hangs fails alone', async () => {
   const room = `visitor.1@conference.${HOST}`;
   const server = await start({ hears: (text) => text.includes(room) });

@@ -227,6 +227,19 @@ describe('a message to a room', () => {
     expect(outcomes).toEqual(['private taken', 'm1 taken']);
   });
 
+  test('is covered by the next ping, if one is on its way', async () => {
+    const { outgoing, written, outcomes, send } = session();
+    await send('m1', ROOM);
+    await send('m2', ROOM);
+    expect(pinged(written)).toEqual([ROOM]);
+    for (const outcome of ['m1 taken', 'm2 taken']) {
+      outgoing.heard(answer(written, ROOM, condition('service-unavailable')));
+      await turn();
+      expect(outcomes.at(-1)).toBe(outcome);
+    }
+    expect(pinged(written)).toEqual([ROOM, ROOM]);
+  });
+
   test('comes back, or finds no room', async () => {
     const { outgoing, written, outcomes, returned, send } = session();
     await send('m1', ROOM);
