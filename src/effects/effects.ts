@@ -2,9 +2,11 @@
 import type { Username } from '../actors/ids.ts';
 import type { OperatorEvent } from '../actors/operator/facts.ts';
 import type { VisitorEvent } from '../actors/visitor/facts.ts';
+import { roomAt } from '../actors/visitor/room.ts';
 import type { VisitorState } from '../actors/visitor/state.ts';
 import { lineOfNotice, lineOfRefusal } from '../reactors/texts/lhc-answers.ts';
 import { confirmationsOf, noticesOf } from '../reactors/texts/notices.ts';
+import { roomNoticeOf } from '../reactors/texts/room.ts';
 import { callbackFor, type Flavour, onlineChange, takesOffline } from './lhc.ts';
 import { changesLook, shouldBe } from './presence.ts';
 import { acknowledgedBy, addressedBy, concernsXmpp, openedBy } from './xmpp.ts';
@@ -50,6 +52,37 @@ function presenceEffects(
 }
 
 function stanzas(fact: VisitorEvent, { context }: VisitorState): readonly Effect[] {
+  return [...inRoom(fact, context), ...inWindows(fact, context)];
+}
+
+/** What stands in the room of the chat, and who is let in. */
+function inRoom(fact: VisitorEvent, context: VisitorState['context']): readonly Effect[] {
+  const destination = 'xmpp';
+  if (fact.type === 'RoomOpened') {
+    return [{ destination, name: 'room', detail: `for ${at(fact.data.members)}` }];
+  }
+  if (!roomAt(context, fact.revision)) return [];
+  const detail = 'to the room';
+  switch (fact.type) {
+    case 'VisitorMessageSent':
+      return [{ destination, name: 'message', detail }];
+    case 'RoomJoined':
+      return [{ destination, name: 'room', detail: `for ${at(fact.data.operators)}` }];
+    case 'OperatorMessageReceived':
+    case 'OperatorMessageRetracted':
+    case 'Whispered':
+      return fact.data.toRoom ? [{ destination, name: 'line', detail }] : [];
+    case 'MessageWrittenInLhc':
+      return [{ destination, name: 'line', detail }];
+    default: {
+      const text = roomNoticeOf(fact, (username) => `@${username}`, null, null);
+      return text === null ? [] : [{ destination, name: 'line', detail: `${detail}: ${text}` }];
+    }
+  }
+}
+
+/** What operators get in their conversations with the visitor. */
+function inWindows(fact: VisitorEvent, context: VisitorState['context']): readonly Effect[] {
   const { chat } = context;
   const destination = 'xmpp';
   const addressed = addressedBy(fact);
@@ -66,6 +99,16 @@ function stanzas(fact: VisitorEvent, { context }: VisitorState): readonly Effect
   if (fact.type === 'MessageWrittenInLhc') {
     const { to } = fact.data;
     return to === undefined ? [] : [{ destination, name: 'line', detail: `to @${to}` }];
+  }
+  if (fact.type === 'OperatorMessageReceived') {
+    const owner = chat?.id === fact.data.chatId ? chat.operator : null;
+    const isThere = owner === fact.data.operator && !fact.data.room;
+    return owner === null || isThere ? [] : [{ destination, name: 'line', detail: `to @${owner}` }];
+  }
+  if (fact.type === 'Whispered') {
+    const { to, operator, room } = fact.data;
+    const readers = [...(to === undefined ? [] : [to]), ...(room ? [] : [operator])];
+    return readers.map((each) => ({ destination, name: 'line', detail: `to @${each}` }));
   }
   if (fact.type === 'OperatorMessageReacted') {
     return [{ destination, name: 'reaction', detail: `to @${fact.data.operator}` }];

@@ -234,6 +234,9 @@ it('offers the commands of a conversation at the visitor', async () => {
     'history',
     'note',
     'canned',
+    'room',
+    'room-close',
+    'whisper',
   ]);
   expect(noteIn(await run(pia, visitor, command('take')))).toBe('The chat is yours.');
   await acme.callback('chat.accepted', ({ chatId }) => chatId === 'c8');

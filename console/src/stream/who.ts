@@ -22,6 +22,8 @@ const OF_OPERATORS: ReadonlySet<string> = new Set([
   'MessageReacted',
   'ChatAccepted',
   'NoteAdded',
+  'RoomOpened',
+  'Whispered',
   'OperatorCommandSent',
   'MessageDisplayed',
 ]);

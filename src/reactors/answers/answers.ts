@@ -3,7 +3,7 @@
  * confirmations of commands, and the reasons of refusals. `!info`, `!history`, and what is asked about the team have a
  * file each.
  */
-import { type Username, type VisitorKey, visitorJid } from '../../actors/ids.ts';
+import { type TenantId, type Username, type VisitorKey, visitorJid } from '../../actors/ids.ts';
 import type { OperatorFact, OperatorFacts } from '../../actors/operator/machine.ts';
 import { lhcCommandsOf } from '../../actors/tenant/lhc-commands.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
@@ -19,7 +19,7 @@ import { asSubject } from '../texts/in-lhc.ts';
 import { withNames } from '../texts/names.ts';
 import { confirmationsOf, type Notice } from '../texts/notices.ts';
 import { visitorAs } from '../texts/presence-text.ts';
-import { createHistory } from './history.ts';
+import { createHistory, NO_MESSAGES } from './history.ts';
 import { createInfo } from './info.ts';
 import { andMore, createTeamAnswers, shortened } from './team.ts';
 
@@ -42,6 +42,8 @@ export interface Answers {
   ): Promise<Answer | null>;
   /** The answer to a question that is no fact: by a form of the client (XEP-0050). */
   textsFor(tenant: Tenant, username: Username, question: Question): Promise<readonly string[]>;
+  /** The last messages before this revision of the visitor's stream, as `!history` has them; none if there are none. */
+  saidBefore(tenant: TenantId, visitor: VisitorKey, revision: number): Promise<readonly string[]>;
   /** Confirms a command of an operator by the visitor's fact that it caused. */
   confirmationsOf(tenant: Tenant, fact: VisitorFact): Promise<readonly Notice[]>;
 }
@@ -185,6 +187,10 @@ export function createAnswers(options: {
 
   return {
     textsFor,
+    async saidBefore(tenant, visitor, revision) {
+      const texts = await historyOf(tenant, visitor, HISTORY.usual, revision);
+      return texts[0] === NO_MESSAGES ? [] : texts;
+    },
     async answerTo(tenant, username, fact, position) {
       switch (fact.type) {
         case 'QuestionAsked': {
@@ -260,7 +266,7 @@ const deskHelp = (): string =>
 const lineOf = ({ usage, does }: (typeof COMMANDS)[number]): string => `${usage}: ${does}`;
 
 /** What LHC has no form for where it picks the operators itself (docs/adr/0037). */
-const NOT_BY_LHC: ReadonlySet<string> = new Set(['take', 'decline', 'transfer']);
+const NOT_BY_LHC: ReadonlySet<string> = new Set(['take', 'decline', 'transfer', 'room']);
 
 const commandsOf = ({ routing }: Tenant) =>
   COMMANDS.filter(

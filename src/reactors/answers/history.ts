@@ -53,6 +53,8 @@ function lineOf(fact: VisitorFact, visitor: string, nameOf: NameOf): Line | null
       return { author: visitor, chatId: fact.data.chatId };
     case 'OperatorMessageReceived':
       return { author: authorOf(fact.data, nameOf), chatId: fact.data.chatId };
+    case 'Whispered':
+      return { author: `${nameOf(fact.data.operator)} (whisper)`, chatId: fact.data.chatId };
     case 'NoteAdded':
       return { author: `${nameOf(fact.data.operator)} (note)`, chatId: fact.data.chatId };
     case 'OperatorCommandSent':
@@ -67,10 +69,15 @@ function lineOf(fact: VisitorFact, visitor: string, nameOf: NameOf): Line | null
   }
 }
 
+/** The whole answer if there are none. */
+export const NO_MESSAGES = 'No messages yet.';
+
+/** @param before a revision of the visitor's stream; without it, all that is there */
 export type History = (
   tenant: TenantId,
   visitor: VisitorKey,
   count: number,
+  before?: number,
 ) => Promise<readonly string[]>;
 
 interface HistoryOptions {
@@ -85,18 +92,23 @@ async function lastMessages(
   { store }: HistoryOptions,
   stream: string,
   count: number,
+  before: number | undefined,
 ): Promise<Later & { readonly found: RecordedEvent[] }> {
   const found: RecordedEvent[] = [];
   const refused = new Set<number>();
   const retracted = new Set<number>();
   const corrected = new Map<number, RecordedEvent>();
-  for await (const event of backwards(store, stream, { most: HISTORY_SEARCH_MAX_FACTS })) {
+  for await (const event of backwards(store, stream, {
+    most: HISTORY_SEARCH_MAX_FACTS,
+    ...(before !== undefined && { from: before - 1 }),
+  })) {
     const fact = visitorFact(event);
     if (!fact) continue;
     const stands = !refused.has(event.revision);
     if (fact.type === 'LhcRefused') refused.add(fact.data.revision);
     if (fact.type === 'OperatorMessageRetracted' && stands) retracted.add(fact.data.revision);
-    if (fact.type === 'OperatorMessageReceived' && fact.data.corrects !== undefined) {
+    const isWritten = fact.type === 'OperatorMessageReceived' || fact.type === 'Whispered';
+    if (isWritten && fact.data.corrects !== undefined) {
       const { corrects } = fact.data;
       if (stands && !corrected.has(corrects)) corrected.set(corrects, event);
       continue;
@@ -127,11 +139,11 @@ function bodyIn(opened: JsonObject | null): string {
 /** Answers with the last `count` messages, oldest first, in texts of bounded length. The texts of erased visitors are gone. */
 export const createHistory =
   (options: HistoryOptions): History =>
-  async (tenant, key, count) => {
+  async (tenant, key, count, before) => {
     const state = await options.actors.visitor(tenant, key).state();
     const stream = streamOf(visitorRef(tenant, key));
-    const { found: events, ...later } = await lastMessages(options, stream, count);
-    if (!state || events.length === 0) return ['No messages yet.'];
+    const { found: events, ...later } = await lastMessages(options, stream, count, before);
+    if (!state || events.length === 0) return [NO_MESSAGES];
     const { profile } = await options.personal.profileOf(tenant, key, state);
     const visitor = visitorAs(key, profile);
     const { of: nameOf } = await options.names.of(tenant);

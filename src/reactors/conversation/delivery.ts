@@ -54,6 +54,8 @@ export interface Line {
   /** The stanza's id. */
   readonly id: string;
   readonly text: string;
+  /** The chat's room shows the same: who is there does not read it twice. */
+  readonly inRoom?: true;
 }
 
 /**
@@ -117,8 +119,8 @@ export function createDelivery(options: {
     }
   }
 
-  const sendLine = (sender: Sender, { to, id, text }: Line): Promise<void> =>
-    send(sender, to, { id, body: marked(text), notice: true });
+  const sendLine = (sender: Sender, { to, id, text, inRoom }: Line): Promise<void> =>
+    send(sender, to, { id, body: marked(text), notice: true, ...(inRoom && { inRoom }) });
 
   async function sendDeskLine(
     { tenant, mayAct }: Pick<Sender, 'tenant' | 'mayAct'>,
@@ -165,5 +167,5 @@ export const lineOf = (
   { id }: RecordedEvent,
   revision: number,
   index: number,
-  { to, text }: Pick<Line, 'to' | 'text'>,
-): Line => ({ to, text, id: lineIdOf(revision, index === 0 ? id : `${id}.${index}`) });
+  line: Pick<Line, 'to' | 'text' | 'inRoom'>,
+): Line => ({ ...line, id: lineIdOf(revision, index === 0 ? id : `${id}.${index}`) });

@@ -8,6 +8,7 @@ import { namedInLhc, nameIn, personInLhc } from '../texts/in-lhc.ts';
 import { lineOfNotice, lineOfRefusal } from '../texts/lhc-answers.ts';
 import { type Notice, noticesOf } from '../texts/notices.ts';
 import { visitorAs } from '../texts/presence-text.ts';
+import { roomNoticeOf } from '../texts/room.ts';
 import type { Sender } from './delivery.ts';
 
 /** Facts that may have the name of somebody in LHC. */
@@ -55,6 +56,21 @@ export async function writeNotices(
       ? { ...fact, data: { ...fact.data, reason: await reasonOf(personal, event, fact.data) } }
       : fact;
   return noticesOf(told, nameOf, visitor, state.context.inviter, inLhc || null);
+}
+
+/** What those in the chat's room read of a fact; null if it says nothing to them. */
+export async function writeRoomNotice(
+  { personal, names }: { personal: Pick<PersonalData, 'of'>; names: Pick<OperatorNames, 'of'> },
+  { tenant }: Sender,
+  event: RecordedEvent,
+  fact: VisitorFact,
+): Promise<string | null> {
+  const { of: nameOf } = await names.of(tenant.id);
+  const opened = await personal.of(event);
+  const text = fact.type === 'LhcRefused' ? opened?.text : null;
+  const inLhc =
+    fact.type === 'ChatTakenInLhc' ? personInLhc(fact.data, nameIn(opened), nameOf) : null;
+  return roomNoticeOf(fact, nameOf, inLhc, typeof text === 'string' ? text : null);
 }
 
 const reasonOf = async (

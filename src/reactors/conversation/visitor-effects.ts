@@ -15,11 +15,12 @@ import { openByAnswer, sendAddressed } from './addressed-messages.ts';
 import type { Broadcast } from './broadcast.ts';
 import { type Delivery, lineIdOf, lineOf, type Sender } from './delivery.ts';
 import { showFromLhc } from './lines-from-lhc.ts';
-import { writeNotices } from './notices.ts';
+import { writeNotices, writeRoomNotice } from './notices.ts';
 import { type Opened, type Opening, opensAt } from './opening.ts';
 import { behindOpening, type Pauses } from './pauses.ts';
 import type { RecipientOf } from './recipient.ts';
 import { isReturned } from './returned-messages.ts';
+import { isOfRoom, performRoomFact, type RoomEffectParts } from './room-effects.ts';
 import { firstAskedAt, wasAskedBefore, wasAskedOnlyAfter } from './unread.ts';
 import type { VisitorFiles } from './visitor-files.ts';
 import { shownOf } from './words.ts';
@@ -30,13 +31,16 @@ const done: Outcome = { kind: 'done' };
 /** The lane stops at this fact until a later fact of the stream gives the chat an operator. */
 const unowned: Outcome = { kind: 'parked', reason: 'no operator has the chat' };
 
-export interface VisitorEffectParts {
+export interface VisitorEffectParts extends RoomEffectParts {
   readonly actors: Pick<Actors, 'visitor'>;
   readonly store: Pick<EventStore, 'readStream'>;
-  readonly personal: Pick<PersonalData, 'of' | 'reasonOf' | 'reactionsOf' | 'profileOf'>;
+  readonly personal: Pick<
+    PersonalData,
+    'of' | 'reasonOf' | 'bodyOf' | 'reactionsOf' | 'profileOf' | 'ownerInLhc'
+  >;
   readonly files: VisitorFiles;
   readonly names: Pick<OperatorNames, 'of'>;
-  readonly answers: Pick<Answers, 'confirmationsOf'>;
+  readonly answers: Pick<Answers, 'confirmationsOf' | 'saidBefore'>;
   readonly recipientOf: RecipientOf;
   readonly delivery: Delivery;
   readonly opening: Opening;
@@ -75,6 +79,24 @@ async function messageRefused(
   return openMessages.some(({ id }) => id === messageId) ? done : { kind: 'dead', reason };
 }
 
+/** Shows the message in the chat's room, before the private window: whoever is there reads it there, and once. */
+async function showInRoom(
+  { mirror, ...parts }: VisitorEffectParts,
+  sender: Sender,
+  state: VisitorState,
+  event: RecordedEvent,
+  id: string,
+): Promise<void> {
+  const room = mirror.roomOf(state, event.revision);
+  if (!room) return;
+  const { openMessages, chat } = state.context;
+  const open = openMessages.find((each) => each.id === id);
+  // What somebody has in LHC was never on its way here.
+  if (open ? open.taken : chat?.inLhc == null) return;
+  const shown = await shownOf(parts, sender.tenant, event);
+  if (shown) await mirror.say(sender, state, room, { id, ...shown });
+}
+
 /** @param again a person sends it again, out of order */
 async function sendVisitorMessage(
   parts: VisitorEffectParts,
@@ -84,12 +106,14 @@ async function sendVisitorMessage(
   { messageId: id, chatId }: VisitorFacts['VisitorMessageSent'],
   again: boolean,
 ): Promise<Outcome> {
-  const { actors, recipientOf, delivery, opening, broadcast, pauses } = parts;
+  const { actors, recipientOf, delivery, opening, broadcast, pauses, mirror } = parts;
   const { tenant, key } = sender;
   const { openMessages, chat, firstWaiting } = state.context;
   const open = openMessages.find((each) => each.id === id);
+  if (!again) await showInRoom(parts, sender, state, event, id);
   if (!again && (!open || open.taken)) return done;
   const operator = await recipientOf(event, chatId, state);
+  if (operator === undefined && !again) await mirror.showWaiting(sender, state, event.revision);
   if (operator === undefined && !chat?.offeredTo.length) return unowned;
   const shown = await shownOf(parts, tenant, event);
   if (operator === null || shown === null) {
@@ -222,21 +246,51 @@ async function performVisitorFact(
   return 0;
 }
 
+/** A line in the chat's room, if it has one. @returns false if it has none, or it did not take the line */
+async function lineInRoom(
+  { mirror }: VisitorEffectParts,
+  sender: Sender,
+  state: VisitorState,
+  event: RecordedEvent,
+  text: string,
+): Promise<boolean> {
+  const room = mirror.roomOf(state, event.revision);
+  if (!room) return false;
+  const id = lineIdOf(event.revision, `room-${event.id}`);
+  return mirror.line(sender, state, room, { id, text });
+}
+
+/** Those in the chat's room read what becomes of it. */
+async function noticeInRoom(
+  parts: VisitorEffectParts,
+  sender: Sender,
+  state: VisitorState,
+  event: RecordedEvent,
+  fact: VisitorFact,
+): Promise<void> {
+  if (!parts.mirror.roomOf(state, event.revision)) return;
+  const text = await writeRoomNotice(parts, sender, event, fact);
+  if (text !== null) await lineInRoom(parts, sender, state, event, text);
+}
+
 /**
  * The visitor's reactions to a message of an operator. Clients that know none show a line at the first ones, and at no
  * change of them: a visitor may click as often as they like.
  */
 async function showReactions(
-  { personal, delivery }: VisitorEffectParts,
+  parts: VisitorEffectParts,
   sender: Sender,
+  state: VisitorState,
   event: RecordedEvent,
   { operator, messageId, first }: VisitorFacts['OperatorMessageReacted'],
 ): Promise<void> {
-  const emojis = await personal.reactionsOf(event);
+  const emojis = await parts.personal.reactionsOf(event);
   if (!emojis) return; // erased with the visitor
-  await delivery.send(sender, operator, {
+  const text = `The visitor has reacted with ${emojis.join(' ')}`;
+  if (first) await lineInRoom(parts, sender, state, event, text);
+  await parts.delivery.send(sender, operator, {
     id: lineIdOf(event.revision, event.id),
-    body: first ? marked(`The visitor has reacted with ${emojis.join(' ')}`) : '',
+    body: first ? marked(text) : '',
     notice: true,
     reactions: { to: messageId, emojis },
   });
@@ -263,11 +317,17 @@ export async function performVisitorEvent(
     return sendVisitorMessage(parts, sender, state, event, fact.data, again);
   }
   if (fact.type === 'MessageWrittenInLhc') {
-    const lookMs = await showFromLhc(parts, sender, state, event, fact.data, again);
+    const inRoom = (text: string) => lineInRoom(parts, sender, state, event, text);
+    const lookMs = await showFromLhc(parts, sender, state, event, fact.data, again, inRoom);
     return lookMs > 0 ? behindOpening(lookMs) : done;
   }
   if (fact.type === 'OperatorMessageReacted') {
-    await showReactions(parts, sender, event, fact.data);
+    await showReactions(parts, sender, state, event, fact.data);
+    return done;
+  }
+  if (isOfRoom(fact)) {
+    await performRoomFact(parts, { sender, state, event }, fact);
+    if (!again) await noticeInRoom(parts, sender, state, event, fact);
     return done;
   }
   const waitMs = await performVisitorFact(parts, sender, state, event, fact);
@@ -278,6 +338,7 @@ export async function performVisitorEvent(
   const surprised = fact.type === 'ChatClosed' && fact.data.by !== 'operator' && fact.data.operator;
   const lookMs = surprised && !again ? pauses.leftFor(event.stream, state, [surprised]) : 0;
   if (lookMs > 0) return behindOpening(lookMs);
+  if (!again) await noticeInRoom(parts, sender, state, event, fact);
   const lines = notices.map(({ to, text }, index) =>
     lineOf(event, event.revision, index, { to, text }),
   );

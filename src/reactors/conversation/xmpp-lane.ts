@@ -34,6 +34,7 @@ import type { OperatorNames } from '../operator-names.ts';
 import type { OperatorRemoval } from '../operators/removal.ts';
 import type { OperatorSessions } from '../operators/sessions.ts';
 import type { PersonalData } from '../personal-data.ts';
+import type { VisitorRooms } from '../rooms/visitor-rooms.ts';
 import { createBroadcast } from './broadcast.ts';
 import { createDelivery, laneLost, lineOf } from './delivery.ts';
 import { createOpening, type OpeningOptions } from './opening.ts';
@@ -41,6 +42,7 @@ import { createPauses, type Pauses, type PauseTimes } from './pauses.ts';
 import { createRecipients } from './recipient.ts';
 import { createResend, type Resend } from './resend.ts';
 import { createReturnedMessages, type ReturnedMessage } from './returned-messages.ts';
+import { createRoomMirror } from './room-mirror.ts';
 import { revisionAt } from './unread.ts';
 import { performVisitorEvent, reportFailed } from './visitor-effects.ts';
 import { createVisitorFiles, isFilePending } from './visitor-files.ts';
@@ -79,6 +81,7 @@ interface XmppLaneOptions {
   readonly names: Pick<OperatorNames, 'of'>;
   readonly removal: OperatorRemoval;
   readonly answers: Answers;
+  readonly rooms: VisitorRooms;
   /** Default: no file is passed on. */
   readonly lookAtFile?: LookAtFile;
   readonly operatorSessions: Pick<OperatorSessions, 'compare'>;
@@ -134,9 +137,11 @@ function partsOf(given: XmppLaneOptions) {
   });
   const delivery = createDelivery({ ...options, afterResends: resend.afterResends });
   const pauses = pausesOf(options);
+  const mirror = createRoomMirror(options);
   const opening = createOpening({ ...options, delivery, pauses });
   const broadcast = createBroadcast({ ...options, delivery, opening, pauses });
-  return { ...options, onReturned, recipientOf, resend, delivery, pauses, opening, broadcast };
+  const reading = { onReturned, recipientOf, resend };
+  return { ...options, ...reading, delivery, pauses, opening, broadcast, mirror };
 }
 type Parts = ReturnType<typeof partsOf>;
 

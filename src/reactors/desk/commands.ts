@@ -33,7 +33,7 @@ export function createDeskCommands(options: CommandsOptions): CommandHandler {
   const atVisitor = createVisitorMenu(options, tools);
 
   /** What LHC has no form for where it picks the operators itself (docs/adr/0037). */
-  const notByLhc = new Set(['take', 'decline', 'transfer']);
+  const notByLhc = new Set(['take', 'decline', 'transfer', 'room', 'room-close']);
   const commandsAt = ({ place, tenant }: Asked) =>
     place.visitor
       ? atVisitor.filter(({ node }) => tenant.routing.by !== 'lhc' || !notByLhc.has(node))

@@ -3,6 +3,7 @@ import { load } from '../../actors/operator/decisions.ts';
 import { CannedName } from '../../actors/tenant/canned-texts.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
 import type { CommandPlace } from '../../inbox/operator-commands/carry-out.ts';
+import { readWritten } from '../../inbox/operator-commands/read.ts';
 import { onOneLine } from '../../kit/lines.ts';
 import type { CannedTextStore } from '../../runtime/desk-ports.ts';
 import type { Actors } from '../../runtime/ports.ts';
@@ -147,6 +148,41 @@ export function createVisitorMenu(
     },
   };
 
+  const room: AdHocCommand = {
+    node: 'room',
+    name: 'Open a chat room, or come in',
+    form: async () => ({
+      title: 'Open a chat room, or come in',
+      instructions: 'For you, who has the chat, and these colleagues.',
+      fields: [text('colleagues', 'Colleagues, with commas between the names')],
+    }),
+    async run(asked, values) {
+      // The same names as in a message.
+      const read = readWritten(`!room ${onOneLine(field(values, 'colleagues'))}`, []);
+      if (read.kind !== 'room') {
+        return faulty('colleagues', read.kind === 'faulty' ? read.reason : 'are names');
+      }
+      const names = read.do === 'open' ? read.names : ['close'];
+      return doIt(asked, { kind: 'room', do: 'open', names }, 'You are invited to the room.');
+    },
+  };
+
+  const whisper: AdHocCommand = {
+    node: 'whisper',
+    name: 'Whisper to colleagues',
+    form: async () => ({
+      title: 'Whisper to colleagues',
+      instructions: 'Who has the chat and who is in its room reads it. The visitor never does.',
+      fields: [text('text', 'Text', { type: 'text-multi', required: true })],
+    }),
+    async run(asked, values) {
+      const words = field(values, 'text');
+      return words === ''
+        ? faulty('text', 'is empty')
+        : doIt(asked, { kind: 'whisper', text: words }, 'Your colleagues have it.');
+    },
+  };
+
   return [
     simple('take', 'Take the chat', { kind: 'take' }, 'The chat is yours.'),
     simple('decline', 'Decline the chat', { kind: 'decline' }, 'You have declined the chat.'),
@@ -156,5 +192,8 @@ export function createVisitorMenu(
     question('history', 'The last messages'),
     note,
     useCanned,
+    room,
+    simple('room-close', 'Close the chat room', { kind: 'room', do: 'close' }, 'It is closed.'),
+    whisper,
   ];
 }

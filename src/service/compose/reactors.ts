@@ -174,6 +174,7 @@ export function createReactors(config: Config, runtime: Runtime, readModels: Rea
     removal,
     operatorSessions,
     answers,
+    rooms: visitorRooms,
     lookAtFile,
     afterTaken: async () => failpoint('after-stanza'),
     isTakenAll: reporters.areOlderAlone,

@@ -5,10 +5,13 @@ import type { PauseTimes } from '../../../src/reactors/conversation/pauses.ts';
 import { createXmppLane } from '../../../src/reactors/conversation/xmpp-lane.ts';
 import { createOperatorRemoval } from '../../../src/reactors/operators/removal.ts';
 import { createOperatorSessions } from '../../../src/reactors/operators/sessions.ts';
+import { createVisitorRooms } from '../../../src/reactors/rooms/visitor-rooms.ts';
 import type { Outcome } from '../../../src/runtime/lanes/destination.ts';
 import { soleOwner } from '../../../src/runtime/leases/ownership.ts';
+import type { OutgoingMessage, VisitorTransport } from '../../../src/xmpp/port.ts';
 import { viewPage } from '../../actors/facts.ts';
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
+import { fakeRooms } from '../../support/fake-rooms.ts';
 import { linesIn, wordsIn } from '../../support/marked.ts';
 import { username, usernameOrNull } from '../../support/names.ts';
 import { HOST, jidOf, newId, openRig, type Rig, silent } from '../../support/rig.ts';
@@ -30,9 +33,30 @@ export async function openMessageLane(
   await ejabberd.transport.online(jidOf('1'), { status: '', nick: '' });
 
   const { actors, store, tenants, personal, names, now } = rig;
-  const { admin, transport } = ejabberd;
+  const { admin } = ejabberd;
+  const rooms = fakeRooms();
+  /** Runs before a message to a room. It may throw. */
+  let beforeRoom: (message: OutgoingMessage) => void = () => {};
+  const transport: VisitorTransport = {
+    ...ejabberd.transport,
+    async send(message) {
+      if (!message.room) return ejabberd.transport.send(message);
+      beforeRoom(message);
+      rooms.take(message);
+      ejabberd.messages.push(message);
+    },
+  };
   const make = () =>
     createXmppLane({
+      rooms: createVisitorRooms({
+        actors,
+        admin,
+        transport,
+        rooms: rooms.rooms,
+        ownership: soleOwner,
+        logger: silent,
+        rest: { firstMs: 0, mostMs: 0 },
+      }),
       actors,
       store,
       tenants,
@@ -68,6 +92,10 @@ export async function openMessageLane(
   return {
     rig,
     ejabberd,
+    rooms,
+    onRoom(before: typeof beforeRoom): void {
+      beforeRoom = before;
+    },
     messages: () => messages,
     /** Performs pending facts in order, up to the first one that cannot be done. */
     async run(): Promise<Outcome> {

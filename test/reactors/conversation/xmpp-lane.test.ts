@@ -7,6 +7,7 @@ import { createAnswers } from '../../../src/reactors/answers/answers.ts';
 import { createXmppLane } from '../../../src/reactors/conversation/xmpp-lane.ts';
 import { createOperatorRemoval } from '../../../src/reactors/operators/removal.ts';
 import { createOperatorSessions } from '../../../src/reactors/operators/sessions.ts';
+import { createVisitorRooms } from '../../../src/reactors/rooms/visitor-rooms.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import {
   assignChat,
@@ -21,6 +22,7 @@ import {
   viewPage,
 } from '../../actors/facts.ts';
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
+import { fakeRooms } from '../../support/fake-rooms.ts';
 import { username, visitorKey } from '../../support/names.ts';
 import { movableOwnership } from '../../support/ownership.ts';
 import { HOST, jidOf, newId, openRig, type Rig, silent } from '../../support/rig.ts';
@@ -61,8 +63,16 @@ const makeLane = (ownership: Ownership = soleOwner) => {
   });
   const pauseTimes = { leastMs: 0, mostMs: 0 };
   const { random } = Math;
+  const rooms = createVisitorRooms({
+    ...deps,
+    admin,
+    transport,
+    rooms: fakeRooms().rooms,
+    ownership,
+  });
   return createXmppLane({
     ...deps,
+    rooms,
     random,
     answers,
     operatorSessions,

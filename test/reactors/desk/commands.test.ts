@@ -11,7 +11,14 @@ import { createDeskCommands } from '../../../src/reactors/desk/commands.ts';
 import { CANNED_CHOICES_MAX } from '../../../src/reactors/desk/visitor-menu.ts';
 import { createTransfer } from '../../../src/reactors/routing/transfer.ts';
 import type { CommandForm, CommandReply } from '../../../src/xmpp/ad-hoc.ts';
-import { changePresence, openSession, register, startChat, viewPage } from '../../actors/facts.ts';
+import {
+  acceptChat,
+  changePresence,
+  openSession,
+  register,
+  startChat,
+  viewPage,
+} from '../../actors/facts.ts';
 import { username, visitorKey } from '../../support/names.ts';
 import { newId, openRig, type Rig } from '../../support/rig.ts';
 import { tenantWith } from '../../support/tenant.ts';
@@ -104,6 +111,45 @@ const faulty = (field: string) =>
     kind: 'form',
     fault: expect.stringMatching(new RegExp(`^${field}: `)),
   });
+
+describe('at a visitor with a chat', () => {
+  const types = async () =>
+    (await rig.types('visitor-acme.1')).filter((type) => /^(Room|Whispered)/.test(type));
+  beforeEach(async () => {
+    await rig.toVisitor('1', startChat('c1'));
+    await rig.toVisitor('1', acceptChat('pia'));
+  });
+
+  it('a room is opened for colleagues by name, and closed', async () => {
+    expect(await formOf('room', VISITOR)).toMatchObject({ fields: [{ name: 'colleagues' }] });
+    expect(await run('room', { colleagues: 'Pia, Nobody' }, VISITOR)).toEqual({
+      kind: 'refused',
+      reason: 'nobody is called like name 2; !who lists your colleagues',
+    });
+    expect(await run('room', { colleagues: 'x, '.repeat(30) }, VISITOR)).toEqual(
+      faulty('colleagues'),
+    );
+    expect(await run('room', { colleagues: 'Pia' }, VISITOR)).toEqual(done(/^You are invited/));
+    const state = await rig.visitor('1').state();
+    expect(state?.context.room?.members).toEqual(['pia', 'olga']);
+    expect(await run('room', { colleagues: '' }, VISITOR)).toEqual(done(/^You are invited/));
+    expect(await run('room-close', null, VISITOR)).toEqual(done(/closed/));
+    expect(await types()).toEqual(['RoomOpened', 'RoomJoined', 'RoomClosed']);
+  });
+
+  it('a whisper reaches who has the chat', async () => {
+    expect(await run('whisper', { text: ' ' }, VISITOR)).toEqual(faulty('text'));
+    expect(await run('whisper', { text: 'Offer a discount' }, VISITOR)).toEqual(
+      done(/^Your colleagues have it/),
+    );
+    const fromPia = `${operatorJid(ACME, username('pia'))}/phone`;
+    expect(await run('whisper', { text: 'Hello' }, VISITOR, fromPia)).toEqual({
+      kind: 'refused',
+      reason: 'you have this chat alone, so nobody would read it',
+    });
+    expect(await types()).toEqual(['Whispered']);
+  });
+});
 
 describe('whoever is no operator of the tenant', () => {
   it.each([
