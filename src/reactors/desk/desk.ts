@@ -24,10 +24,9 @@ import { createLineBudget } from '../../kit/line-budget.ts';
 import { type Ownership, partitionOf } from '../../runtime/leases/ownership.ts';
 import type { CommitListener } from '../../runtime/pending-work.ts';
 import type { EjabberdAdmin, VisitorTransport } from '../../xmpp/port.ts';
+import { DESK_NAME } from '../texts/presence-text.ts';
 import { changesStatus, type DeskCounts, deskStatus } from './status.ts';
 
-/** The name of every desk in contact lists. */
-export const DESK_NAME = 'Front desk';
 /** A status is worked out at most this often: a busy site would move it all the time, and all operators get it. */
 export const DESK_STATUS_EVERY_MS = 3_000;
 /** How often desks that are due are looked for. */

@@ -20,6 +20,9 @@ export const PAGE_MAX_LENGTH = 80;
  */
 export const PATH_END_MAX_LENGTH = 15;
 
+/** The name of every desk in contact lists. */
+export const DESK_NAME = 'Front desk';
+
 /** City and country, as far as they are known. */
 export const placeOf = ({ city, country }: Profile): string =>
   [city, country].filter(Boolean).join(', ');

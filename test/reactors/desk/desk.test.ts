@@ -3,13 +3,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { TenantId } from '../../../src/actors/ids.ts';
 import { deskJid } from '../../../src/actors/ids.ts';
 import type { Tenant } from '../../../src/actors/tenant/tenant.ts';
-import {
-  createDesks,
-  DESK_NAME,
-  DESK_STATUS_EVERY_MS,
-  type Desks,
-} from '../../../src/reactors/desk/desk.ts';
+import { createDesks, DESK_STATUS_EVERY_MS, type Desks } from '../../../src/reactors/desk/desk.ts';
 import { deskStatus } from '../../../src/reactors/desk/status.ts';
+import { DESK_NAME } from '../../../src/reactors/texts/presence-text.ts';
 import { partitionOf } from '../../../src/runtime/leases/ownership.ts';
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
 import { movableOwnership } from '../../support/ownership.ts';
