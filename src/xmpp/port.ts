@@ -113,6 +113,7 @@ export interface VisitorTransport {
    * Ends the session with an unavailable presence. Resolves when it has ended; does nothing if there is none.
    * @param isForGood by the component, what operators have stored of the visitor in their rosters goes too. An account's
    *   removal does not depend on it
+   * @throws {AppError} `unavailable`: by the component, while there is no stream. The contact goes with the next one
    */
   offline(jid: string, isForGood?: boolean): Promise<void>;
   /**

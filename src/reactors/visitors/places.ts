@@ -33,6 +33,13 @@ export interface VisitorPlaces {
   forget(isForgotten: (jid: string) => boolean): void;
 }
 
+/** Why all is done at the present place, and something is left to do at the other one. */
+const NOT_LEFT = 'the former place was not left';
+
+/** True if operators see what they should, and only the place of the former transport is left to clear. */
+export const isDoneHere = (error: unknown): boolean =>
+  error instanceof AppError && error.details.reason === NOT_LEFT;
+
 interface Places {
   readonly accounts: VisitorPlace<FoundAccount>;
   readonly contacts: VisitorPlace<string | null>;
@@ -58,7 +65,8 @@ export function createVisitorPlaces({ accounts, contacts }: Places, moves: Moves
       await former.leave({ ...task, jid });
     } catch (error) {
       if (error instanceof HandedOver) throw error;
-      throw new AppError('unavailable', `${jid} could not be removed: ${messageOf(error)}`);
+      const reason = `${jid} could not be removed: ${messageOf(error)}`;
+      throw new AppError('unavailable', reason, { reason: NOT_LEFT });
     }
   }
 

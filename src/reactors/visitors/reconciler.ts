@@ -29,7 +29,7 @@ import type { Visitor } from './desired.ts';
 import { createLeftovers, LEFTOVERS_AFTER_MS } from './leftovers.ts';
 import { createLooks, type LooksOptions } from './looks.ts';
 import { HandedOver } from './place.ts';
-import { createVisitorPlaces, type Moves } from './places.ts';
+import { createVisitorPlaces, isDoneHere, type Moves } from './places.ts';
 import { createReleasedSessions } from './released-sessions.ts';
 import { createPlaceReports } from './reports.ts';
 import { createSchedule, idOf } from './schedule.ts';
@@ -150,7 +150,12 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (!tenant || !row) return;
     const task = { tenant, visitor, attempt };
     if (row.online && visible.has(tenant, visitor.key)) {
-      await places.show(task);
+      try {
+        await places.show(task);
+      } catch (error) {
+        if (isDoneHere(error)) schedule.presenceSent(visitor);
+        throw error;
+      }
       schedule.presenceSent(visitor);
       return;
     }
@@ -171,7 +176,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     }
     const most = error instanceof AppError ? error.details[MOST_CONTACTS] : undefined;
     if (typeof most === 'number') visible.bounded(visitor.tenant, most);
-    const tries = schedule.failed(visitor);
+    const tries = schedule.failed(visitor, !isDoneHere(error));
     // Without ejabberd all visitors fail.
     const line = tries === 1 ? lines(visitor.tenant) : null;
     logger[line ? 'warn' : 'debug'](

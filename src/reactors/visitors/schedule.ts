@@ -39,8 +39,11 @@ export interface Schedule {
   presenceSent(visitor: Visitor): void;
   presenceEnded(visitor: Visitor): void;
   succeeded(visitor: Visitor): void;
-  /** @returns how often the visitor has failed in a row */
-  failed(visitor: Visitor): number;
+  /**
+   * @param keepsBackoff false: changes do not wait for the next try, because what failed is about something else
+   * @returns how often the visitor has failed in a row
+   */
+  failed(visitor: Visitor, keepsBackoff?: boolean): number;
   /** Replaces the entry of a visitor that failed. */
   retry(visitor: Visitor, at: number): void;
   /** Forgets everything about these visitors. */
@@ -55,6 +58,8 @@ export function createSchedule(now: () => number, keeps: (visitor: Visitor) => b
   const tenants = new Map<TenantId, Map<string, Entry>>();
   const busy = new Set<string>();
   const failures = new Map<string, number>();
+  /** Visitors of `failures` whose changes do not wait. */
+  const open = new Set<string>();
   const presenceSentAt = new Map<string, number>();
 
   function set(entry: Entry): void {
@@ -108,7 +113,7 @@ export function createSchedule(now: () => number, keeps: (visitor: Visitor) => b
 
   const change: Schedule['change'] = (visitor, at = now(), refresh = false) => {
     const id = idOf(visitor);
-    if (!failures.has(id) || busy.has(id)) add(visitor, at, refresh);
+    if (!failures.has(id) || open.has(id) || busy.has(id)) add(visitor, at, refresh);
   };
 
   return {
@@ -143,22 +148,31 @@ export function createSchedule(now: () => number, keeps: (visitor: Visitor) => b
     },
     presenceSent: (visitor) => void presenceSentAt.set(idOf(visitor), now()),
     presenceEnded: (visitor) => void presenceSentAt.delete(idOf(visitor)),
-    succeeded: (visitor) => void failures.delete(idOf(visitor)),
-    failed(visitor) {
-      const count = (failures.get(idOf(visitor)) ?? 0) + 1;
-      failures.set(idOf(visitor), count);
+    succeeded(visitor) {
+      failures.delete(idOf(visitor));
+      open.delete(idOf(visitor));
+    },
+    failed(visitor, keepsBackoff = true) {
+      const id = idOf(visitor);
+      const count = (failures.get(id) ?? 0) + 1;
+      failures.set(id, count);
+      if (keepsBackoff) open.delete(id);
+      else open.add(id);
       return count;
     },
     retry(visitor, at) {
       const id = idOf(visitor);
       if (keeps(visitor)) set({ visitor, at, refresh: false });
-      else failures.delete(id);
+      else {
+        failures.delete(id);
+        open.delete(id);
+      }
     },
     forget(isForgotten) {
       for (const [tenant, entries] of tenants) {
         for (const id of entries.keys()) if (isForgotten(id)) remove(tenant, id);
       }
-      for (const known of [failures, presenceSentAt]) {
+      for (const known of [failures, open, presenceSentAt]) {
         for (const id of known.keys()) if (isForgotten(id)) known.delete(id);
       }
     },

@@ -191,8 +191,13 @@ class Component implements ComponentTransport {
     return this.#contacts.show(jid, presence);
   }
 
-  offline(jid: string, isForGood = false): Promise<void> {
-    return this.#contacts.hide(jid, isForGood);
+  async offline(jid: string, isForGood = false): Promise<void> {
+    const hidden = this.#contacts.hide(jid, isForGood);
+    if (this.#outgoing.isUp) return hidden;
+    // It is sent once there is a stream. Whoever waited for that would hold up whatever else is to be done for the visitor.
+    hidden.catch(() => undefined);
+    if (this.#contacts.isKnown(jid))
+      throw new AppError('unavailable', this.#outgoing.failure.message);
   }
 
   release(jid: string, withinMs: number): void {

@@ -138,6 +138,11 @@ export class Contacts {
     return entry !== undefined && isShown(entry);
   }
 
+  /** True if something of the visitor is wanted, or has still to be said. */
+  isKnown(jid: string): boolean {
+    return this.#entries.has(jid);
+  }
+
   /** True if the visitor is to be shown, and mod_lhc has not taken them yet. */
   isOnTheWay(jid: string): boolean {
     const entry = this.#entries.get(jid);

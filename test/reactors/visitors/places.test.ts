@@ -98,15 +98,19 @@ async function worldOf(first: Tenant, ejabberd = fakeEjabberd(), opened?: Rig, m
       await follow();
       return reconciler.pending() === 0;
     });
+  async function begin(tenant: Tenant): Promise<void> {
+    set(tenant);
+    await actors.tenant(ACME).send(configure('http', `key-${tenant.transport}`, ACME));
+  }
   return {
     rig,
     ejabberd,
     reconciler,
     idle,
     stop,
+    begin,
     async change(tenant: Tenant) {
-      set(tenant);
-      await actors.tenant(ACME).send(configure('http', `key-${tenant.transport}`, ACME));
+      await begin(tenant);
       await idle();
     },
     /** Another process on the same log, with ejabberd as it is. */
@@ -255,6 +259,25 @@ describe('a change of the transport', () => {
       expect(ejabberd.messages).toEqual([]);
     },
   );
+
+  it('back to accounts while the component is away holds up no change of a visitor', async () => {
+    const world = await worldOf(COMPONENT);
+    const { rig, ejabberd } = world;
+    for (const key of ['1', '2']) await rig.toVisitor(key, viewPage());
+    await world.idle();
+    ejabberd.state.componentDown = true;
+    await world.begin(ACCOUNTS);
+    await waitFor(() => ['1', '2'].every((key) => ejabberd.present.has(inAccount(key))));
+    await waitFor(() => ejabberd.calls.some((call) => call.startsWith('gone for good')));
+    // The clock stands still: no next try comes.
+    await rig.toVisitor('1', startChat('c1'));
+    await rig.toVisitor('2', { type: 'TimeOut' });
+    await waitFor(() => ejabberd.present.get(inAccount('1'))?.status.startsWith('Waiting'));
+    await waitFor(() => !ejabberd.present.has(inAccount('2')));
+    expect([...ejabberd.contacts.keys()].sort()).toEqual(['1', '2'].map(asContact));
+    ejabberd.reconnectComponent(HOST, () => rig.clock.passes(60_000));
+    await waitFor(() => ejabberd.contacts.size === 0);
+  });
 
   it.each(both)(
     '%s tells the operator of an open chat where it goes on',

@@ -350,6 +350,29 @@ describe('queries of operators', () => {
 });
 
 describe('outages', () => {
+  test('without a stream nobody waits for a contact to go, and it goes with the next one', async () => {
+    const [jid, unknown] = [newJid(), newJid()];
+    const before = transport();
+    await before.online(jid, { status: 'before', nick: '' });
+    await before.close(2_000);
+    // A port where nobody is, until the first retry.
+    const away = transport({
+      listener: { ...listener, port: await freePort() },
+      retry: { firstMs: 600_000, mostMs: 600_000 },
+    });
+    await waitFor(() =>
+      away.offline(jid, true).then(null, ({ message }) => /REFUSED/.test(message)),
+    );
+    const began = performance.now();
+    await expect(away.offline(jid, true)).rejects.toMatchObject({ code: 'unavailable' });
+    await away.offline(unknown);
+    expect(performance.now() - began).toBeLessThan(5_000);
+    // A stream that is not there yet.
+    const next = transport();
+    await expect(next.offline(jid, true)).rejects.toMatchObject({ code: 'unavailable' });
+    await waitFor(async () => !(await listed(next)).some((each) => each.jid === jid));
+  });
+
   test('after a kill of ejabberd every contact comes back, and only writers are named', async () => {
     const jids = Array.from({ length: 300 }, newJid);
     const [writer = '', changed = '', left = ''] = jids;
