@@ -56,6 +56,7 @@ const NO_CHAT: Pick<Chat, 'id' | 'operator' | 'offeredTo'> = {
  * @param reason in words of the service
  * @param closer the operator who closes it, if nobody has it
  * @param said `name`: of the person in LHC who closes it; `reason`: in the words of whoever closes it
+ * @param writer the operator who wrote the command
  */
 export function chatClosed(
   { chat }: Pick<VisitorContext, 'chat'>,
@@ -63,6 +64,7 @@ export function chatClosed(
   reason: string | null,
   closer: Username | null = null,
   said: { name?: string | undefined; reason?: string | null } = {},
+  writer: Username | null = null,
 ): VisitorFact {
   const personal = {
     ...(said.name && { name: said.name }),
@@ -73,7 +75,15 @@ export function chatClosed(
   const others = offeredTo.filter((each) => each !== closer);
   return {
     type: 'ChatClosed',
-    data: { chatId, operator, by, reason, ...withdrawal(others) },
+    data: {
+      chatId,
+      operator,
+      by,
+      reason,
+      ...withdrawal(others),
+      // Who was asked is told as the others are.
+      ...(operator === null && writer && !others.includes(writer) && { closer: writer }),
+    },
     personal: Object.keys(personal).length > 0 ? personal : undefined,
   };
 }

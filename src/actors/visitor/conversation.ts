@@ -248,7 +248,8 @@ function closeChat(
   else ownChat(context, command.operator, now, chatId);
   // LHC carries out a `!close` of an operator, so one has to be named.
   const closer = isByLhc(context) ? command.operator : null;
-  return [chatClosed(context, by, null, closer, { name: command.name, reason })];
+  const said = { name: command.name, reason };
+  return [chatClosed(context, by, null, closer, said, command.operator)];
 }
 
 /** The facts that a command causes; none for a repeat. @throws {AppError} `refused` with the reason */

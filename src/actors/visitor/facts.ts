@@ -320,6 +320,8 @@ export type VisitorFacts = {
     reason: string | null;
     /** Operators whose offer from a `broadcast` ends by this fact. */
     withdrawnFrom?: Username[];
+    /** Who wrote `!close` where nobody had the chat. */
+    closer?: Username;
   };
   /** `chatId`: the open chat that nobody has answered. It stays open. */
   TimedOut: { lastSeen: number; chatId?: string };

@@ -458,7 +458,14 @@ export const VISITOR_FACTS = {
     returned: flag.exactOptional(),
   }),
   ChatClosed: factWith(
-    { chatId: text, operator: operatorOrNull, by: party, reason: textOrNull, withdrawnFrom },
+    {
+      chatId: text,
+      operator: operatorOrNull,
+      by: party,
+      reason: textOrNull,
+      withdrawnFrom,
+      closer: Username.exactOptional(),
+    },
     { name, reason: name },
   ),
   TimedOut: fact({ lastSeen: time, chatId: text.exactOptional() }),

@@ -89,7 +89,7 @@ export function noticesOf(
       const system = 'The system closed';
       const who = { visitor: `${visitor} closed`, system, operator: closer }[by];
       const text = who ? `${who} chat #${chatId}${why}.` : `Chat #${chatId} is closed${why}.`;
-      return toEach([operator, ...withdrawnFrom], text);
+      return toEach([operator, fact.data.closer ?? null, ...withdrawnFrom], text);
     }
     default:
       return [];

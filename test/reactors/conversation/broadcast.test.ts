@@ -17,6 +17,14 @@ const visitorMessages = (operator: string) =>
     .filter(({ notice }) => !notice)
     .map(({ id }) => id);
 
+it('an operator who closes a chat that nobody has reads that it is closed', async () => {
+  await lane.rig.toVisitor('1', startChat('c1', 'm1'));
+  const close = { type: 'CloseChat', chatId: null, by: 'operator', reason: null } as const;
+  await lane.rig.toVisitor('1', { ...close, operator: username('olga') });
+  await lane.run();
+  expect(lane.texts('olga')).toEqual(['Chat #c1 is closed.']);
+});
+
 describe('an operator who lost a chat', () => {
   it('reads why, even if they were away, and reads a confirmation of what they did themselves', async () => {
     await lane.rig.toVisitor('1', startChat('c1', 'm1'));
