@@ -478,6 +478,10 @@ describe('at the desk', () => {
       '!invite 2 TEXT: Visitor 2',
       'and 4 more',
     ]);
+    expect(await askDesk('invite', { visitors: [visitorKey('1')] })).toEqual([
+      'This visitor may be meant. Nobody was invited. Write it again so:',
+      '!invite 1 TEXT: Visitor Anna',
+    ]);
   });
 
   it('a text, an unknown command and a refusal are answered', async () => {
