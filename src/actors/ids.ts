@@ -198,7 +198,7 @@ const DESK = 'visitors';
 /** The domain of a host's chat rooms. */
 export const roomDomain = (host: string): string => `conference.${host}`;
 
-/** The room of a visitor's chats, the same by either transport. mod_lhc knows the visitor by it. */
+/** The room of a visitor's chats, the same by either transport (docs/adr/0062). mod_lhc knows the visitor by it. */
 export const visitorRoom = (
   tenant: TenantNaming,
   key: VisitorKey,

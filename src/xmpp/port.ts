@@ -38,7 +38,7 @@ export interface OutgoingMessage {
    */
   readonly reactions?: { readonly to: string; readonly emojis: readonly string[] };
   /**
-   * `to` is the room of a visitor's chat: everybody in it reads the message. It is taken when the room has
+   * `to` is the room of a visitor's chat (docs/adr/0062): everybody in it reads the message. It is taken when the room has
    * processed it. It asks for no receipt, and is never reported by {@link TransportListener.messageReturned}.
    */
   readonly room?: true;

@@ -1,5 +1,5 @@
 /**
- * The rooms of visitors' chats at ejabberd. The private window keeps every promise; a room only mirrors
+ * The rooms of visitors' chats at ejabberd (docs/adr/0062). The private window keeps every promise; a room only mirrors
  * it. So nobody waits long for a room, and for one that has failed not at all for a while.
  *
  * What is ready is remembered, and made anew when a message comes back, the visitor's session or the component's stream
@@ -56,7 +56,8 @@ export const ROOM_NICK_CHARACTERS = 100;
 export const ROOM_REASON_CHARACTERS = 250;
 
 /**
- * Every option that matters, whatever ejabberd's default is. Members only comes first: it removes whoever is not let in.
+ * Every option that matters, whatever ejabberd's default is. Members only comes first: it throws out whoever is no member
+ * and has come in before.
  * Persistent: a restart of ejabberd keeps the room.
  */
 const OPTIONS: Readonly<Record<string, string>> = {
@@ -323,13 +324,13 @@ export function createVisitorRooms(options: VisitorRoomsOptions): VisitorRooms &
     };
     const address = visitorJid(owner.tenant, owner.key);
     const title = shortName(nick);
+    const ready: Ready = { address, nick: title, members: new Set() };
+    await step(rooms.addMember(room, address));
+    await letIn(entry, ready, members);
     // One after the other: ejabberd reads all options, changes one, and writes all.
     for (const [option, value] of Object.entries({ ...OPTIONS, title })) {
       await step(rooms.setOption(room, option, value));
     }
-    const ready: Ready = { address, nick: title, members: new Set() };
-    await step(rooms.addMember(room, address));
-    await letIn(entry, ready, members);
     // After a change of the transport the other address has the name still.
     await step(rooms.unsubscribe(room, otherVisitorJid(owner.tenant, owner.key)));
     await step(subscribe(entry, address, title));

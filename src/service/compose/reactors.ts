@@ -230,7 +230,7 @@ export function createReactors(config: Config, runtime: Runtime, readModels: Rea
     ...config.times,
     rooms,
     kept: visitorRooms,
-    hasRoom: ({ context }) => context.chat !== null,
+    hasRoom: ({ context }) => context.room !== null,
   });
   const lifecycle = createTenantLifecycle({
     ...base,
