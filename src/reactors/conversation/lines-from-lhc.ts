@@ -49,7 +49,7 @@ async function readersOf(
 /**
  * Shows what somebody wrote in LHC to whoever has or sees the chat in XMPP.
  * @param again a person sends it again, out of order
- * @param inRoom shows it in the chat's room, if it has one
+ * @param inRoom shows it in the chat's room; null if it has none
  * @returns after how many ms it has to be called again; 0: all is done
  */
 export async function showFromLhc(
@@ -59,18 +59,19 @@ export async function showFromLhc(
   event: RecordedEvent,
   written: VisitorFacts['MessageWrittenInLhc'],
   again: boolean,
-  inRoom: (text: string) => Promise<boolean>,
+  inRoom: ((text: string) => Promise<boolean>) | null,
 ): Promise<number> {
   const { personal, names, delivery, pauses } = parts;
   const readers = await readersOf(parts, state, event, written);
-  const opened = await personal.of(event); // erased with the visitor
+  const isRead = readers.length > 0 || inRoom !== null;
+  const opened = isRead ? await personal.of(event) : null; // erased with the visitor
   if (typeof opened?.body !== 'string') return 0;
   const { body } = opened;
   const lookMs = again ? 0 : pauses.leftFor(event.stream, state, readers);
   if (lookMs > 0) return lookMs;
   const { of: nameOf } = await names.of(sender.tenant.id);
   const author = personInLhc(written, nameIn(opened), nameOf);
-  const isInRoom = !again && (await inRoom(lineFromLhc(author, body)));
+  const isInRoom = !again && inRoom !== null && (await inRoom(lineFromLhc(author, body)));
   const lines = readers.map((to, index) => {
     const text = lineFromLhc(to === written.operator ? namedInLhc('You') : author, body);
     return lineOf(event, event.revision, index, { to, text, ...(isInRoom && { inRoom: true }) });

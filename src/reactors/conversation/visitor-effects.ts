@@ -317,7 +317,9 @@ export async function performVisitorEvent(
     return sendVisitorMessage(parts, sender, state, event, fact.data, again);
   }
   if (fact.type === 'MessageWrittenInLhc') {
-    const inRoom = (text: string) => lineInRoom(parts, sender, state, event, text);
+    const inRoom = parts.mirror.roomOf(state, event.revision)
+      ? (text: string) => lineInRoom(parts, sender, state, event, text)
+      : null;
     const lookMs = await showFromLhc(parts, sender, state, event, fact.data, again, inRoom);
     return lookMs > 0 ? behindOpening(lookMs) : done;
   }

@@ -14,6 +14,7 @@ import {
   refuseByLhc,
   sendMessage,
   startChat,
+  whisper,
 } from '../../actors/facts.ts';
 import { username, visitorKey } from '../../support/names.ts';
 import { newId, openRig, type Rig } from '../../support/rig.ts';
@@ -248,6 +249,18 @@ describe('!history', () => {
     ]);
     expect(await ask('history', '1')).toEqual([
       'The last message. Times are in UTC.\n2026-01-02, chat #c1:\n00:01 op1 (to LHC): !name Ann',
+    ]);
+  });
+
+  it('has whispers, with their newest words: they are for the whole team', async () => {
+    await view({ page: '/' });
+    await rig.toVisitor('1', startChat('c1', 'm1'));
+    await rig.toVisitor('1', { type: 'AcceptChat', operator: username('op1') });
+    await rig.toVisitor('1', whisper('op2', 'w1', { body: 'A dicount' }));
+    await rig.toVisitor('1', whisper('op2', 'w2', { body: 'A discount', replaces: 'w1' }));
+    expect((await ask('history')).join('\n').split('\n').slice(2)).toEqual([
+      '00:00 Visitor 1: Hello',
+      '00:00 op2 (whisper) (corrected): A discount',
     ]);
   });
 

