@@ -141,11 +141,12 @@ it('replies to a message, reacts to it, and takes one back', async () => {
 });
 
 it('has the commands of the front desk in a menu', async () => {
+  const desk = acme.visitorJid('1').replace('visitor.1@', 'visitors@');
   await page.click('converse-user-profile .show-client-info');
   await page.click('.modal.show .nav-link', 'Commands');
   await page.has('converse-adhoc-commands input[name=jid]');
   await page.evaluate(
-    `(document.querySelector('converse-adhoc-commands input[name=jid]').value = 'visitors@xmpp.test/xmpp-chat')`,
+    `(document.querySelector('converse-adhoc-commands input[name=jid]').value = '${desk}/xmpp-chat')`,
   );
   await page.click('converse-adhoc-commands input[type=submit]');
   await page.click('converse-adhoc-commands a', 'Who is there');
