@@ -22,7 +22,7 @@ import type { Lanes } from '../runtime/lanes/lanes.ts';
 import { type Ownership, ownsStream, partitionOf } from '../runtime/leases/ownership.ts';
 import type { AnswerAdHoc } from '../xmpp/ad-hoc.ts';
 import type { ComponentTransport, EjabberdAdmin, VisitorTransport } from '../xmpp/port.ts';
-import { createAccountsTransport } from '../xmpp/sessions/accounts.ts';
+import { type AccountsTransport, createAccountsTransport } from '../xmpp/sessions/accounts.ts';
 import { type Components, noComponent, notConnected } from './components.ts';
 
 export function createAccounts(options: {
@@ -33,7 +33,7 @@ export function createAccounts(options: {
   ownership: Ownership;
   answerQuery: AnswerAdHoc;
   logger: Logger;
-}): VisitorTransport {
+}): AccountsTransport {
   const { ejabberd, passwordOf, admin, tenants, ownership, answerQuery, logger } = options;
   return createAccountsTransport({
     service: ejabberd.xmpp,

@@ -27,7 +27,7 @@ export function createSignals(options: {
   operatorSessions: OperatorSessions;
   returnStanza: InboxSignals['returned'];
   stanzasArrived: InboxSignals['stanzasArrived'];
-  /** Compares visitors' accounts and groups with ejabberd. */
+  /** ejabberd may have started: compares visitors' accounts and groups with it. */
   compare: () => Promise<void>;
   now: () => number;
   monotonic: () => number;

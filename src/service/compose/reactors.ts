@@ -265,6 +265,7 @@ export function createReactors(config: Config, runtime: Runtime, readModels: Rea
     stanzasArrived: xmppLane.arrived,
     clockSettings: base.clock.followed,
     compare: () => {
+      accounts.serverStarted();
       desks.compare();
       roomSweep.compare();
       return reconciler.compare();

@@ -95,10 +95,15 @@ interface Pool {
   readonly linesOfLost: LineBudget;
 }
 
+export interface AccountsTransport extends VisitorTransport {
+  /** ejabberd has started: whoever waits for it logs in now. */
+  serverStarted(): void;
+}
+
 /** @see {@link VisitorTransport} for its promises */
-export function createAccountsTransport(options: AccountsOptions): VisitorTransport {
+export function createAccountsTransport(options: AccountsOptions): AccountsTransport {
   const pool = createPool(options);
-  const { sessions, handOvers, endings, listeners, settings } = pool;
+  const { sessions, handOvers, endings, listeners, settings, waitingForServer } = pool;
   const stopChecks = checkSessions(pool);
   let closed = false;
 
@@ -134,6 +139,9 @@ export function createAccountsTransport(options: AccountsOptions): VisitorTransp
     },
     sessions: () => [...sessions.keys()],
     listen: (listener) => void listeners.push(listener),
+    serverStarted() {
+      for (const waiting of [...waitingForServer]) waiting.serverStarted();
+    },
     async close(deadlineMs) {
       closed = true;
       for (const jid of handOvers.jids()) {

@@ -94,6 +94,12 @@ export class Session {
     this.#outgoing.check(now);
   }
 
+  /** ejabberd has started. Its port may open a moment later, so the waits begin with the first one again. */
+  serverStarted(): void {
+    this.#failures = 0;
+    this.hurry();
+  }
+
   /** ejabberd is reachable again: ends the wait before the next login. */
   hurry(): void {
     if (!this.#retry) return;
