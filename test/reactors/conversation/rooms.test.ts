@@ -98,6 +98,15 @@ describe('a room that is opened', () => {
     expect(shown()).toEqual([':: op1 has asked in op2.']);
   });
 
+  it('that is closed before it was made asks nobody in', async () => {
+    lane.forget();
+    await send(openRoom('op2'));
+    await send(closeRoom('op2'));
+    await run();
+    expect(lane.rooms.all.get(ROOM)?.invited ?? []).toEqual([]);
+    expect([read('op1'), read('op2')]).toEqual([[], []]);
+  });
+
   it('that ejabberd refuses is closed, and its members read so', async () => {
     lane.rooms.state.before = async (call) => {
       if (call.startsWith('create')) throw new AppError('refused', 'unknown command');
@@ -151,6 +160,15 @@ describe('what is said', () => {
     await run();
     expect(shown()).toHaveLength(2);
     expect(shown()[1]).toMatch(/Visitor 1: m2$/);
+  });
+
+  it('by the visitor while the room is being made stands there once', async () => {
+    lane.forget();
+    await send(openRoom('op2'));
+    await lane.say('m2');
+    await run();
+    expect(shown()[1]).not.toContain('m2');
+    expect(shown().slice(2)).toEqual(['m2']);
   });
 
   it('in the private window is a line in the room', async () => {
@@ -368,12 +386,12 @@ describe('a room that fails', () => {
   it('is waited for while the visitor’s session is on its way: so is the private window', async () => {
     await opened();
     await lane.ejabberd.transport.offline(`visitor.1@${HOST}`);
-    await lane.say('m2');
     await lane.answer('op1', 'o3');
+    await lane.say('m2');
     expect(await lane.run()).toMatchObject({ kind: 'retry', expected: true });
     await lane.ejabberd.transport.online(`visitor.1@${HOST}`, { status: '', nick: '' });
     await run();
-    expect(shown()).toEqual(['m2', ':: op1: o3']);
+    expect(shown()).toEqual([':: op1: o3', 'm2']);
     expect(read('op1')).toEqual(['m2']);
   });
 });
