@@ -206,6 +206,12 @@ describe.each([
     await reads(() => inRoom('olga'), 'Visitor Anna: :: Sam has the chat now.');
     await reads(() => privately('olga'), ':: Sam has taken chat #c7.');
     expect(await owner()).toBe('sam');
+    // The place of who had it is free again.
+    const load = async (name: string) =>
+      (await tenant.ask('GET', `/operators/${name}`)).chats.length;
+    await waitFor(async () => (await load('olga')) === 0 && (await load('sam')) === 1, {
+      what: 'the chat to be on the side of Sam alone',
+    });
     await say('m3', 'Thank you both');
     for (const name of ['olga', 'sam']) {
       await reads(() => inRoom(name), 'Visitor Anna: Thank you both');
