@@ -25,7 +25,7 @@ import { type Delivery, type Line, lineIdOf, lineOf, type Sender } from './deliv
 import { leftOut, type MirrorOptions, type RoomMirror } from './room-mirror.ts';
 
 /** How long the lane tries to make a room. What the visitor writes waits behind it. */
-export const ROOM_MAKING_MOST_MS = 20_000;
+export const ROOM_MAKING_MOST_MS = 5_000;
 
 /** Facts whose only effects are those here. */
 const OF_ROOMS = [
