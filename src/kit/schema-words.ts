@@ -32,7 +32,8 @@ export function inOurWords(issue: z.core.$ZodRawIssue): string {
     case 'unrecognized_keys':
       return `there is no setting ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`;
     case 'invalid_key':
-      return 'has an unusable name';
+      // A setting whose name is free, such as a date: what the schema of the name says.
+      return issue.issues[0]?.message ?? 'has an unusable name';
     default:
       return 'is not allowed';
   }

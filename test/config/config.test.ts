@@ -294,6 +294,16 @@ it.each<[string, object, string]>([
     { routing: { capacity: 0 } },
     'from 1 to 1000 (chats), without quotes; it is 0',
   ],
+  [
+    'routing.hours.exceptions.25.12.2026',
+    { routing: { hours: { timezone: 'UTC', week: {}, exceptions: { '25.12.2026': [] } } } },
+    'has a date that is none: it has to be YYYY-MM-DD',
+  ],
+  [
+    'routing.departments. sales',
+    { routing: { departments: { ' sales': {} } } },
+    'has a department whose name has a space at an end, or a control character',
+  ],
   ['routing.by', { routing: { by: 'them' } }, 'has to be service or lhc; it is "them"'],
   [
     'callbackFlavour',
