@@ -2,31 +2,18 @@
  * `npm run demo`: plays a visitor and the operator against the service that `make run` started, and prints the
  * conversation and the facts as they appear.
  */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import xml, { type Element } from '@xmpp/xml';
 import { AppError, messageOf } from '../src/errors.ts';
 import { openStream } from '../src/xmpp/sessions/login-stream.ts';
 import { messageStanza } from '../src/xmpp/stanzas.ts';
 import type { Demo } from './run.ts';
+import { askDemo, callbacksOf, type DemoCallback, readDemo } from './running-demo.ts';
 
 /** The time limit of each step. */
 const STEP_DEADLINE_MS = 15_000;
 const visitor = `demo-${Date.now().toString(36)}`;
 const chatId = `c${Date.now().toString(36)}`;
-
-function readDemo(): Demo {
-  const path = join(process.env.DATA_DIR || 'data', 'demo.json');
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Demo; // as scripts/run.ts wrote it
-  } catch {
-    throw new AppError(
-      'invalid',
-      `${path} does not exist: start "make run" first, in another terminal`,
-    );
-  }
-}
 
 let demo: Demo;
 try {
@@ -37,16 +24,8 @@ try {
 }
 const print = (who: string, what: string): void => console.log(`${who.padEnd(9)} ${what}`);
 
-async function http(method: string, path: string, body?: unknown, token = demo.apiKey) {
-  const answer = await fetch(demo.api + path, {
-    method,
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const text = await answer.text();
-  if (!answer.ok) throw new AppError('unavailable', `${method} ${path}: ${answer.status} ${text}`);
-  return text === '' ? null : JSON.parse(text);
-}
+const http = (method: string, path: string, body?: unknown, token?: string) =>
+  askDemo(demo, method, path, body, token);
 
 const asVisitor = (path: string, body: unknown) =>
   http('POST', `/v1/${demo.tenant}/visitors/${visitor}${path}`, body);
@@ -77,16 +56,10 @@ async function printFacts(): Promise<void> {
   }
 }
 
-interface Callback {
-  readonly type: string;
-  readonly data: { readonly visitor?: string; readonly message?: { readonly body: string } };
-}
-
-const callback = (type: string): Promise<Callback> =>
-  until(`the callback ${type}`, async () => {
-    const all = (await (await fetch(demo.lhc)).json()) as Callback[]; // as scripts/demo-lhc.ts keeps them
-    return all.find((each) => each.type === type && each.data.visitor === visitor);
-  });
+const callback = (type: string): Promise<DemoCallback> =>
+  until(`the callback ${type}`, async () =>
+    (await callbacksOf(demo, visitor)).find((each) => each.type === type),
+  );
 
 async function play(): Promise<void> {
   const [username = '', domain = ''] = demo.operator.jid.split('@');
@@ -189,7 +162,8 @@ try {
   await play();
   if (demo.webClient !== null) {
     const username = demo.operator.jid.split('@', 1)[0];
-    console.log(`\nTo answer a visitor yourself: ${demo.webClient}, username ${username}`);
+    console.log(`\nTo answer a visitor yourself: ${demo.webClient}, username ${username}.`);
+    console.log('Then be the visitor in a terminal: npm run demo:visitor');
   }
 } catch (error) {
   console.error(`the demo failed: ${messageOf(error)}`);

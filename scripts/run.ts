@@ -63,6 +63,8 @@ function printDemo(demo: Demo): void {
 
   npm run demo
              plays a visitor and the operator, and prints what happens
+  npm run demo:visitor
+             you are a visitor: what you type goes to the operator
   npx node --env-file=${join(folder, 'demo.env')} src/cli.ts doctor
              checks the whole set-up; the other commands (backup DIR, operators list --tenant demo) work the same way
   Ctrl-C     stops everything
@@ -186,6 +188,7 @@ async function run(): Promise<void> {
         uploads: `http://127.0.0.1:${http.port}`,
         title: 'Demo',
       },
+      files: { uploads: [`http://127.0.0.1:${http.port}/upload/`] },
     };
     writeUnlessEdited(dataDir, 'demo.env', environmentText(ours));
     const written = JSON.stringify([demoTenant], null, 2);

@@ -170,6 +170,7 @@ async function run(lhcDir: string): Promise<void> {
         uploads: `http://127.0.0.1:${http.port}`,
         title: 'Demo',
       },
+      files: { uploads: [`http://127.0.0.1:${http.port}/upload/`] },
     };
     writePrivate(dir, 'tenants.json', JSON.stringify([tenant], null, 2));
     const settings = {

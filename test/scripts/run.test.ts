@@ -1,18 +1,23 @@
-/** `make run` and `npm run demo`: wrong and busy addresses, files that somebody has changed, and the end of ejabberd. */
+/** `make run`, `npm run demo` and `demo:visitor`: wrong and busy addresses, files that somebody has changed, and the end of ejabberd. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import xml from '@xmpp/xml';
 import { afterEach, describe, expect, it } from 'vitest';
 import { requireFree } from '../../scripts/demo-ports.ts';
 import { freePorts } from '../../scripts/ejabberd/ports.ts';
 import { editedText, writeUnlessEdited } from '../../scripts/generated-files.ts';
+import type { Demo } from '../../scripts/run.ts';
+import { callbacksOf } from '../../scripts/running-demo.ts';
 import { temporaryFolder } from '../support/folder.ts';
+import { connectOperator } from '../support/operator.ts';
 
 const dir = temporaryFolder('make-run');
 const RUN = join(import.meta.dirname, '../../scripts/run.ts');
 const DEMO = join(import.meta.dirname, '../../scripts/demo.ts');
+const VISITOR = join(import.meta.dirname, '../../scripts/demo-visitor.ts');
 const SERVICE = join(import.meta.dirname, '../../scripts/demo-service.ts');
 const { PATH = '' } = process.env;
 
@@ -117,6 +122,50 @@ describe('with a real ejabberd', { timeout: 120_000 }, () => {
     return { pid: started.pid ?? 0, output: () => output, ended };
   }
 
+  /** A person is the operator, and another one the visitor in the terminal. */
+  async function answersTypedVisitor(demo: Demo, DATA_DIR: string): Promise<void> {
+    const [username = '', domain = ''] = demo.operator.jid.split('@');
+    const { password } = demo.operator;
+    const service = demo.xmpp;
+    const operator = await connectOperator({ service, domain, username, password });
+    const visitor = spawn(process.execPath, [VISITOR], { env: { PATH, DATA_DIR } });
+    try {
+      let seen = '';
+      visitor.stdout.on('data', (chunk: Buffer) => {
+        seen += chunk.toString();
+      });
+      visitor.stdin.write('\nIn red too?\n');
+      const deadline = { timeout: 20_000 };
+      const asked = () => operator.messages.find(({ body }) => body.startsWith('In red too?'));
+      await expect.poll(asked, deadline).toBeDefined();
+      const jid = asked()?.from.split('/', 1)[0] ?? '';
+      operator.send(jid, 'In red and blue.');
+      await expect.poll(() => seen, deadline).toMatch(/^op1: In red and blue\.$/m);
+
+      // The demonstration's uploads are looked at, and passed on as files.
+      const file = Buffer.from('Sizes: 38 to 43');
+      const ask = { xmlns: 'urn:xmpp:http:upload:0', filename: 'a.txt', size: `${file.length}` };
+      const to = `upload.${domain}`;
+      const answer = await operator.request(xml('iq', { type: 'get', to }, xml('request', ask)));
+      const urlOf = (what: string) => answer.getChild('slot')?.getChild(what)?.attrs.url ?? '';
+      await fetch(urlOf('put'), { method: 'PUT', body: file });
+      operator.send(jid, urlOf('get'));
+      const key = jid.split('@', 1)[0]?.replace('visitor.', '') ?? '';
+      const files = async () =>
+        (await callbacksOf(demo, key)).flatMap(({ data }) => data.message?.files ?? []);
+      await expect.poll(files, deadline).toMatchObject([{ name: 'a.txt', type: 'text/plain' }]);
+
+      visitor.stdin.end();
+      await once(visitor, 'close');
+      expect(visitor.exitCode).toBe(0);
+      const last = () => operator.messages.at(-1)?.body;
+      await expect.poll(last, deadline).toMatch(/^Visitor Nora closed chat /);
+    } finally {
+      visitor.kill();
+      await operator.disconnect();
+    }
+  }
+
   it('is what the demonstration plays against, says that ejabberd has ended, and keeps what somebody has changed', async () => {
     const DATA_DIR = join(dir, 'real');
     const { c2s, http, component } = await freePorts({});
@@ -145,8 +194,11 @@ describe('with a real ejabberd', { timeout: 120_000 }, () => {
     expect(demo.stdout).toMatch(/^lhc +gets chat\.message: Yes, in black\.$/m);
     expect(demo.stdout).toMatch(/^api +3 messages: /m);
 
+    const running = JSON.parse(readFileSync(join(DATA_DIR, 'demo.json'), 'utf8')) as Demo;
+    await answersTypedVisitor(running, DATA_DIR);
+
     // A tenant on the second host can have the component.
-    const { api, adminToken } = JSON.parse(readFileSync(join(DATA_DIR, 'demo.json'), 'utf8'));
+    const { api, adminToken } = running;
     const made = await fetch(`${api}/v1/tenants/shop`, {
       method: 'PUT',
       headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
