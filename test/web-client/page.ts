@@ -17,8 +17,8 @@ export interface OperatorPage extends Browser {
   logIn(username: string, password: string): Promise<void>;
   /** Opens the conversation with a contact of the list. */
   openChat(name: string): Promise<void>;
-  /** Writes into the conversation that is open. */
-  write(text: string): Promise<void>;
+  /** Writes into the conversation that is open. @param within the element around the field */
+  write(text: string, within?: string): Promise<void>;
   logOut(): Promise<void>;
   close(): Promise<void>;
 }
@@ -88,8 +88,8 @@ export async function openOperatorPage(url: string): Promise<OperatorPage> {
       await click('converse-roster-contact a.open-chat', name);
       await has('converse-chat-heading', name);
     },
-    async write(message) {
-      await fill('converse-chat .chat-textarea', message);
+    async write(message, within = 'converse-chat') {
+      await fill(`${within} .chat-textarea`, message);
       await browser.key('Enter');
     },
     async logOut() {

@@ -1,4 +1,5 @@
 /** The web client in a real browser, with a real service and a real ejabberd: an operator's day. */
+import xml from '@xmpp/xml';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Operator } from '../support/operator.ts';
 import { testWorld } from '../support/test-world.ts';
@@ -138,6 +139,56 @@ it('replies to a message, reacts to it, and takes one back', async () => {
     what: 'the end of the question',
   });
   await acme.callback('message.retracted', ({ messageId }) => messageId === data.message.id);
+});
+
+it('shares a chat with a colleague in a room, and whispers there', async () => {
+  const room = 'visitor.4@conference.xmpp.test';
+  const secret = 'secret of the house';
+  await acme.view('4', { page: 'https://shop.test/bags', nick: 'Cleo' });
+  await starts('4', 'Is the bag of leather?');
+  await page.openChat('Cleo');
+  await page.write('Let me ask.');
+  await lhcHas('Let me ask.');
+  await page.write('!room paula');
+  await page.sees('The room of chat #c4 with Visitor Cleo');
+  await page.click('.modal.show .btn-primary', 'Confirm');
+  // What was said before.
+  await page.sees(/:: The room of chat #c4.* Olga has the chat\.[\s\S]*Is the bag of leather\?/);
+  paula.sendStanza(
+    xml('presence', { to: `${room}/Paula` }, xml('x', 'http://jabber.org/protocol/muc')),
+  );
+  await page.has('converse-muc-occupant-list-item', 'Paula');
+  await acme.ask('POST', '/visitors/4/messages', { id: '4-2', body: 'I mean the red one.' });
+  await page.sees('I mean the red one.');
+  const said =
+    "document.querySelector('converse-muc').innerText.split('I mean the red one.').length";
+  expect(await page.evaluate(said)).toBe(2);
+  // The visitor's address is nobody who is there.
+  await page.sees(/^(?!.*visitor\.4@)/s);
+  await page.write('It is of leather.', 'converse-muc-bottom-panel');
+  await lhcHas('It is of leather.');
+  await page.click('converse-muc-occupant-list-item a', 'Paula');
+  await page.write(`${secret} 1`, 'converse-occupant-bottom-panel');
+  await paula.waitFor(
+    () =>
+      paula.messages.find(({ from, body }) => from === `${room}/Olga` && body === `${secret} 1`),
+    'the whisper',
+  );
+  paula.send(`${room}/Olga`, `${secret} 2`);
+  await page.has('converse-muc-occupant converse-chat-message', `${secret} 2`);
+  // They would lead into the field of the room.
+  const actions = `[...document.querySelectorAll('converse-muc-occupant .chat-msg__action')].map((each) => each.textContent.trim()).join()`;
+  await waitFor(async () => String(await page.evaluate(actions)).includes('Copy'), {
+    what: 'the menu of a message',
+  });
+  expect(await page.evaluate(actions)).not.toMatch(/Reply|Quote/);
+  await page.write('!room close', 'converse-muc-bottom-panel');
+  await page.sees('Olga has closed this room.');
+  await page.openChat('Cleo');
+  await page.write('!close');
+  await acme.callback('chat.closed', ({ visitor }) => visitor === '4');
+  expect(JSON.stringify(acme.lhc.requests.map(({ callback }) => callback))).not.toContain(secret);
+  await page.openChat('Anna');
 });
 
 it('has the commands of the front desk in a menu', async () => {

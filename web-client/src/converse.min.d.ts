@@ -16,6 +16,15 @@ export interface LoginForm extends Element {
   onLoginFormSubmitted(event: SubmitEvent): Promise<void>;
 }
 
+export interface OutgoingMessage {
+  readonly stanza: { tree(): globalThis.Element };
+}
+
+/** In the menu of a message. */
+export interface MessageButton {
+  readonly name: string;
+}
+
 /** What a plugin sees. */
 export interface ConversePrivate {
   readonly VERSION_NAME: string;
@@ -28,7 +37,18 @@ export interface ConversePrivate {
       /** Takes the place of an element that the browser does not know yet. */
       define(name: string, element: CustomElementConstructor): void;
     };
-    readonly listen: { on(event: string, listener: () => void): void };
+    readonly listen: {
+      on(event: string, listener: () => void): void;
+      /** A hook: what it returns goes on. */
+      on(
+        event: 'createMessageStanza',
+        listener: (chat: Model, data: OutgoingMessage) => OutgoingMessage,
+      ): void;
+      on(
+        event: 'getMessageActionButtons',
+        listener: (actions: Element, buttons: MessageButton[]) => MessageButton[],
+      ): void;
+    };
     readonly settings: { set(name: string, value: unknown): void };
     readonly user: { logout(): Promise<void> };
     readonly vcard: { update(model: unknown, force?: boolean): Promise<unknown> };

@@ -4,6 +4,7 @@ import { drawListSeldom, fetchPicturesLate, showStatus } from './contact-list.ts
 import type { Converse } from './converse.min.js';
 import { addLogOut, completeUsernames } from './login-form.ts';
 import { countInTitle, nameThePage } from './page-frame.ts';
+import { keepWhispersPrivate } from './whispers.ts';
 
 /** Its name has to be in `whitelisted_plugins`. */
 export const PLUGIN = 'operator';
@@ -19,6 +20,7 @@ export function addOperatorPlugin(converse: Converse, settings: PageSettings): v
       showStatus(_converse, converse);
       completeUsernames(_converse, settings);
       addLogOut(_converse, converse);
+      keepWhispersPrivate(_converse);
       nameThePage(_converse, settings);
       countInTitle(_converse, settings);
     },

@@ -75,9 +75,12 @@ export function converseSettings(
     emoji_image_path: `${assets}/`,
     use_system_emojis: true,
 
-    // Rooms are those that operators are invited to.
+    // Rooms are those of chats, to which the service invites (docs/adr/0062). By default Converse.js wants nothing of what was
+    // said before; ejabberd keeps the last 20 messages. Who is let in, and is not there, is not listed: the visitor is one.
     auto_join_on_invite: false,
     muc_respect_autojoin: false,
+    muc_history_max_stanzas: 20,
+    muc_fetch_members: false,
     allow_bookmarks: false,
     muc_search_service: null,
 
