@@ -9,7 +9,13 @@ import { inLhcToo } from './in-lhc.ts';
 import { hasAnswered, isForeign, openChat, refuseForeign } from './open-chat.ts';
 import { ownChat } from './own-chat.ts';
 import { answerOfPicked } from './picked.ts';
-import { answerInRoom, chatOfRoom, KEEPS_WHISPER } from './room.ts';
+import {
+  answerInRoom,
+  CORRECTS_UNKNOWN,
+  chatOfRoom,
+  KEEPS_WHISPER,
+  QUOTES_UNKNOWN,
+} from './room.ts';
 import { isSent, otherMessage, visitorMessageSent } from './sent-messages.ts';
 import type { Chat, VisitorContext, VisitorState, WrittenMessage } from './state.ts';
 import { QUOTES_WHISPER, whisperIn } from './whisper-form.ts';
@@ -181,6 +187,9 @@ function receive(
   if (reply && writtenMessage(context, reply.to)?.whisper) return refuse(QUOTES_WHISPER);
   const corrected = replaces === undefined ? null : correctable(context, operator, replaces);
   const replyTo = reply && idOfKnown(context, reply.to);
+  // What the visitor does not have may be meant for colleagues.
+  if (room && replaces !== undefined && !corrected) return refuse(CORRECTS_UNKNOWN);
+  if (room && reply && replyTo === undefined && reply.plain !== body) return refuse(QUOTES_UNKNOWN);
   const message = (invitation: boolean, invites = false): VisitorFact => ({
     type: 'OperatorMessageReceived',
     data: {

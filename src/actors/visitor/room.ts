@@ -45,6 +45,12 @@ export const KEEPS_MESSAGE =
 export const KEEPS_WHISPER =
   'what you have corrected was a whisper, and stays one; write to the visitor in a message of its own';
 
+/** In the room stands more than the visitor has: private messages, commands, what was refused. */
+export const CORRECTS_UNKNOWN =
+  'the visitor has no message of yours that it corrects; write it as a message of its own';
+export const QUOTES_UNKNOWN =
+  'what it quotes is no message between you and the visitor; write it without the quotation';
+
 /** The room in which what a fact says belongs; null if there was none then. @param revision of the fact */
 export function roomAt(
   { room, endedRoom }: Pick<VisitorContext, 'room' | 'endedRoom'>,

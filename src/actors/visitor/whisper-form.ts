@@ -9,15 +9,18 @@ const WHISPER = 'whisper';
 /** What an operator reads instead. */
 export const LIKE_WHISPER =
   'it may be a misspelt whisper. A whisper is a message of its own that begins with !whisper; for the visitor, use other words';
-export const QUOTES_WHISPER = 'it quotes a whisper, and the visitor would read that';
+export const QUOTES_WHISPER = 'it quotes a whisper or a note, and the visitor would read that';
 
 /** A word behind an exclamation mark, of any kind that keyboards make. */
 const MARKED = /[!\uff01\ufe57][\p{Cf}\p{DI}]*(\s*)([\p{L}\p{M}\p{N}\p{Cf}\p{DI}]{1,40})/gu;
 /** The first word: behind quotations, `/me`, and whatever signs somebody has typed for the exclamation mark. */
 const FIRST =
   /^(?:[\s\p{Cf}\p{DI}]*>[^\n]*\n)*\s*(?:\/me\s+)?([^\p{L}\s]*)\s*([\p{L}\p{M}]{1,40})/u;
-/** The line that shows a whisper, in a quotation. */
-const QUOTED_LINE = /^[\s>]*::[^\n]* whispers(?: \(corrected\))?: /mu;
+/** The line that shows a whisper, in a quotation: as it comes, and in `!history`, which has notes as well. */
+const QUOTED_LINE =
+  /^[\s>]*(?:::[^\n]* whispers(?: \(corrected\))?|(?:::)?\s*\d\d:\d\d [^\n]*\((?:whisper|note)\)(?: \([a-z ]+\))?): /mu;
+/** What stands in the lines of a quotation. */
+const QUOTED_WORDS = /^[\s\p{Cf}\p{DI}]*>[\s>]*([^\n]*)/gmu;
 /** Words that are one letter away, and mean something. */
 const OTHER_WORDS: ReadonlySet<string> = new Set(['whisker', 'whiskers']);
 
@@ -43,9 +46,17 @@ export function whisperIn(text: string): string | null {
     const word = folded(next);
     if (space === '' ? isNear(word, 2) : isMeant(word)) return LIKE_WHISPER;
   }
+  if (beginsLikeWhisper(text)) return LIKE_WHISPER;
+  // A misspelt one stands in the room, and others can quote it.
+  for (const [, quoted = ''] of text.matchAll(QUOTED_WORDS)) {
+    if (beginsLikeWhisper(quoted)) return QUOTES_WHISPER;
+  }
+  return null;
+}
+
+function beginsLikeWhisper(text: string): boolean {
   const [, signs = '', first = ''] = FIRST.exec(text) ?? [];
   const word = folded(first);
   const isShort = signs === '/' && word === 'w';
-  const isLike = signs === '' ? isMeant(word) : isNear(word, 2);
-  return isShort || isLike ? LIKE_WHISPER : null;
+  return isShort || (signs === '' ? isMeant(word) : isNear(word, 2));
 }

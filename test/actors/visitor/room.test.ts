@@ -379,6 +379,30 @@ describe('a whisper', () => {
     scene.when(reactToOperator('w1')).then([]);
   });
 
+  it('is nothing that the service knows: in the room it knows what it passes on', () => {
+    const scene = visitor().given([...inRoom, said('op2'), visitorMessage('m1')]);
+    scene
+      .when(receive('op2', 'o2', { room: true, replaces: 'a private message' }))
+      .refused(/no message of yours that it corrects/);
+    const reply = { to: 'a private message', plain: 'Yes' };
+    scene
+      .when(receive('op1', 'o2', { room: true, body: '> he is rude\nYes', reply }))
+      .refused(/what it quotes is no message between you and the visitor/);
+    // Without words of it.
+    const plain = 'How can I help?';
+    scene
+      .when(receive('op2', 'o2', { room: true, reply: { to: 'a private message', plain } }))
+      .then([said('op2', { room: true }, 'o2')]);
+    for (const to of ['o1', 'm1']) {
+      const command = receive('op2', 'o2', {
+        room: true,
+        body: '> Hi\nYes',
+        reply: { ...reply, to },
+      });
+      expect(scene.when(command).asked().facts).toMatchObject([{ data: { replyTo: to } }]);
+    }
+  });
+
   it('in the words of a message, of a canned text, of a command of LHC or of an end is refused', () => {
     const scene = visitor().given(inRoom);
     const body = 'Well. !wisper he is rude';

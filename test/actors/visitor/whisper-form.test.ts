@@ -52,6 +52,15 @@ it.each([
   '> :: Sam whispers: he is rude\nI think so too',
   '>> :: Sam Jones (sam) whispers (corrected): he is rude\nYes',
   ':: Sam whispers: he is rude',
+  // `!history`, and what was said before a room was opened.
+  '> :: 14:05 Sam (whisper): he is rude\nI think so too',
+  '> 14:05 Sam Jones (sam) (whisper) (corrected): he is rude\nYes',
+  '> :: The last 2 messages.\n> :: 14:05 Sam (note): he is rude\nYes',
+  ':: 14:05 Sam (whisper): he is rude',
+  // A misspelt one.
+  '> wisper he is rude\nI think so too',
+  '>> /whisper he is rude\n> Yes\nI think so too',
+  '> Hello\n> whisper: he is rude\nYes',
 ])('%j quotes a whisper', (text) => {
   expect(whisperIn(text)).toBe(QUOTES_WHISPER);
 });
@@ -66,6 +75,8 @@ it.each([
   '1w delivery',
   'wispy curtains',
   '> Does it whisper?\nNot at all!',
+  '> At 14:05 I wrote (note): hello\nYes',
+  '> :: 14:05 Olga (corrected): Hello\nYes',
   'She whispers: hello',
   '',
 ])('%j goes to the visitor', (text) => {
