@@ -145,7 +145,10 @@ function checksOf(config: Config, service: PostingService, others: OtherTenants)
       needsApi(reach, roomRightsCheck(api, ejabberd.apiUser, host)),
     ),
     ...[...tenants, ...made].map((tenant) => needsApi(reach, operatorsCheck(api, service, tenant))),
-    ...firstOfHosts.map((tenant) => needsApi(reach, testAccountCheck({ ...account, tenant }))),
+    ...firstOfHosts.map((tenant) => {
+      const uploadTenants = tenants.filter(({ host }) => host === tenant.host);
+      return needsApi(reach, testAccountCheck({ ...account, tenant, uploadTenants }));
+    }),
     ...firstOfHosts.map((tenant) => needsApi(reach, accountCacheCheck(api, tenant))),
     ...tenants.map((tenant) => {
       const { callbackFlavour, callbackUrl } = tenant;

@@ -20,6 +20,7 @@ import { type Check, type Finding, ok, problem, warning } from './check.ts';
 import { apiProblem } from './ejabberd-api.ts';
 import { isWebSocket } from './ejabberd-c2s.ts';
 import { isLeftover, nameTestAccount, type TestAccount } from './test-account-name.ts';
+import { createUploadProbe, type UploadTenant } from './uploads.ts';
 import { waitAtMost } from './wait-at-most.ts';
 import type { WebhookWatch } from './webhook.ts';
 
@@ -42,6 +43,8 @@ export interface TestAccountOptions {
   readonly xmppConnects: () => Promise<boolean>;
   /** Sees whether mod_lhc reports the session. */
   readonly webhook: WebhookWatch;
+  /** Tenants of the host whose operators may upload files. */
+  readonly uploadTenants?: readonly UploadTenant[];
   /** A parameter for the tests. */
   readonly login?: typeof openStream;
 }
@@ -87,11 +90,13 @@ const WAYS: Readonly<Record<Way, string>> = {
 
 /** Logs in, sends presence, and writes to itself in two ways. Meanwhile mod_lhc has to report the session. */
 async function tryAccount(
-  { tenant, xmpp, allowPlaintext, xmppConnects, webhook, login = openStream }: TestAccountOptions,
+  options: TestAccountOptions,
   { user, password }: TestAccount,
   rights: Rights,
   signal: AbortSignal,
 ): Promise<Finding[]> {
+  const { tenant, xmpp, allowPlaintext, xmppConnects, webhook, login = openStream } = options;
+  const uploadTenants = options.uploadTenants ?? [];
   // The check of the listener says so. It does not look at a WebSocket.
   if (!isWebSocket(xmpp) && !(await xmppConnects())) return [];
   const { host } = tenant;
@@ -102,6 +107,7 @@ async function tryAccount(
   const arrived = { stream: Promise.withResolvers<true>(), api: Promise.withResolvers<true>() };
   const from = performance.now();
   let stream: Stream;
+  const uploads = createUploadProbe((stanza) => stream.send(stanza));
   try {
     stream = await login(
       {
@@ -115,7 +121,10 @@ async function tryAccount(
         signal,
       },
       {
-        stanza({ name, attrs: { id, type } }) {
+        stanza(stanza) {
+          uploads.stanza(stanza);
+          const { name, attrs } = stanza;
+          const { id, type } = attrs;
           if (name !== 'message' || type === 'error') return;
           if (id === 'stream' || id === 'api') arrived[id].resolve(true);
         },
@@ -133,18 +142,19 @@ async function tryAccount(
     await rights.use('send_stanza', { from: `${user}@${host}`, to, stanza });
     const ways: Way[] = rights.missing.has('send_stanza') ? ['stream'] : ['stream', 'api'];
     // At the same time: what does not come takes most of the time that the check has.
-    const [messages, webhooks] = await Promise.all([
+    const [messages, webhooks, files] = await Promise.all([
       Promise.all(
         ways.map(async (way) =>
           judgeMessage(way, await waitAtMost(arrived[way].promise, MESSAGE_DEADLINE_MS)),
         ),
       ),
       reported(),
+      uploadTenants.length > 0 ? uploads.judge(host, uploadTenants) : [],
       rights.use('user_sessions_info', { user, host }),
     ]);
     const reason = 'the doctor is done';
     await rights.use('kick_session', { user, host, resource: RESOURCE, reason });
-    return [judgeLoginTime(loginMs), ...messages, ...webhooks];
+    return [judgeLoginTime(loginMs), ...messages, ...webhooks, ...files];
   } finally {
     await stream.close(CLOSE_DEADLINE_MS);
   }

@@ -3,15 +3,19 @@ import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { freePorts } from '../../scripts/ejabberd/ports.ts';
 import type { Report } from '../../src/doctor/report.ts';
 import type { Environment } from '../support/service.ts';
 import { testWorld } from '../support/test-world.ts';
 
+const ports = await freePorts({});
+const settings = { files: { uploads: [`http://127.0.0.1:${ports.http}/upload/`] } };
 const world = await testWorld({
   tenants: [
-    { id: 'acme', host: 'xmpp.test' },
-    { id: 'beta', host: 'b.test' },
+    { id: 'acme', host: 'xmpp.test', settings },
+    { id: 'beta', host: 'b.test', settings },
   ],
+  ejabberd: { ports },
 });
 const { service, ejabberd } = world;
 const acme = world.tenant('acme');
@@ -67,6 +71,7 @@ describe('in a healthy world', SLOW, () => {
     expect(messages).toMatch(
       /account b.test: mod_lhc 1.* reported the session of b.test with a valid signature/,
     );
+    expect(messages).toMatch(/account b.test: files of operators of beta are looked at/);
     expect(messages).toMatch(/groups acme: visitors displays operators/);
     expect(messages).toMatch(/callback beta: LHC takes callbacks/);
     expect(messages).toMatch(
