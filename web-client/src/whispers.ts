@@ -6,7 +6,8 @@ const LEAD_INTO_ROOM: ReadonlySet<string> = new Set(['reply', 'quote']);
 
 /**
  * A private message goes out in the name of the client, as the server sets it. Converse.js 14.0.0 writes the address in the
- * room there. ejabberd ends the connection at that, and the message is lost.
+ * room there. ejabberd ends the connection at that, and the message is lost
+ * (findings/converse-room-private-message-ends-stream.sh).
  *
  * Its *Reply* of a private message sets the cursor into the field of the room, so the answer would reach the visitor.
  */
