@@ -3,7 +3,8 @@
  * client that this machine does not have is left out by name.
  *
  * ```sh
- * npm run test:clients                                          # all of them, all scenes
+ * npm run test:clients                                          # all of them, all scenes, by both transports
+ * TEST_TRANSPORT=component npm run test:clients                 # by one
  * npm run test:clients -- --only profanity --scene answer       # one
  * npm run test:clients -- --only converse --transfers 30        # is a line missing after a transfer?
  * npm run test:clients -- --only converse --crowd 100           # what a login costs with so many contacts
@@ -21,7 +22,7 @@ import { makeDino } from '../test/clients/dino.ts';
 import { makePidgin } from '../test/clients/pidgin.ts';
 import { play, type Stage } from '../test/clients/play.ts';
 import { makeProfanity } from '../test/clients/profanity.ts';
-import { startRig } from '../test/clients/rig.ts';
+import { startRig, TRANSPORTS, type Transport } from '../test/clients/rig.ts';
 import { transfers } from '../test/clients/transfers.ts';
 
 interface Entry {
@@ -95,12 +96,12 @@ async function perform(stage: Stage): Promise<number> {
   return outcomes.filter(({ outcome }) => outcome === 'failed').length;
 }
 
-async function test({ name, make, tls }: Entry): Promise<number> {
-  const rig = await startRig({ tls });
+async function test({ name, make, tls }: Entry, transport: Transport): Promise<number> {
+  const rig = await startRig({ tls, transport });
   running.push(rig.close);
   const client = await make(rig.account, join(rig.folder, name));
   running.push(client.close);
-  console.log(`\n${name}: ${client.version}`);
+  console.log(`\n${name}: ${client.version}, ${transport}`);
   const { pictures } = values;
   return perform({
     rig,
@@ -120,18 +121,34 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
+const { TEST_TRANSPORT } = process.env;
+const transports = TRANSPORTS.filter((each) => !TEST_TRANSPORT || each === TEST_TRANSPORT);
+if (transports.length === 0) {
+  console.error(`Unknown TEST_TRANSPORT: ${TEST_TRANSPORT}. Choose from ${TRANSPORTS.join(', ')}.`);
+  process.exit(2);
+}
+
+/** Plays by each transport. @throws {Missing} without the client */
+async function testBy(entry: Entry): Promise<void> {
+  for (const transport of transports) {
+    try {
+      failures += await test(entry, transport);
+    } catch (error) {
+      if (error instanceof Missing) throw error;
+      failures += 1;
+      console.log(`${entry.name}, ${transport}: failed: ${messageOf(error)}`);
+    } finally {
+      await closeAll();
+    }
+  }
+}
+
 for (const entry of CLIENTS) {
   if (values.only.length > 0 && !values.only.includes(entry.name)) continue;
   try {
-    failures += await test(entry);
+    await testBy(entry);
   } catch (error) {
-    if (error instanceof Missing) leftOut.push(`${entry.name}: left out, ${error.message}`);
-    else {
-      failures += 1;
-      console.log(`${entry.name}: failed: ${messageOf(error)}`);
-    }
-  } finally {
-    await closeAll();
+    leftOut.push(`${entry.name}: left out, ${messageOf(error)}`);
   }
 }
 for (const line of leftOut) console.log(line);

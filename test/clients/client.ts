@@ -46,6 +46,17 @@ export interface Client {
    * @returns what the client shows then
    */
   readonly command?: (jid: string, node: string) => Promise<string>;
+  /** Takes back our message with this text (XEP-0424). Absent if the client cannot, or if nobody drives its menu. */
+  readonly retract?: (jid: string, text: string) => Promise<void>;
+  /** Reacts to the message with this text (XEP-0444). Absent as above. */
+  readonly react?: (jid: string, text: string, emoji: string) => Promise<void>;
+  /**
+   * Waits for the invitation into a room (XEP-0249), accepts it as a person does, and is in the room. From then on the
+   * address of the room is as good as a contact's.
+   */
+  accept(room: string, nick: string): Promise<void>;
+  /** Writes to one person in the room (XEP-0045 §7.5). Absent if the client cannot, or if nobody drives it. */
+  readonly whisper?: (room: string, nick: string, text: string) => Promise<void>;
   /** What the conversation shows or stores, in order: a text for each message. */
   messages(jid: string): Promise<readonly string[]>;
   /** Writes a PNG file, with this conversation open; null: of the contact list. */

@@ -42,7 +42,7 @@ async function fetchPackage(): Promise<string> {
   return dist;
 }
 
-/** The settings are those of its documentation for a page with a chat of the whole window; all else is as it comes. */
+/** The settings are those of its documentation for a page with a chat of the whole window; all but one are as they come. */
 const page = ({ username, domain, password, websocket }: Account): string => `<!doctype html>
 <meta charset="utf-8"><title>Converse</title>
 <link rel="stylesheet" href="/converse.min.css">
@@ -59,6 +59,7 @@ converse.initialize(${JSON.stringify({
   discover_connection_methods: false,
   view_mode: 'fullscreen',
   assets_path: '/',
+  muc_history_max_stanzas: 20, // without it a room shows nothing of what was said before
   whitelisted_plugins: ['rig'],
 })});
 </script></body>`;
@@ -88,9 +89,11 @@ async function serve(dist: string, html: string) {
 }
 
 const quoted = (text: string): string => JSON.stringify(text);
-/** The element of the chat with this contact. */
+/** The element of the chat with this contact, or of this room. */
 const chatOf = (jid: string): string =>
-  `document.querySelector('converse-chat[jid=${quoted(jid)}]')`;
+  `document.querySelector(':is(converse-chat, converse-muc)[jid=${quoted(jid)}]')`;
+
+const chatboxOf = (jid: string): string => `_converse.state.chatboxes.get(${quoted(jid)})`;
 
 /** @throws {Missing} without Chromium, or if the package cannot be fetched */
 export async function makeConverse(account: Account, folder: string): Promise<Client> {
@@ -105,7 +108,8 @@ export async function makeConverse(account: Account, folder: string): Promise<Cl
 
   async function open(jid: string): Promise<void> {
     // As a click on the contact does, which has no place in a long list that is not scrolled to.
-    await evaluate(`_converse.api.chats.open(${quoted(jid)}, {}, true)`);
+    await evaluate(`_converse.api[${chatboxOf(jid)}?.get('type') === 'chatroom' ? 'rooms' : 'chats']
+      .open(${quoted(jid)}, {}, true)`);
     await waitFor(() => evaluate(`!!${chatOf(jid)}?.querySelector('.chat-textarea')`), {
       deadlineMs: BUSY_DEADLINE_MS,
       what: `the chat with ${jid} in Converse.js`,
@@ -122,6 +126,34 @@ export async function makeConverse(account: Account, folder: string): Promise<Cl
       { deadlineMs: BUSY_DEADLINE_MS, what: 'the focus' },
     );
   };
+
+  /** Clicks on what the selector finds, as soon as it is there. */
+  const click = (selector: string) =>
+    waitFor(
+      () =>
+        evaluate(
+          `(() => { const found = document.querySelector(${quoted(selector)}); found?.click(); return !!found; })()`,
+        ),
+      { deadlineMs: BUSY_DEADLINE_MS, every: 100, what: `${selector} in Converse.js` },
+    );
+  /** Chooses from the menu of the message with this text. */
+  async function act(jid: string, text: string, action: string): Promise<void> {
+    await open(jid);
+    const all = (within: string, selector: string) =>
+      `[...(${within}?.querySelectorAll('${selector}') ?? [])]`;
+    const message = `${all(chatOf(jid), 'converse-chat-message')}
+      .find((each) => each.textContent.includes(${quoted(text)}))`;
+    await waitFor(
+      () =>
+        evaluate(`(() => {
+          const found = ${all(message, '.chat-msg__action')}
+            .find((each) => each.textContent.includes(${quoted(action)}));
+          found?.click();
+          return !!found;
+        })()`),
+      { deadlineMs: BUSY_DEADLINE_MS, every: 100, what: `${action} in Converse.js` },
+    );
+  }
 
   return {
     name: 'converse',
@@ -178,11 +210,49 @@ export async function makeConverse(account: Account, folder: string): Promise<Cl
       await waitFor(() => evaluate('window.rigCommand'), { what: `the end of ${node}` });
       return String(await evaluate('window.rigCommand'));
     },
+    async retract(jid, text) {
+      await act(jid, text, 'Retract');
+      await click('.modal.show .btn-primary');
+    },
+    async react(jid, text, emoji) {
+      await act(jid, text, 'Add Reaction');
+      await waitFor(
+        () =>
+          evaluate(`(() => {
+            const found = [...document.querySelectorAll('.reaction-picker .reaction-item')]
+              .find((each) => each.textContent === ${quoted(emoji)});
+            found?.click();
+            return !!found;
+          })()`),
+        { deadlineMs: BUSY_DEADLINE_MS, every: 100, what: `${emoji} in Converse.js` },
+      );
+    },
+    async accept(room, nick) {
+      await click('.modal.show .btn-primary');
+      await waitFor(() => evaluate(`!!${chatOf(room)}`), {
+        deadlineMs: BUSY_DEADLINE_MS,
+        what: 'the room in Converse.js',
+      });
+      await waitFor(
+        () =>
+          evaluate(`(() => {
+            const form = ${chatOf(room)}.querySelector('.muc-nickname-form, converse-muc-nickname-form form');
+            const field = form?.querySelector('input[name=nick]');
+            if (field && !field.value) {
+              field.value = ${quoted(nick)};
+              form.querySelector('input[type=submit], button[type=submit]').click();
+            }
+            return ${chatboxOf(room)}?.session?.get('connection_status') === 5 ||
+              !!${chatOf(room)}.querySelector('.chat-textarea');
+          })()`),
+        { deadlineMs: 60_000, every: 200, what: 'Converse.js to be in the room' },
+      );
+    },
     async messages(jid) {
       const found = await evaluate(
         `(() => { const shown = ${chatOf(jid)}?.querySelectorAll('.chat-msg__text');
           // Until it is opened there is nothing but what is stored.
-          const stored = _converse.state.chatboxes.get(${quoted(jid)})?.messages?.models ?? [];
+          const stored = ${chatboxOf(jid)}?.messages?.models ?? [];
           return JSON.stringify(shown?.length ? [...shown].map((each) => each.innerText)
             : stored.map((each) => each.get('body') ?? '')); })()`,
       );

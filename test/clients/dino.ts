@@ -84,15 +84,32 @@ export async function makeDino(account: Account, folder: string): Promise<Client
   }
   const stanzas = async () => stanzasOf(program?.output() ?? '');
 
-  async function open(jid: string): Promise<void> {
+  /** Rooms that it is in. */
+  const rooms = new Set<string>();
+
+  async function openUri(uri: string): Promise<void> {
     const object = ['--dest', 'im.dino.Dino', '--object-path', '/im/dino/Dino'];
     const method = ['--method', 'org.freedesktop.Application.Open'];
-    await run(
-      'gdbus',
-      ['call', '--session', ...object, ...method, `['xmpp:${jid}?message']`, '{}'],
-      env,
-    );
+    await run('gdbus', ['call', '--session', ...object, ...method, `['${uri}']`, '{}'], env);
     await delay(700); // nothing tells that the window shows it
+  }
+  async function open(jid: string): Promise<void> {
+    await openUri(`xmpp:${jid}?${rooms.has(jid) ? 'join' : 'message'}`);
+    if (!rooms.has(jid)) return;
+    // It asks whether to join, also the room that it is in.
+    const dialog = await waitFor(
+      () => display.xdotool('search', '--onlyvisible', '--name', 'Join Channel').catch(() => ''),
+      { every: 100, what: 'the question of Dino' },
+    );
+    const [id = ''] = dialog.split('\n');
+    const { WIDTH } = Object.fromEntries(
+      (await display.xdotool('getwindowgeometry', '--shell', id))
+        .split('\n')
+        .map((line) => line.split('=')),
+    );
+    await display.xdotool('mousemove', '--window', id, String(Number(WIDTH) - 45), '25');
+    await display.xdotool('click', '1');
+    await delay(700);
   }
 
   return {
@@ -137,6 +154,26 @@ export async function makeDino(account: Account, folder: string): Promise<Client
       await display.xdotool('key', 'ctrl+a');
       await display.type(text);
       await display.xdotool('key', 'Return');
+    },
+    async accept(room) {
+      await waitFor(
+        async () =>
+          (await stanzas()).received.some(
+            (each) => each.includes('jabber:x:conference') && each.includes(room),
+          ),
+        { every: 200, what: 'the invitation in Dino' },
+      );
+      // The invitation is a notification of the desktop, which is not here. The line in the conversation has the address.
+      rooms.add(room);
+      await open(room);
+      await waitFor(
+        async () =>
+          (await stanzas()).received.some(
+            (each) =>
+              each.startsWith('<presence') && each.includes(room) && /code=["']110/.test(each),
+          ),
+        { every: 200, what: 'Dino to be in the room' },
+      );
     },
     async messages(jid) {
       const rows = query(

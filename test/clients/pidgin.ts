@@ -11,6 +11,8 @@ import { contactOf, logOfStanzas } from './stanza-log.ts';
 const LOGIN_DEADLINE_MS = 120_000;
 /** PURPLE_CONV_TYPE_IM */
 const IM = '1';
+/** PURPLE_CONV_TYPE_CHAT */
+const CHAT = '2';
 
 const accounts = ({ username, domain, password, port }: Account): string => `<?xml version='1.0'?>
 <account version='1.0'><account>
@@ -32,6 +34,7 @@ const PREFERENCES = `<?xml version='1.0'?>
 <pref version='1' name='/'>
   <pref name='purple'><pref name='logging'>
     <pref name='format' type='string' value='txt'/><pref name='log_ims' type='bool' value='1'/>
+    <pref name='log_chats' type='bool' value='1'/>
   </pref></pref>
   <pref name='pidgin'>
     <pref name='sound'><pref name='method' type='string' value='none'/></pref>
@@ -61,7 +64,12 @@ export async function makePidgin(account: Account, folder: string): Promise<Clie
   }
   const number = (answer: string): string => /-?\d+/.exec(answer.replace('int32', ''))?.[0] ?? '0';
   const ours = async () => number(await purple('AccountsGetAllActive'));
+  /** Rooms that it is in. */
+  const rooms = new Set<string>();
+  const room = async (jid: string) =>
+    number(await purple('FindConversationWithAccount', CHAT, jid, await ours()));
   async function conversation(jid: string): Promise<string> {
+    if (rooms.has(jid)) return room(jid);
     return number(await purple('ConversationNew', IM, await ours(), jid));
   }
   const stanzas = async () =>
@@ -91,12 +99,38 @@ export async function makePidgin(account: Account, folder: string): Promise<Clie
       await purple('ConversationPresent', await conversation(jid));
     },
     async write(jid, text) {
+      if (rooms.has(jid)) {
+        await purple('ConvChatSend', number(await purple('ConvChat', await room(jid))), text);
+        return;
+      }
       const im = number(await purple('ConvIm', await conversation(jid)));
       await purple('ConvImSend', im, text);
     },
     correct: null,
+    async accept(jid) {
+      const dialog = await waitFor(
+        () => display.xdotool('search', '--onlyvisible', '--name', '^Pidgin$').catch(() => ''),
+        { every: 200, what: 'the invitation in Pidgin' },
+      );
+      await display.xdotool('windowactivate', '--sync', dialog.split('\n')[0] ?? '');
+      await display.xdotool('key', 'alt+a');
+      await waitFor(async () => (await room(jid)) !== '0', {
+        every: 200,
+        what: 'Pidgin to be in the room',
+      });
+      rooms.add(jid);
+    },
+    async whisper(jid, nick, text) {
+      const im = number(await purple('ConvIm', await conversation(`${jid}/${nick}`)));
+      await purple('ConvImSend', im, text);
+    },
     async messages(jid) {
-      const logs = join(profile, 'logs/jabber', `${account.username}@${account.domain}`, jid);
+      const logs = join(
+        profile,
+        'logs/jabber',
+        `${account.username}@${account.domain}`,
+        rooms.has(jid) ? `${jid}.chat` : jid,
+      );
       if (!existsSync(logs)) return [];
       const files = (await readdir(logs)).sort();
       const texts = await Promise.all(files.map((file) => readFile(join(logs, file), 'utf8')));

@@ -1,4 +1,5 @@
 /** What every client has to do well: scenes, each with a visitor of its own. */
+import xml from '@xmpp/xml';
 import { waitFor } from '../support/wait.ts';
 import type { Client } from './client.ts';
 import { type Rig, SALES, SUPPORT } from './rig.ts';
@@ -28,6 +29,25 @@ function checkOrder(messages: readonly string[], texts: readonly string[]): void
     from = at + text.length;
   }
 }
+
+/** Waits until the client shows the text in this conversation. */
+async function has(client: Client, jid: string, text: string): Promise<void> {
+  let messages: readonly string[] = [];
+  await waitFor(
+    async () => {
+      messages = await client.messages(jid);
+      return messages.some((each) => each.includes(text));
+    },
+    {
+      deadlineMs: DEADLINE_MS,
+      every: 200,
+      what: () => `${client.name} to show "${text}" from ${jid}; it shows\n${messages.join('\n')}`,
+    },
+  );
+}
+
+/** It stands in whispers, and nowhere else. */
+const SECRET = 'secret of the house';
 
 export interface Stage {
   readonly rig: Rig;
@@ -255,37 +275,114 @@ const SCENES: readonly Scene[] = [
   {
     name: 'front desk',
     nick: 'Greta',
-    async play({ client, picture, rig: { tenant } }, visitor) {
-      const desk = `visitors@${tenant.host}`;
+    async play({ client, picture, rig: { desk, tenant } }, visitor) {
       await waitFor(async () => /on the site/.test((await client.contact(desk))?.status ?? ''), {
         deadlineMs: DEADLINE_MS,
         every: 200,
         what: 'the front desk in the contact list',
       });
       await client.write(desk, '!who');
-      await waitFor(
-        async () => (await client.messages(desk)).some((each) => /Paula: available/.test(each)),
-        { deadlineMs: DEADLINE_MS, every: 200, what: 'the answer of the front desk' },
-      );
+      await has(client, desk, 'Paula: available');
       await client.write(desk, '!invite Greta May I help you?');
       await tenant.callback(
         'visitor.invited',
         ({ visitor: key }) => key === visitor.key,
         DEADLINE_MS,
       );
+      await visitor.starts(SALES, 'Yes, please.');
+      await visitor.gets('Yes, please.');
+      await client.write(desk, '!queue');
+      await has(client, desk, 'Visitor Greta · sales');
       await picture('desk', desk);
     },
   },
   {
     name: 'menus',
     nick: 'Hugo',
-    async play({ client, picture, rig: { tenant } }) {
+    async play({ client, picture, rig: { desk } }) {
       if (!client.command) throw new Cannot('nobody drives its menus, or it has none');
-      const desk = `visitors@${tenant.host}`;
       await client.open(desk);
       const shown = await client.command(`${desk}/xmpp-chat`, 'who');
       if (!shown.includes('Paula: available')) throw new Error(`it shows:\n${shown}`);
-      await picture('menus', `${desk}/xmpp-chat`);
+      await picture('menus', null);
+    },
+  },
+  {
+    name: 'reaction',
+    nick: 'Ida',
+    async play({ client, rig: { tenant } }, visitor) {
+      if (!client.react) throw new Cannot('it has no reactions, or nobody drives them');
+      await visitor.starts(SALES, 'I take them.');
+      await visitor.shows('I take them.');
+      await client.write(visitor.jid, 'Good choice.');
+      await visitor.lhcHas('Good choice.');
+      await client.react(visitor.jid, 'I take them.', '❤️');
+      await tenant.callback(
+        'message.reaction',
+        ({ visitor: key, reactions }) => key === visitor.key && reactions.join() === '❤️',
+        DEADLINE_MS,
+      );
+    },
+  },
+  {
+    name: 'retraction',
+    nick: 'Jakob',
+    async play({ client, rig: { tenant } }, visitor) {
+      if (!client.retract) throw new Cannot('it has no retractions, or nobody drives them');
+      await visitor.starts(SALES, 'Where is my parcel?');
+      await visitor.shows('Where is my parcel?');
+      await client.write(visitor.jid, 'It is lost.');
+      const { id } = await visitor.lhcHas('It is lost.');
+      await client.retract(visitor.jid, 'It is lost.');
+      await tenant.callback(
+        'message.retracted',
+        ({ visitor: key, messageId }) => key === visitor.key && messageId === id,
+        DEADLINE_MS,
+      );
+    },
+  },
+  {
+    name: 'room',
+    nick: 'Karl',
+    async play({ client, picture, rig: { tenant, paula } }, visitor) {
+      const room = `visitor.${visitor.key}@conference.${tenant.host}`;
+      const paulaReads = (text: string) =>
+        paula.waitFor(
+          ({ stanzas }) =>
+            stanzas.some((each) => each.getChildText('body')?.includes(text) === true),
+          `Paula to read "${text}"`,
+          DEADLINE_MS,
+        );
+      await visitor.starts(SALES, 'Is it in stock?');
+      await visitor.shows('Is it in stock?');
+      await client.write(visitor.jid, 'I ask a colleague.');
+      await visitor.lhcHas('I ask a colleague.');
+      await client.write(visitor.jid, '!room paula');
+      await client.accept(room, 'Olga');
+      paula.sendStanza(
+        xml('presence', { to: `${room}/Paula` }, xml('x', 'http://jabber.org/protocol/muc')),
+      );
+      await has(client, room, 'Is it in stock?'); // what was said before
+      await paulaReads('Is it in stock?');
+      await visitor.writes('In size 40, please.');
+      await has(client, room, 'In size 40, please.');
+      await client.write(room, 'We have a look.');
+      await visitor.lhcHas('We have a look.');
+      await client.write(room, `!whisper ${SECRET} 1`);
+      await paulaReads(`${SECRET} 1`);
+      await client.whisper?.(room, 'Paula', `${SECRET} 2`);
+      if (client.whisper) await paulaReads(`${SECRET} 2`);
+      await picture('room', room);
+      // What comes after the whispers has come, so they have come too.
+      await client.write(room, 'It is here.');
+      await visitor.lhcHas('It is here.');
+      checkOrder(await client.messages(room), ['In size 40, please.']);
+      const privately = await client.messages(visitor.jid);
+      if (privately.some((each) => each.includes('In size 40, please.'))) {
+        throw new Error(`the visitor is read twice:\n${privately.join('\n')}`);
+      }
+      const told = JSON.stringify(tenant.lhc.requests.map(({ callback }) => callback));
+      if (told.includes(SECRET)) throw new Error('LHC was told a whisper');
     },
   },
   {

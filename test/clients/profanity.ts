@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { waitFor } from '../support/wait.ts';
 import type { Account, Client } from './client.ts';
 import { type Display, startDisplay } from './display.ts';
@@ -57,7 +58,7 @@ resource=profanity
     await tmux('send-keys', '-l', line);
     await tmux('send-keys', 'Enter');
   }
-  const screen = () => tmux('capture-pane', '-p');
+  const screen: () => Promise<string> = () => tmux('capture-pane', '-p');
   const logFile = join(data, 'logs/profanity.log');
   /** The length of the log when this run began. */
   let begun = 0;
@@ -86,6 +87,15 @@ resource=profanity
     return display;
   }
 
+  /** Rooms that it is in. */
+  const rooms = new Set<string>();
+  /** Opens the window of this conversation. */
+  async function focus(jid: string): Promise<void> {
+    if (rooms.has(jid)) return enter(`/win ${jid}`);
+    await enter('/win 1'); // in a room /msg takes the names of its people alone
+    await enter(`/msg ${jid}`);
+  }
+
   return {
     name: 'profanity',
     version: (await run('profanity', ['--version'], env)).split('\n')[0] ?? '',
@@ -106,15 +116,15 @@ resource=profanity
     },
     contact: async (contact) => contactOf(contact, (await stanzas()).received),
     async open(contact) {
-      await enter(`/msg ${contact}`);
+      await focus(contact);
     },
     async write(contact, text) {
       // As a line of the window: as an argument of /msg it would need quotes.
-      await enter(`/msg ${contact}`);
+      await focus(contact);
       await enter(text);
     },
     async correct(contact, text) {
-      await enter(`/msg ${contact}`);
+      await focus(contact);
       await enter(`/correct ${text}`);
     },
     async command(contact, node) {
@@ -130,10 +140,42 @@ resource=profanity
       );
       return shown;
     },
+    async accept(room, nick) {
+      await enter('/win 1');
+      let shown = '';
+      await waitFor(
+        async () => {
+          await enter('/invite list');
+          shown = await screen();
+          return new RegExp(`Chat room invites[^]*${room}`).test(shown);
+        },
+        { every: 500, what: () => `the invitation in Profanity:\n${shown}` },
+      );
+      await enter(`/join ${room} nick ${nick}`);
+      rooms.add(room);
+      await waitFor(
+        async () => {
+          shown = await screen();
+          return /-> You have joined the room/.test(shown);
+        },
+        { every: 200, what: () => `Profanity to be in the room:\n${shown}` },
+      );
+    },
+    async whisper(room, nick, text) {
+      await focus(room);
+      await enter(`/msg ${nick} ${text}`);
+    },
     async messages(contact) {
+      if (rooms.has(contact)) {
+        // It stores nothing of what was said before it came.
+        await focus(contact);
+        return (await screen()).split('\n');
+      }
       const path = join(data, 'database', jid.replace('@', '_at_'), 'chatlog.db');
       if (!existsSync(path)) return [];
-      const database = new DatabaseSync(path, { readOnly: true });
+      // Without a lock: Profanity drops a message that it cannot write at once.
+      const unlocked = new URL(`${pathToFileURL(path)}?immutable=1`);
+      const database = new DatabaseSync(unlocked, { readOnly: true });
       try {
         const rows = database
           .prepare('SELECT message FROM ChatLogs WHERE from_jid = ? OR to_jid = ? ORDER BY id')
@@ -144,7 +186,7 @@ resource=profanity
       }
     },
     async screenshot(path, contact) {
-      await enter(contact === null ? '/win 1' : `/msg ${contact}`);
+      await (contact === null ? enter('/win 1') : focus(contact));
       const shown = await terminal();
       // Until xterm has made its font, everything is black.
       await waitFor(

@@ -20,6 +20,8 @@ export const SUPPORT = 'support';
 export interface Rig {
   readonly world: World;
   readonly tenant: Tenant;
+  /** The address of the front desk. */
+  readonly desk: string;
   /** For the client: the operator `olga`. */
   readonly account: Account;
   /** The other operator. */
@@ -43,21 +45,26 @@ async function makeCertificate(folder: string) {
   return { authority, certfile };
 }
 
+export const TRANSPORTS = ['accounts', 'component'] as const;
+export type Transport = (typeof TRANSPORTS)[number];
+
 export interface RigOptions {
+  /** How the visitors of the tenant get to ejabberd (docs/adr/0056-the-component-transport.md). */
+  readonly transport: Transport;
   /** Settings of the tenant. */
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Whether the client needs TLS on the port of XMPP. */
   readonly tls: boolean;
 }
 
-export async function startRig({ settings = {}, tls }: RigOptions): Promise<Rig> {
+export async function startRig({ settings = {}, tls, transport }: RigOptions): Promise<Rig> {
   const folder = await mkdtemp(join(tmpdir(), 'clients-'));
   const remove = () => rm(folder, { recursive: true, force: true, maxRetries: 5 });
   let world: World | undefined;
   try {
     const certificate = await makeCertificate(folder);
     world = await startWorld({
-      tenants: [{ id: 'shop', host: DOMAIN, settings }],
+      tenants: [{ id: 'shop', host: DOMAIN, settings: { ...settings, transport } }],
       modLhc: {},
       ejabberd: {
         ...(tls && {
@@ -91,6 +98,7 @@ export async function startRig({ settings = {}, tls }: RigOptions): Promise<Rig>
     return {
       world,
       tenant,
+      desk: `visitors@${transport === 'component' ? 'visitors.' : ''}${DOMAIN}`,
       account,
       paula,
       folder,
