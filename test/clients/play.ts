@@ -367,7 +367,12 @@ const SCENES: readonly Scene[] = [
       await visitor.writes('In size 40, please.');
       await has(client, room, 'In size 40, please.');
       await client.write(room, 'We have a look.');
-      await visitor.lhcHas('We have a look.');
+      const { id } = await visitor.lhcHas('We have a look.');
+      if (client.correct) {
+        await client.correct(room, 'We look.');
+        const corrected = await visitor.lhcHas('We look.');
+        if (corrected.replaces !== id) throw new Error('LHC does not know what is corrected');
+      }
       await client.write(room, `!whisper ${SECRET} 1`);
       await paulaReads(`${SECRET} 1`);
       await client.whisper?.(room, 'Paula', `${SECRET} 2`);
