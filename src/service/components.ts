@@ -30,6 +30,8 @@ export interface Components {
   follow(): void;
   /** Those that are not connected. */
   away(): readonly ComponentAway[];
+  /** @throws {AppError} `unavailable` if this host's is not connected; its first connection is on its way */
+  assertUp(host: string): void;
   /** Ends all streams. mod_lhc keeps the contacts. */
   close(deadlineMs: number): Promise<void>;
   readonly table: ContactTable;
@@ -55,8 +57,8 @@ const NOT_CONNECTED = 'it is not connected yet';
 export const noComponent = (host: string): AppError =>
   new AppError('unavailable', `there is no component for ${host}`);
 
-export const notConnected = (host: string): AppError =>
-  new AppError('unavailable', `the component of ${host} is not connected`);
+const notConnected = (host: string, isOnItsWay: boolean): AppError =>
+  new AppError('unavailable', `the component of ${host} is not connected`, { isOnItsWay });
 
 export function createComponents(options: ComponentsOptions): Components {
   const { tenants, open, hadComponent, logger } = options;
@@ -118,6 +120,11 @@ export function createComponents(options: ComponentsOptions): Components {
     return transport;
   }
 
+  function assertUp(host: string): void {
+    const away = opened.get(host)?.away;
+    if (away !== null) throw notConnected(host, away === NOT_CONNECTED);
+  }
+
   async function mayHave(tenant: Tenant): Promise<boolean> {
     if (!open) return false;
     if (has(tenant)) return true;
@@ -144,9 +151,14 @@ export function createComponents(options: ComponentsOptions): Components {
     },
     away: () =>
       [...opened].flatMap(([host, { away }]) => (away === null ? [] : [{ host, reason: away }])),
+    assertUp,
     table: {
       mayHave,
-      list: ({ host, instance }) => of(host).contacts(instance ?? ''),
+      list({ host, instance }) {
+        const transport = of(host);
+        assertUp(host);
+        return transport.contacts(instance ?? '');
+      },
       found(jid, hash) {
         const host = hostOfComponent(jid.slice(jid.indexOf('@') + 1));
         if (host !== null) opened.get(host)?.transport.found(jid, hash);

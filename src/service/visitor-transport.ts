@@ -23,7 +23,7 @@ import { type Ownership, ownsStream, partitionOf } from '../runtime/leases/owner
 import type { AnswerAdHoc } from '../xmpp/ad-hoc.ts';
 import type { ComponentTransport, EjabberdAdmin, VisitorTransport } from '../xmpp/port.ts';
 import { type AccountsTransport, createAccountsTransport } from '../xmpp/sessions/accounts.ts';
-import { type Components, noComponent, notConnected } from './components.ts';
+import { type Components, noComponent } from './components.ts';
 
 export function createAccounts(options: {
   ejabberd: Config['ejabberd'];
@@ -80,7 +80,7 @@ export function createVisitorTransport(
     async online(jid, presence) {
       const host = hostOfComponent(bareJid(jid)?.host ?? '');
       // Whoever waits for a stream would hold up the visitors of other hosts.
-      if (host !== null && !components.table.isUp(host)) throw notConnected(host);
+      if (host !== null) components.assertUp(host);
       return toSend(jid).online(jid, presence);
     },
     offline: async (jid, isForGood) => of(jid)?.offline(jid, isForGood),

@@ -17,7 +17,7 @@ import {
 } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
-import { messageOf } from '../../errors.ts';
+import { isExpected, messageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { createLimiter } from '../../kit/limiter.ts';
 import { createLineBudget } from '../../kit/line-budget.ts';
@@ -184,7 +184,7 @@ export function createDesks(options: DesksOptions): Desks {
       entry.tries += 1;
       entry.made = false;
       isDueBy(entry, now() + backoff(entry.tries, DESK_RETRY, random));
-      const line = entry.tries === 1 ? lines(id) : null;
+      const line = entry.tries === 1 && !isExpected(error) ? lines(id) : null;
       logger[line ? 'warn' : 'debug'](
         { tenant: id, reason: messageOf(error), ...line },
         "a tenant's front desk could not be shown in XMPP; the next try follows",

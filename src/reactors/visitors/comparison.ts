@@ -3,7 +3,7 @@
  * every few minutes. Repairs differences only, and removes orphans: accounts and members that no fact calls for. It
  * removes nothing while the accounts belong to another log (`accounts-log.ts`). `compared-host.ts` compares one host.
  */
-import { messageOf } from '../../errors.ts';
+import { isExpected, messageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { PARTITIONS } from '../../runtime/leases/ownership.ts';
 import type { EjabberdAdmin, VisitorTransport } from '../../xmpp/port.ts';
@@ -67,7 +67,7 @@ async function compareHosts(
       await compareHost(options, name, scope);
     } catch (error) {
       failed.push(name);
-      options.logger[isFirst ? 'warn' : 'debug'](
+      options.logger[isFirst && !isExpected(error) ? 'warn' : 'debug'](
         { host: name, reason: messageOf(error) },
         'the comparison of ejabberd with the log failed, and will be tried again',
       );

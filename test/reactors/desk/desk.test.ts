@@ -1,15 +1,16 @@
 /** The desks of tenants: made, kept, changed in time, handed over and removed. */
+import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { TenantId } from '../../../src/actors/ids.ts';
 import { deskJid } from '../../../src/actors/ids.ts';
 import type { Tenant } from '../../../src/actors/tenant/tenant.ts';
+import { AppError } from '../../../src/errors.ts';
 import { createDesks, DESK_STATUS_EVERY_MS, type Desks } from '../../../src/reactors/desk/desk.ts';
 import { deskStatus } from '../../../src/reactors/desk/status.ts';
 import { DESK_NAME } from '../../../src/reactors/texts/presence-text.ts';
 import { partitionOf } from '../../../src/runtime/leases/ownership.ts';
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
 import { movableOwnership } from '../../support/ownership.ts';
-import { silent } from '../../support/rig.ts';
 import { tenantWith } from '../../support/tenant.ts';
 import { waitFor } from '../../support/wait.ts';
 
@@ -33,6 +34,7 @@ function world(tenants: Tenant[] = [ONE, TWO], ownership = movableOwnership()) {
   const listeners: ((id: TenantId) => void)[] = [];
   const counts = { waiting: 0, chatting: 0, visitors: 0 };
   const clock = { now: 0 };
+  const logged: string[] = [];
   desks = createDesks({
     admin,
     transport,
@@ -46,7 +48,7 @@ function world(tenants: Tenant[] = [ONE, TWO], ownership = movableOwnership()) {
     countsOf: () => counts,
     now: () => clock.now,
     random: () => 0,
-    logger: silent,
+    logger: pino({ base: null }, { write: (line) => void logged.push(line) }),
   });
   const started = desks;
   started.start();
@@ -65,6 +67,7 @@ function world(tenants: Tenant[] = [ONE, TWO], ownership = movableOwnership()) {
     listeners,
     counts,
     clock,
+    logged,
     desks: started,
     arrived,
     shown,
@@ -103,6 +106,24 @@ describe('a desk', () => {
     expect(w.desks.pending()).toBe(1);
     await waitFor(() => w.accounts.has(deskJid(ONE)), { every: 5 });
     await w.areAllShown();
+  });
+
+  it.each([
+    ['is a line of the log', {}, 1],
+    ['whose connection is on its way is none', { isOnItsWay: true }, 0],
+  ])('that cannot be shown %s', async (_, details, lines) => {
+    const w = world([ONE]);
+    let fails = true;
+    w.state.before = async (call) => {
+      if (fails && call.startsWith('online')) {
+        throw new AppError('unavailable', 'not connected', details);
+      }
+    };
+    await waitFor(() => w.calls.some((call) => call.startsWith('online')), { every: 5 });
+    fails = false;
+    w.clock.now += 120_000;
+    await w.areAllShown();
+    expect(w.logged).toHaveLength(lines);
   });
 
   it('changes its status no more often than it may, and then to the newest one', async () => {

@@ -252,6 +252,26 @@ describe('a visitor', () => {
     expect(lines.length).toBeLessThan(LINE_RATE.burst * 2);
   });
 
+  it.each([
+    ['is a line of the log', {}, 1],
+    ['that waits for the first connection is none', { isOnItsWay: true }, 0],
+  ])('a comparison that fails %s', async (_, details, lines) => {
+    const logged: string[] = [];
+    const logger = pino({ base: null }, { write: (line) => void logged.push(line) });
+    const world = await worldOf({ logger });
+    let fails = 1;
+    world.ejabberd.state.before = async (call) => {
+      if (call.startsWith('accounts') && fails-- > 0) {
+        throw new AppError('unavailable', 'not connected', details);
+      }
+    };
+    await world.reconciler.start();
+    expect(fails).toBeLessThan(1);
+    expect(logged.filter((line) => line.includes('the comparison of ejabberd'))).toHaveLength(
+      lines,
+    );
+  });
+
   it('who gives a name joins the group again, even after a failure, so that contact lists show the name', async () => {
     const world = await worldOf();
     const { rig, ejabberd } = world;
