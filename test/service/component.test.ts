@@ -156,6 +156,9 @@ it('what is about a message, files and previews go as they do with accounts', as
     'the reaction',
   );
   const status = () => contact(jid)?.status;
+  // A status that changes takes the preview away.
+  await olga.waitFor(() => status()?.startsWith('In chat'), 'who has the chat');
+  await world.idle();
   await visitor('typing', { state: 'composing', preview: 'And wh' });
   await olga.waitFor(() => status() === 'Writes: And wh', 'the preview');
   const file = { url: `${lhcFiles.url}/a.png`, name: 'a.png', type: 'image/png' };
