@@ -24,7 +24,8 @@ import { createTurns } from '../../kit/turns.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdAdmin, EjabberdRooms } from '../../xmpp/port.ts';
-import type { KeptRooms, RoomOwner } from './visitor-rooms.ts';
+import type { RoomOwner } from './room-making.ts';
+import type { KeptRooms } from './visitor-rooms.ts';
 
 /** How long a room stays after the end of its chat. */
 export const ROOM_STAYS_MS = 60_000;

@@ -5,21 +5,17 @@
  * What is ready is remembered, and made anew when a message comes back, the visitor's session or the component's stream
  * is lost, or the visitor has another address. `sweep.ts` destroys rooms.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import {
   hostOfComponent,
   operatorJid,
-  otherVisitorJid,
   roomDomain,
   streamOf,
   type Username,
-  type VisitorKey,
   visitorJid,
   visitorRef,
   visitorRoom,
 } from '../../actors/ids.ts';
-import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError, isExpected, isRefused, messageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { cut } from '../../kit/cut.ts';
@@ -37,58 +33,27 @@ import type {
   Room,
   VisitorTransport,
 } from '../../xmpp/port.ts';
+import {
+  createRoomMaking,
+  late,
+  type OpenRoom,
+  type RoomInMaking,
+  type RoomOwner,
+} from './room-making.ts';
 
 /** How long a call waits for a room: a message for the private window waits behind it. */
 export const VISITOR_ROOM_WAIT_MS = 2_000;
 /** How long a room is left alone after a failure: longer after each one in a row. */
 export const VISITOR_ROOM_REST: RetryPolicy = { firstMs: 1_000, mostMs: 60_000 };
-/** The making of a room is given up after this time. It goes on behind the call that began it. */
-export const MAKING_MOST_MS = 30_000;
-/** How long a room that is destroyed may take to end. Measured: some ms. */
-const ENDING_MS = 100;
 /** Calls of one room that wait for ejabberd. A lane makes one at a time. */
 export const CALLS_OF_VISITOR_ROOM = 16;
 /** Rooms that are remembered. Of any other one everything is set again. */
 export const VISITOR_ROOMS_REMEMBERED = 5_000;
-/** Characters of a visitor's name in a room, and of its title. */
-export const ROOM_NICK_CHARACTERS = 100;
 /** Characters of the reason of an invitation. */
 export const ROOM_REASON_CHARACTERS = 250;
 
-/**
- * Every option that matters, whatever ejabberd's default is. Members only comes first: it throws out whoever is no member
- * and has come in before.
- * Persistent: a restart of ejabberd keeps the room.
- */
-const OPTIONS: Readonly<Record<string, string>> = {
-  members_only: 'true',
-  public: 'false',
-  persistent: 'true',
-  anonymous: 'false',
-  // A subscriber has no voice in a moderated room of 23.01.
-  moderated: 'false',
-  allow_voice_requests: 'false',
-  allow_query_users: 'false',
-  allow_subscription: 'true',
-  allow_user_invites: 'false',
-  allow_change_subj: 'false',
-  mam: 'false',
-};
-/** ejabberd knows no such node, so a subscriber gets nothing of the room. It wants one. */
-const NO_NODE = 'urn:xmpp-chat:room:1';
-
-/** The room of a visitor's chat, from the visitor's state. */
-export interface OpenRoom {
-  /** Operators who were let in. */
-  readonly members: readonly Username[];
-  /** The visitor's name. */
-  readonly nick: string;
-}
-
 /** A visitor, and whether this process may still act for them. */
-export interface RoomSender {
-  readonly tenant: Tenant;
-  readonly key: VisitorKey;
+export interface RoomSender extends RoomOwner {
   readonly mayAct: () => boolean;
 }
 
@@ -108,12 +73,6 @@ export interface VisitorRooms {
   invite(sender: RoomSender, operators: readonly Username[], reason: string): Promise<void>;
   /** Sends into the room, which is made first if need be, and once more if it is gone. Resolves when the room has it. */
   send(sender: RoomSender, room: OpenRoom, content: RoomContent): Promise<void>;
-}
-
-/** A visitor, by whose name a room is called. */
-export interface RoomOwner {
-  readonly tenant: Tenant;
-  readonly key: VisitorKey;
 }
 
 /** What the sweep needs. */
@@ -146,21 +105,7 @@ export interface VisitorRoomsOptions {
   readonly rest?: RetryPolicy;
 }
 
-/** What ejabberd has of a room, as far as this process knows. */
-interface Ready {
-  /** The visitor's, who is subscribed. */
-  readonly address: string;
-  readonly nick: string;
-  readonly members: Set<string>;
-}
-
-interface Kept {
-  /** As its last call had it: the tenant's transport may change. */
-  owner: RoomOwner;
-  readonly room: Room;
-  ready: Ready | null;
-  /** ejabberd has had it. */
-  wasMade: boolean;
+interface Kept extends RoomInMaking {
   failures: number;
   /** Until then nothing is tried, ms of `monotonic`. */
   restsUntil: number;
@@ -173,19 +118,7 @@ class LaneLost extends AppError {
   }
 }
 
-const late = (): AppError => new AppError('timeout', 'ejabberd has not done it in time');
-
 const jidOf = ({ name, service }: Room): string => `${name}@${service}`;
-
-/** The visitor's name, as a nick of a room can be. */
-const shortName = (name: string): string =>
-  cut(legibleText(name).replace(/[\p{Cc}\p{Z}]+/gu, ' '), ROOM_NICK_CHARACTERS).trim();
-
-/** What to try: somebody in the room may have the name, or ejabberd takes no such name. */
-const nicksOf = (nick: string, key: VisitorKey): readonly string[] => [
-  ...(nick === '' ? [] : [nick, `${nick} (visitor)`]),
-  `visitor ${key}`,
-];
 
 class RoomGone extends AppError {
   constructor(cause: AppError) {
@@ -201,6 +134,7 @@ export function createVisitorRooms(options: VisitorRoomsOptions): VisitorRooms &
   const { actors, rooms, transport, admin, ownership, logger } = options;
   const { monotonic = () => performance.now(), random = Math.random } = options;
   const { waitMs = VISITOR_ROOM_WAIT_MS, rest = VISITOR_ROOM_REST } = options;
+  const { makeReady, makeAnew, subscribe } = createRoomMaking({ rooms, monotonic });
   const queues = new Mailboxes(CALLS_OF_VISITOR_ROOM);
   const lines = createLineBudget();
   /** By the room's JID. */
@@ -284,91 +218,6 @@ export function createVisitorRooms(options: VisitorRoomsOptions): VisitorRooms &
       failed(entry, late());
       return late();
     });
-  }
-
-  async function subscribe({ room, owner }: Kept, address: string, nick: string): Promise<void> {
-    const nicks = nicksOf(nick, owner.key);
-    for (const [index, each] of nicks.entries()) {
-      try {
-        await rooms.subscribe(room, address, each, NO_NODE);
-        break;
-      } catch (error) {
-        if (!isRefused(error) || index === nicks.length - 1) throw error;
-      }
-    }
-    // ejabberd stores a room with a new subscriber as open to everybody, for its next start. This stores it anew.
-    await rooms.setOption(room, 'members_only', 'true');
-  }
-
-  async function makeAnew(entry: Kept, open: OpenRoom): Promise<void> {
-    const endsAt = monotonic() + MAKING_MOST_MS;
-    entry.ready = null;
-    await rooms.create(entry.room);
-    entry.wasMade = true;
-    try {
-      await setUp(entry, open, endsAt);
-    } catch (error) {
-      if (!isRefused(error)) throw error;
-      // ejabberd answers before a room that it destroys has ended, and takes it for one that exists.
-      await delay(ENDING_MS);
-      await rooms.create(entry.room);
-      await setUp(entry, open, endsAt);
-    }
-  }
-
-  async function setUp(entry: Kept, { members, nick }: OpenRoom, endsAt: number): Promise<void> {
-    const { room, owner } = entry;
-    const step = async (work: Promise<void>): Promise<void> => {
-      await work;
-      if (monotonic() > endsAt) throw late();
-    };
-    const address = visitorJid(owner.tenant, owner.key);
-    const title = shortName(nick);
-    const ready: Ready = { address, nick: title, members: new Set() };
-    await step(rooms.addMember(room, address));
-    await letIn(entry, ready, members);
-    // One after the other: ejabberd reads all options, changes one, and writes all.
-    for (const [option, value] of Object.entries({ ...OPTIONS, title })) {
-      await step(rooms.setOption(room, option, value));
-    }
-    // After a change of the transport the other address has the name still.
-    await step(rooms.unsubscribe(room, otherVisitorJid(owner.tenant, owner.key)));
-    await step(subscribe(entry, address, title));
-    entry.ready = ready;
-  }
-
-  async function letIn(
-    { room, owner }: Kept,
-    { members }: Ready,
-    operators: readonly Username[],
-  ): Promise<void> {
-    for (const operator of operators) {
-      const jid = operatorJid(owner.tenant, operator);
-      if (members.has(jid)) continue;
-      await rooms.addMember(room, jid);
-      members.add(jid);
-    }
-  }
-
-  /** What differs from what is ready. @throws {AppError} `refused`: the room may be gone */
-  async function change(entry: Kept, ready: Ready, { members, nick }: OpenRoom): Promise<void> {
-    const title = shortName(nick);
-    await letIn(entry, ready, members);
-    if (title === ready.nick) return;
-    await rooms.setOption(entry.room, 'title', title);
-    await subscribe(entry, ready.address, title);
-    entry.ready = { ...ready, nick: title };
-  }
-
-  async function makeReady(entry: Kept, open: OpenRoom): Promise<void> {
-    const { ready, owner } = entry;
-    if (ready?.address !== visitorJid(owner.tenant, owner.key)) return makeAnew(entry, open);
-    try {
-      await change(entry, ready, open);
-    } catch (error) {
-      if (!isRefused(error)) throw error;
-      await makeAnew(entry, open);
-    }
   }
 
   /**

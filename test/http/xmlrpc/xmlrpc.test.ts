@@ -1,4 +1,4 @@
-/** LHC's recorded calls of XML-RPC, and calls that are wrong. The rooms are fakes here; test/ejabberd/rooms.test.ts has real ones. */
+/** LHC's recorded calls of XML-RPC, and calls that are wrong. The rooms are fakes here; test/ejabberd/private-chats.test.ts has real ones. */
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';

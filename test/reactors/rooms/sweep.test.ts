@@ -1,4 +1,4 @@
-/** Which rooms go, and when. With real ones: test/service/visitor-rooms.test.ts. */
+/** Which rooms go, and when. With real ones: test/service/rooms-end.test.ts. */
 import { pino } from 'pino';
 import { expect, it, onTestFinished } from 'vitest';
 import { visitorRoom } from '../../../src/actors/ids.ts';

@@ -1,4 +1,4 @@
-/** Rooms of operators with an ejabberd that is slow, away or unwilling. A real one is in test/ejabberd/rooms.test.ts. */
+/** Rooms of operators with an ejabberd that is slow, away or unwilling. A real one is in test/ejabberd/private-chats.test.ts. */
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
@@ -7,7 +7,7 @@ import {
   CALLS_OF_ROOM,
   createOperatorRooms,
   ROOM_TEXT_CHARACTERS,
-} from '../../../src/reactors/operators/rooms.ts';
+} from '../../../src/reactors/operators/private-chats.ts';
 import type { EjabberdRooms, Room } from '../../../src/xmpp/port.ts';
 import { tenantId } from '../../support/names.ts';
 import { tenantWith } from '../../support/tenant.ts';

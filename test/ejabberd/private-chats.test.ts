@@ -6,7 +6,7 @@ import { createTenantDirectory } from '../../src/actors/tenant/directory.ts';
 import { roomRightsCheck } from '../../src/doctor/room-rights.ts';
 import { createXmlRpc } from '../../src/http/xmlrpc/app.ts';
 import { newId } from '../../src/kit/id.ts';
-import { createOperatorRooms } from '../../src/reactors/operators/rooms.ts';
+import { createOperatorRooms } from '../../src/reactors/operators/private-chats.ts';
 import { createHttpApi } from '../../src/xmpp/admin/http-api.ts';
 import { createEjabberdRooms } from '../../src/xmpp/admin/rooms.ts';
 import { day, rpcCalls } from '../lhc-wire/recordings.ts';
