@@ -197,6 +197,27 @@ describe.each([
     await paul.disconnect();
   });
 
+  it('a new chat has a room of its own: whoever is in the one before is out', async () => {
+    const rooms = newRooms();
+    const { sender, room } = await newVisitor(tenant);
+    await rooms.open(sender, openTo('olga', 'susi'), 'chat 1');
+    expect([await enter(olga, room, 'Olga'), await enter(susi, room, 'Susi')]).toEqual([
+      null,
+      null,
+    ]);
+    await rooms.send(sender, openTo('olga', 'susi'), text('one'));
+    await hasRead(susi, room, 'Anna: one');
+    await rooms.open(sender, openTo('olga'), 'chat 2');
+    await susi.waitFor(({ stanzas }) =>
+      stanzas.some(({ attrs }) => attrs.from === `${room}/Susi` && attrs.type === 'unavailable'),
+    );
+    expect(await enter(susi, room, 'Susi')).toBe('registration-required');
+    expect(await enter(olga, room, 'Olga')).toBeNull();
+    await rooms.send(sender, openTo('olga'), text('two'));
+    await hasRead(olga, room, 'Anna: one', 'Anna: two');
+    await hasRead(susi, room, 'Anna: one');
+  });
+
   it('a room that somebody has destroyed is there again with the next message', async () => {
     const rooms = newRooms();
     const { sender, room } = await newVisitor(tenant);

@@ -100,14 +100,22 @@ const privately = (
   );
 
 /**
- * Makes the room, lets its members in, and asks them in.
+ * Makes the room and lets its members in.
+ * @param isNew nobody else may be in it
  * @returns false if ejabberd does not do it
  * @throws {AppError} if it may do so in a moment
  */
-async function ready(parts: RoomEffectParts, { sender, state, event }: At, room: ChatRoom) {
+async function ready(
+  parts: RoomEffectParts,
+  { sender, state, event }: At,
+  room: ChatRoom,
+  isNew = false,
+): Promise<boolean> {
   const { rooms, mirror, now, logger } = parts;
   try {
-    await rooms.ensure(sender, await mirror.openRoom(sender, state, room));
+    const open = await mirror.openRoom(sender, state, room);
+    if (isNew) await rooms.open(sender, open, event.id);
+    else await rooms.ensure(sender, open);
     return true;
   } catch (error) {
     const isOver = now() - event.metadata.at > ROOM_MAKING_MOST_MS;
@@ -138,7 +146,7 @@ async function makeRoom(
   const { room, chat } = state.context;
   // It was closed meanwhile.
   if (room?.revision !== event.revision) return;
-  if (!(await ready(parts, at, room))) {
+  if (!(await ready(parts, at, room, true))) {
     const command = { type: 'CloseRoom', chatId, operator: null } as const;
     const visitor = parts.actors.visitor(sender.tenant.id, sender.key);
     await visitor.send(command, { commandId: `no-room:${event.id}` });

@@ -67,6 +67,11 @@ export type RoomContent = Omit<OutgoingMessage, 'from' | 'to' | 'room' | 'inRoom
  * `timeout` or `overloaded` if it cannot be done now
  */
 export interface VisitorRooms {
+  /**
+   * As {@link ensure}, and whoever is still in the room of an earlier chat is out.
+   * @param opening the fact that opens it, the same at each try
+   */
+  open(sender: RoomSender, room: OpenRoom, opening: string): Promise<void>;
   /** Makes the room if it is not there, sets its options, lets these operators in, subscribes the visitor. Idempotent. */
   ensure(sender: RoomSender, room: OpenRoom): Promise<void>;
   /** Direct invitation (XEP-0249) of operators who are members. */
@@ -106,6 +111,8 @@ export interface VisitorRoomsOptions {
 }
 
 interface Kept extends RoomInMaking {
+  /** The last fact that opened it. */
+  openedBy: string | null;
   failures: number;
   /** Until then nothing is tried, ms of `monotonic`. */
   restsUntil: number;
@@ -164,7 +171,7 @@ export function createVisitorRooms(options: VisitorRoomsOptions): VisitorRooms &
       known.owner = { tenant, key };
       return known;
     }
-    const nothing = { ready: null, wasMade: false, failures: 0, restsUntil: 0 };
+    const nothing = { ready: null, openedBy: null, wasMade: false, failures: 0, restsUntil: 0 };
     const entry: Kept = { owner: { tenant, key }, room, ...nothing };
     kept.set(jidOf(room), entry);
     return entry;
@@ -252,6 +259,15 @@ export function createVisitorRooms(options: VisitorRoomsOptions): VisitorRooms &
   }
 
   return {
+    open: (sender, open, opening) =>
+      inRoom(sender, async (entry) => {
+        if (entry.openedBy !== opening) {
+          await rooms.destroy(entry.room);
+          entry.ready = null;
+          entry.openedBy = opening;
+        }
+        await makeReady(entry, open);
+      }),
     ensure: (sender, open) => inRoom(sender, (entry) => makeReady(entry, open)),
     invite: (sender, operators, reason) =>
       inRoom(sender, async ({ room }) => {

@@ -98,6 +98,15 @@ describe('a room that is opened', () => {
     expect(shown()).toEqual([':: op1 has asked in op2.']);
   });
 
+  it('has nobody in it who was let into the one before', async () => {
+    await opened('op3');
+    await send(closeRoom('op2'));
+    await send(openRoom('op2'));
+    await run();
+    const members = ['visitor.1', 'op1', 'op2'].map((name) => `${name}@${HOST}`);
+    expect([...(lane.rooms.all.get(ROOM)?.members ?? [])]).toEqual(members);
+  });
+
   it('that is closed before it was made asks nobody in', async () => {
     lane.forget();
     await send(openRoom('op2'));

@@ -138,6 +138,29 @@ it('makes a room with all of its options, lets members and the visitor in, and d
   expect(room()?.invited).toEqual([`olga@${HOST}`, `susi@${HOST}`]);
 });
 
+it('is made anew for a new chat, once: whoever is left in the one before is out', async () => {
+  const { rooms, room, sender, calls, state, control } = world();
+  await rooms.open(sender(), open('Anna', 'olga', 'susi'), 'chat 1');
+  calls.length = 0;
+  await rooms.open(sender(), open('Anna', 'olga'), 'chat 2');
+  expect(calls.slice(0, 2)).toEqual([`destroy ${ROOM}`, `create ${ROOM}`]);
+  expect([...(room()?.members ?? [])]).toEqual([ADDRESS, `olga@${HOST}`]);
+  calls.length = 0;
+  await rooms.open(sender(), open('Anna', 'olga'), 'chat 2');
+  expect(calls).toEqual([]);
+  // A try that fails in the middle goes on with the room that it has made.
+  state.before = async (call) => {
+    if (call.includes('title')) throw new AppError('unavailable', 'ejabberd is away');
+  };
+  await expect(rooms.open(sender(), open('Anna', 'olga'), 'chat 3')).rejects.toThrow('away');
+  state.before = async () => {};
+  control.now += 60_000;
+  calls.length = 0;
+  await rooms.open(sender(), open('Anna', 'olga'), 'chat 3');
+  expect(calls).not.toContain(`destroy ${ROOM}`);
+  expect(room()?.options.get('members_only')).toBe('true');
+});
+
 it('a room of an instance has its name, and members of the instance', async () => {
   const { rooms, all, sender } = world();
   const tenant = tenantWith({
