@@ -192,7 +192,7 @@ export function chatReader(db: DatabaseSync) {
         missed: row.state === 'closed' && row.acceptedAt === null,
         offered: all.filter(({ offerOpen }) => offerOpen === 1).map(({ operator }) => operator),
         operators: all.map(({ offerOpen: _, ...operator }) => operator),
-      } as unknown as ChatView;
+      } as unknown as ChatView; // the columns of the statement, as the view has them
     },
   };
 }
@@ -222,7 +222,7 @@ export function chatQueries(db: DatabaseSync, scanRows = SCAN_ROWS): ChatQueries
     },
     // Only the columns of ChatOfVisitor, and the table is STRICT.
     withId: (tenants, chatId) =>
-      withId.all(JSON.stringify(tenants), chatId, MAX_CHATS_OF_ID) as unknown as ChatOfVisitor[],
+      withId.all(JSON.stringify(tenants), chatId, MAX_CHATS_OF_ID) as unknown as ChatOfVisitor[], // the columns of the statement
     list: (wish) => {
       const index = indexFor(wish);
       const from = index === null ? 'chats' : `chats INDEXED BY ${index}`;

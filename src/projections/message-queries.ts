@@ -74,7 +74,7 @@ const viewOf = ({ reactions, ...row }: Record<string, SQLOutputValue>) =>
   ({
     ...withInLhc(row),
     reactions: typeof reactions === 'string' ? JSON.parse(reactions) : [],
-  }) as unknown as MessageView;
+  }) as unknown as MessageView; // the columns of the statement, as the view has them
 
 export function messageQueries(db: DatabaseSync): MessageQueries {
   const at = db.prepare(

@@ -118,7 +118,7 @@ export function operatorQueries(db: DatabaseSync): OperatorQueries {
       unresponsive: receiving.length > 0 && receiving.every(({ responsive }) => !responsive),
       sessions: connected,
       chats: assigned,
-    } as unknown as OperatorView;
+    } as unknown as OperatorView; // the columns of the statement, as the view has them
   };
 
   return {

@@ -84,7 +84,7 @@ function portionReader(
     // Arrays as rows, because of `setReturnArrays`. Their columns are those of the statement.
     const rows = (after
       ? further.all(tenant, since, ...behindValues(after))
-      : first.all(tenant, since, until)) as unknown as Row[];
+      : first.all(tenant, since, until)) as unknown as Row[]; // the columns of the statement
     const last = rows.length === portion ? rows.at(-1) : undefined;
     // A key has at least the start.
     return { rows, next: last ? (last.slice(0, key.length) as unknown as PortionKey) : null };

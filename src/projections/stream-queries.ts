@@ -99,7 +99,7 @@ const COLUMNS = `stream, category, tenant, name, last_at AS lastAt, last_revisio
 
 // The columns above have the names of the view, and the table is STRICT. SQLite has numbers for booleans.
 const viewOf = (row: Record<string, SQLOutputValue>): StreamView =>
-  ({ ...row, erased: row.erased === 1 }) as unknown as StreamView;
+  ({ ...row, erased: row.erased === 1 }) as unknown as StreamView; // the columns of the statement, as the view has them
 
 const ORDER: Order = {
   name: '-lastAt',

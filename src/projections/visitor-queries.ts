@@ -83,7 +83,7 @@ const COLUMNS = `key, presence, conversation, chat_id AS chatId, operator, ${IN_
 
 // The columns above have the names of the view, and the table is STRICT. SQLite has numbers for booleans.
 const viewOf = (row: Record<string, SQLOutputValue>): VisitorView =>
-  ({ ...withInLhc(row), loggedIn: row.loggedIn === 1 }) as unknown as VisitorView;
+  ({ ...withInLhc(row), loggedIn: row.loggedIn === 1 }) as unknown as VisitorView; // the columns of the statement, as the view has them
 
 /** Literals, not parameters: SQLite uses a partial index only if the statement contains its condition. */
 const CONDITIONS: Readonly<Record<VisitorState, string>> = {

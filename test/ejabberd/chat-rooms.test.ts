@@ -407,6 +407,7 @@ it('a line that the room has too comes only to clients that are not in the room'
   visitor.sendStanza(privately(`olga@${host}`, 'l5'));
   await phone.waitFor(carried('l5'), 'the carbon');
   for (const id of ['l3', 'l4']) expect(carried(id)(phone), id).toBe(false);
+  // Of a client only its stanzas are read.
   expect(phone.stanzas.filter((one) => carried('l2')({ stanzas: [one] } as never))).toHaveLength(1);
   expect(olga.messages.filter(({ id }) => /^l/.test(id)).map(({ id }) => id)).toEqual([
     'l2',

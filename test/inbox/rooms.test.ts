@@ -7,7 +7,7 @@ import { readWritten } from '../../src/inbox/operator-commands/read.ts';
 import { ROOM_MAX_NAMES } from '../../src/inbox/operator-commands/read-arguments.ts';
 import { createSetAside } from '../../src/inbox/set-aside.ts';
 import { acceptChat, closeChat, openRoom, register, startChat, viewPage } from '../actors/facts.ts';
-import { username } from '../support/names.ts';
+import { tenantId, username } from '../support/names.ts';
 import { HOST, jidOf, newId, openRig, type Rig, silent } from '../support/rig.ts';
 
 const OPERATORS = ['op1', 'op2', 'op3'];
@@ -201,7 +201,7 @@ describe('in the room', () => {
 
   it('a canned text goes to the visitor, and is shown there', async () => {
     await rig.canned.save(
-      'acme' as never,
+      tenantId('acme'),
       { name: CannedName.parse('hi'), text: 'Hi, {operator} here' },
       username('op1'),
       { commandId: newId() },
@@ -350,7 +350,7 @@ describe('!whisper', () => {
   it('in a canned text or a reply reaches nobody either', async () => {
     await rig.toVisitor('1', openRoom('op2'));
     await rig.canned.save(
-      'acme' as never,
+      tenantId('acme'),
       { name: CannedName.parse('bad'), text: '!whisper he is rude' },
       username('op1'),
       { commandId: newId() },

@@ -1,6 +1,5 @@
 /** Carries out a command that an operator wrote in a conversation, or refuses it with a reason for the operator. */
 import {
-  onlyChatOf,
   type Person,
   personOf,
   type TenantId,
@@ -8,20 +7,15 @@ import {
   type VisitorKey,
 } from '../../actors/ids.ts';
 import { refuse } from '../../actors/machine/decider.ts';
-import type { Hook, Said } from '../../actors/machine/idempotency.ts';
 import type { OperatorCommand } from '../../actors/operator/decisions.ts';
-import type { CannedName } from '../../actors/tenant/canned-texts.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
-import { KEEPS_WHISPER } from '../../actors/visitor/room.ts';
-import { writtenMessage } from '../../actors/visitor/written.ts';
 import type { CannedTextStore, TeamReading } from '../../runtime/desk-ports.ts';
 import type { Actors, Receiver, Transfer } from '../../runtime/ports.ts';
-import { isAction, visibleText, withoutAction } from '../operator-text.ts';
-import { filledIn } from './placeholders.ts';
+import { type CommandOrigin, originOf, withoutNumber } from './origin.ts';
 import type { Written } from './read.ts';
+import { invite, readable, sendCanned } from './sent-words.ts';
 import { whomOf } from './whom.ts';
-import { isBlank } from './words.ts';
 
 export type Command = Exclude<Written, { kind: 'message' }>;
 
@@ -37,19 +31,6 @@ export interface CommandPlace {
   readonly visitor: Ends['visitor'] | null;
   /** In the room of the visitor's chat, and not in their conversation. */
   readonly room?: boolean;
-}
-
-export interface CommandOrigin {
-  /** The id of the message that contains the command. */
-  readonly messageId: string;
-  readonly commandId: string;
-  readonly hook?: Hook | undefined;
-  readonly said?: Said | undefined;
-  /** The operator's client asked for a receipt, for markers: of a canned text that goes to the visitor. */
-  readonly receipt?: boolean;
-  readonly markable?: boolean;
-  /** The id of the message that it corrects (XEP-0308). */
-  readonly replaces?: string;
 }
 
 /** The command's name, as the answer to it has it. */
@@ -139,23 +120,16 @@ export function createCarryOut(options: CarryOutOptions): CarryOut {
   };
 }
 
+type AboutVisitor = Exclude<
+  Command,
+  { kind: 'availability' | 'question' | 'faulty' | 'canned' | 'invite' }
+>;
+
 /** Visitors whom a command meant. */
 interface Found {
   readonly visitors?: VisitorKey[];
   readonly more?: number;
 }
-
-/** What an actor has to know of where a command comes from. */
-const originOf = ({ commandId, hook, said }: CommandOrigin) => ({
-  commandId,
-  ...(hook && { hook }),
-  ...(said && { said }),
-});
-
-type AboutVisitor = Exclude<
-  Command,
-  { kind: 'availability' | 'question' | 'faulty' | 'canned' | 'invite' }
->;
 
 /** True if this very command was carried out before. */
 async function isRepeat(
@@ -247,16 +221,6 @@ async function inConversation(
   }
 }
 
-/** Words that come by a command, as a message has them for the visitor. */
-async function readable(
-  { operatorName }: CarryOutOptions,
-  operator: Ends['operator'],
-  words: string,
-): Promise<string> {
-  const text = visibleText(words);
-  return isAction(text) ? withoutAction(text, await operatorName(operator)) : text;
-}
-
 /** Names that a refusal lists. */
 const CHOICES_IN_REFUSAL = 10;
 
@@ -279,88 +243,4 @@ async function colleaguesOf(
     if (!meant.includes(one)) meant.push(one);
   }
   return meant;
-}
-
-/** Sends a canned text to the visitor, as if the operator had written it. */
-async function sendCanned(
-  options: CarryOutOptions,
-  name: CannedName,
-  { operator, visitor, room = false }: CommandPlace,
-  origin: CommandOrigin,
-): Promise<void> {
-  const { actors, canned, operatorName, visitorName } = options;
-  if (!visitor) return refuse('write it in the conversation with the visitor who is to get it');
-  const { messageId, receipt = false, markable = false, replaces } = origin;
-  const sent = originOf(origin);
-  const actor = actors.visitor(visitor.tenant, visitor.name);
-  const state = await actor.state();
-  if (state?.seen.hasCommand(origin.commandId)) return;
-  const corrected =
-    replaces === undefined ? null : state && writtenMessage(state.context, replaces);
-  if (corrected?.whisper) return refuse(KEEPS_WHISPER);
-  const text = await canned.get(operator.tenant, name);
-  if (!text) return refuse(`there is no canned text ${name}; !canned lists all of them`);
-  const words = filledIn(text.text, {
-    operator: (await operatorName(operator)) ?? operator.name,
-    visitor: await visitorName(visitor),
-  });
-  if (isBlank(words)) return refuse(`there is nothing to read in the canned text ${name}`);
-  const onlyChat = onlyChatOf(visitor.name);
-  await actor.send(
-    {
-      type: 'ReceiveOperatorMessage',
-      operator: operator.name,
-      messageId,
-      body: await readable(options, operator, words),
-      receipt,
-      markable,
-      ...(room && { room, canned: true }),
-      ...(onlyChat !== null && { onlyChat }),
-    },
-    sent,
-  );
-}
-
-/** Events of a queue keep their order for the operator alone, so other actors get no number of it. */
-const withoutNumber = ({ commandId, said }: CommandOrigin): { commandId: string; said?: Said } => ({
-  commandId,
-  ...(said && { said }),
-});
-
-/** Writes to a visitor without a chat, which invites them. */
-async function invite(
-  { actors }: CarryOutOptions,
-  { tenant, name: operator }: Ends['operator'],
-  visitor: VisitorKey,
-  body: string,
-  origin: CommandOrigin,
-): Promise<void> {
-  const actor = actors.visitor(tenant, visitor);
-  const state = await actor.latest();
-  if (state?.seen.hasCommand(origin.commandId)) return;
-  const chat = state?.context.chat;
-  if (chat?.operator === operator) {
-    return refuse('you have a chat with this visitor; write to them there');
-  }
-  if (chat) {
-    return refuse('this visitor has a chat already; to take it, write !take in their conversation');
-  }
-  const { messageId } = origin;
-  const onlyChat = onlyChatOf(visitor);
-  const { replaces } = origin;
-  const corrects = replaces !== undefined && state && writtenMessage(state.context, replaces);
-  await actor.send(
-    {
-      type: 'ReceiveOperatorMessage',
-      operator,
-      messageId,
-      body,
-      // They would stand in another conversation than the message.
-      receipt: false,
-      markable: false,
-      ...(corrects && { replaces }),
-      ...(onlyChat !== null && { onlyChat }),
-    },
-    withoutNumber(origin),
-  );
 }

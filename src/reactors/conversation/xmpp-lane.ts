@@ -44,8 +44,9 @@ import { createResend, type Resend } from './resend.ts';
 import { createReturnedMessages, type ReturnedMessage } from './returned-messages.ts';
 import { createRoomMirror } from './room-mirror.ts';
 import { revisionAt } from './unread.ts';
-import { performVisitorEvent, reportFailed } from './visitor-effects.ts';
+import { performVisitorEvent } from './visitor-effects.ts';
 import { createVisitorFiles, isFilePending } from './visitor-files.ts';
+import { reportFailed } from './visitor-messages.ts';
 
 /** Waits between the tries of one effect. */
 export const MESSAGE_RETRY: RetryPolicy = { firstMs: 200, mostMs: 15_000 };

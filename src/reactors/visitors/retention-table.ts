@@ -169,12 +169,12 @@ export function openRetentionTables(db: DatabaseSync): RetentionTables {
   const query = prepareLazily(db, QUERIES);
   return {
     gone: (tenant, until, { at, stream }, limit) =>
-      query('gone').all(tenant, until, at, stream, limit) as unknown as Over[],
+      query('gone').all(tenant, until, at, stream, limit) as unknown as Over[], // the columns of the statement
     goneAfter: (tenant, from, limit) =>
-      query('goneAfter').all(tenant, from, limit) as unknown as Over[],
+      query('goneAfter').all(tenant, from, limit) as unknown as Over[], // the columns of the statement
     ended: (tenant, until, { at, stream }, limit) =>
-      query('ended').all(tenant, until, at, stream, limit) as unknown as Over[],
-    work: (after, limit) => query('work').all(after, limit) as unknown as RetentionWork[],
+      query('ended').all(tenant, until, at, stream, limit) as unknown as Over[], // the columns of the statement
+    work: (after, limit) => query('work').all(after, limit) as unknown as RetentionWork[], // the columns of the statement
     done({ stream, revision, generation }) {
       query('done').run(stream, revision);
       if (generation !== null) query('forget').run(stream, revision);

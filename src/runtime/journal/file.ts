@@ -151,5 +151,5 @@ export function entryOf(row: Record<string, SQLOutputValue>): JournalEntry {
   const { kind, id, name, outcome, status, detail, ...common } = row;
   const own =
     kind === 'attempt' ? { kind, destination: name, outcome, detail } : { kind, id, name, status };
-  return { ...common, ...own } as unknown as JournalEntry;
+  return { ...common, ...own } as unknown as JournalEntry; // the row's kind says which fields it has
 }

@@ -147,4 +147,4 @@ export const selectLetters = (
   // The columns are those of the table above.
   db
     .prepare(`SELECT number, ${COLUMNS} FROM dead_letters ${tail}`)
-    .all(...values) as unknown as LetterRow[];
+    .all(...values) as unknown as LetterRow[]; // the columns of the statement

@@ -88,7 +88,7 @@ export function createLetterFacts(options: LetterFactsOptions): LetterFacts {
         for (let after = ''; ; ) {
           // The columns of the statement.
           const rows = db.prepare(ENDED).all(after, LETTERS_ENDED_AT_ONCE);
-          const ended = rows as unknown as EndedLetter[];
+          const ended = rows as unknown as EndedLetter[]; // the columns of the statement
           for (const letter of ended) {
             const owns = ownership.owns(partitionOf(letter.stream));
             if (owns) await end(options, letter);

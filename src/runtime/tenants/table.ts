@@ -132,6 +132,6 @@ export function openTenantTable(db: DatabaseSync): {
       // The same columns.
       query('all')
         .all()
-        .map((row) => rowOf(row as unknown as Stored)),
+        .map((row) => rowOf(row as unknown as Stored)), // the columns of the statement
   };
 }

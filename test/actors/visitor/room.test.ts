@@ -112,7 +112,7 @@ describe('a room', () => {
       .when(acceptChat('op9'))
       .then([
         chatAssigned('op9', null, 'taken'),
-        { ...chatAccepted('op9'), data: { ...chatAccepted('op9').data, byCommand: true } } as never,
+        { ...chatAccepted('op9'), data: { ...chatAccepted('op9').data, byCommand: true } },
         roomJoined(null, 'op9'),
       ]);
     full.given([roomJoined(null, 'op9')]);
@@ -235,7 +235,7 @@ describe('a message in the room', () => {
     scene
       .when(receive('op2', 'o2', { room: true, replaces: 'o1' }))
       .then([said('op2', { room: true, replaces: 'o1', corrects: 5 }, 'o2')]);
-    scene.when({ ...retract('op2'), room: true } as never).then([
+    scene.when(Object.assign(retract('op2'), { room: true })).then([
       {
         type: 'OperatorMessageRetracted',
         data: { operator: username('op2'), messageId: 'o1', revision: 5, chatId: 'c1' },
@@ -265,7 +265,7 @@ describe('a message in the room', () => {
   it('takes reactions: those to the visitor are theirs, all others stay in the room', () => {
     const scene = visitor().given([...inRoom, visitorMessage(), said('op2')]);
     const reacts = (operator: string, id: string) =>
-      scene.when({ ...react(operator, id), room: true } as never);
+      scene.when(Object.assign(react(operator, id), { room: true }));
     reacts('op2', 'm1').then([
       {
         type: 'MessageReacted',
@@ -413,17 +413,17 @@ describe('a whisper', () => {
       .when(receive('op1', 'o2', { body }))
       .refused(/misspelt whisper/);
     scene
-      .when({ ...sendCommand('op1'), command: 'wisper' } as never)
+      .when(Object.assign(sendCommand('op1'), { command: 'wisper' }))
       .refused(/it may be a misspelt whisper/);
     scene
-      .when({ ...sendCommand('op1'), text: '!goto !whisper he is rude' } as never)
+      .when(Object.assign(sendCommand('op1'), { text: '!goto !whisper he is rude' }))
       .refused(/it may be a misspelt whisper/);
     scene
       .when({
         ...closeChat(null, 'operator'),
         operator: username('op1'),
         reason: '!whisper he is rude',
-      } as never)
+      })
       .refused(/it may be a misspelt whisper/);
   });
 });
